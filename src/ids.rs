@@ -1,0 +1,61 @@
+//! Identifiers: one newtype each, so that two numbers are never confused. No allocation policy lives here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl $name {
+            /// The id that follows this one.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number! {
+    /// A running or ended saga; monotonic for the life of the data directory \[R8\].
+    SagaId
+}
+number! {
+    /// The number of a record, and so the `version` of the bus event that it is \[L10\].
+    Seq
+}
+number! {
+    /// A registered client; never reused \[L10\].
+    ClientId
+}
+number! {
+    /// One session of a target, the fencing token of its frames \[P6, R20\].
+    SessionNo
+}
+number! {
+    /// One connection of this process; memory only, never written.
+    ConnId
+}
+
+/// The content hash of a definition and the declarations that it uses, in lower-case hex \[L4\].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DefinitionHash(pub Arc<str>);
+
+impl fmt::Display for DefinitionHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

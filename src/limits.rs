@@ -1,0 +1,60 @@
+//! Every bound of the engine in one place: its value, its reason, and what happens beyond it. Policy of one saga is not here.
+
+use crate::time::Millis;
+
+/// One line of the wire, in bytes \[W1\]. Beyond: private `frame_too_large`, and the connection is closed.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Inputs that one turn takes from the inbox \[L2\]. Beyond: they wait for the next turn.
+pub const TURN_INPUTS_MAX: usize = 1024;
+/// Inputs that may wait in the inbox. Beyond: connections are not read until there is room \[L7\].
+pub const INBOX_MAX: usize = 4096;
+/// Events that the replay ring holds \[L10\]. Beyond: `get_events` reads the log.
+pub const RING_EVENTS: usize = 4096;
+/// Depth of `emit` causing `emit` within one event \[R23\]. Beyond: the emitting step fails.
+pub const EMIT_DEPTH: usize = 16;
+/// Known-unsent commands that wait for an absent target unless its catalog says otherwise \[P2\].
+pub const PIPE_BUFFER: usize = 64;
+/// How long a command waits for an absent target unless its catalog says otherwise \[P3\].
+pub const DISCONNECT_TIMEOUT: Millis = Millis(30_000);
+/// How long a peer may leave its socket unread before it is disconnected \[P9\].
+pub const WRITE_TIMEOUT: Millis = Millis(5_000);
+/// Lines that may wait for one subscriber. Beyond: it is told `lagged` \[W8\].
+pub const SUBSCRIBER_QUEUE: usize = 4096;
+/// How long a client's report id is remembered \[W9\].
+pub const DEDUP_WINDOW: Millis = Millis(600_000);
+/// Report ids remembered for one client name \[W9\]. Beyond: the oldest is forgotten.
+pub const DEDUP_PER_NAME: usize = 10_000;
+/// Report ids remembered in all \[W9\]. Beyond: the oldest is forgotten.
+pub const DEDUP_TOTAL: usize = 100_000;
+/// How long a full disk is waited for \[L7\]. Beyond: exit 5.
+pub const DISK_RETRY: Millis = Millis(60_000);
+/// How long a clean shutdown waits for undoing under `on_shutdown: cancel` \[L8\].
+pub const STOP_TIMEOUT: Millis = Millis(10_000);
+/// How long ended sagas are kept \[L6\].
+pub const RETENTION: Millis = Millis(7 * 86_400_000);
+/// How long bus events are kept when no saga needs them \[L10\]; older than that answers `lagged`.
+pub const EVENTS_RETENTION: Millis = Millis(86_400_000);
+/// Bus events kept when no saga needs them \[L10\].
+pub const EVENTS_RETENTION_MAX: u64 = 100_000;
+/// Longest client name, client version, or report id, in bytes. Beyond: `invalid_command`.
+pub const CLIENT_WORD_BYTES_MAX: usize = 256;
+/// Bytes of one YAML file. Beyond: SF0xx.
+pub const YAML_BYTES_MAX: usize = 1024 * 1024;
+/// Nesting of one YAML file. Beyond: SF0xx.
+pub const YAML_DEPTH_MAX: usize = 64;
+/// Nodes of one YAML file. Beyond: SF0xx.
+pub const YAML_NODES_MAX: usize = 50_000;
+/// Bytes of one expression. Beyond: SF2xx.
+pub const EXPR_BYTES_MAX: usize = 4096;
+/// Nesting of one expression. Beyond: SF2xx.
+pub const EXPR_DEPTH_MAX: usize = 32;
+/// Elements that one evaluation may visit in all its macros together. Beyond: the evaluation fails.
+pub const EXPR_VISITS_MAX: usize = 100_000;
+/// Steps of one saga, nested ones included. Beyond: SF0xx.
+pub const STEPS_MAX: usize = 1_000;
+/// Nesting of steps. Beyond: SF0xx.
+pub const STEP_DEPTH_MAX: usize = 16;
+/// Pause before a step past the pivot is tried again when it declares no `retry` \[R13\]; doubles up to the next.
+pub const FORWARD_RETRY_FIRST: Millis = Millis(500);
+/// Longest such pause.
+pub const FORWARD_RETRY_MAX: Millis = Millis(10_000);
