@@ -6,12 +6,16 @@ use std::ops::Add;
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01T00:00:00Z; printed as RFC 3339 in UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
 /// A span of time in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Millis(pub u64);
 
@@ -83,7 +87,8 @@ mod tests {
 
     #[test]
     fn spans_print_in_their_longest_exact_unit() {
-        let shown = [Millis(10_000), Millis(1_500), Millis(120_000), Millis(0)].map(|m| m.to_string());
+        let shown =
+            [Millis(10_000), Millis(1_500), Millis(120_000), Millis(0)].map(|m| m.to_string());
         assert_eq!(shown, ["10s", "1500ms", "2m", "0ms"]);
     }
 }
