@@ -1,0 +1,391 @@
+//! A plan: one definition compiled and checked, in the shape that the interpreter walks. Knows nothing of a running saga.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::definition::catalog::{CommandDecl, EventDecl};
+use crate::expr::{Ast, Pin, Template};
+use crate::ids::DefinitionHash;
+use crate::time::Millis;
+
+/// Index of a step in [`Plan::steps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepIx(pub u32);
+
+/// A definition, compiled. Immutable and shared by all its sagas.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The saga's name, unique among the loaded definitions.
+    pub name: Arc<str>,
+    /// Identity for running sagas \[L4\].
+    pub hash: DefinitionHash,
+    /// What it is for.
+    pub doc: String,
+    /// The definition's text, as kept with every saga that uses it \[L4\].
+    pub source: Arc<str>,
+    /// The catalog declarations that it uses, as a catalog document in canonical JSON \[L4\].
+    pub catalog: Arc<str>,
+    /// What starts it.
+    pub trigger: Trigger,
+    /// Checked before anything of the saga exists \[R10\].
+    pub require: Vec<Require>,
+    /// Who gives way \[R17\].
+    pub eviction: Eviction,
+    /// Deadline of the way forward; `None` is the author's `none`.
+    pub timeout: Option<Millis>,
+    /// Initial values of variables, read from `input`.
+    pub vars: Vec<(Arc<str>, Template)>,
+    /// All steps, nested ones and undoing ones included; a parent stands before its children.
+    pub steps: Vec<Step>,
+    /// The way forward.
+    pub main: Vec<StepIx>,
+    /// Steps that run on every end \[R15\].
+    pub finally: Vec<StepIx>,
+    /// What a caller gets.
+    pub result: Vec<(Arc<str>, Template)>,
+    /// Events that cancel it.
+    pub cancel_on: Vec<Alternative>,
+    /// What to do after a crash of the launcher \[L5\].
+    pub on_restart: OnRestart,
+    /// What to do at a clean shutdown \[L8\].
+    pub on_shutdown: OnShutdown,
+    /// Step of a path inside one branch (`reap`, `reap.undo`, `reap.undo.0`).
+    pub by_path: BTreeMap<Box<str>, StepIx>,
+    /// Declarations of the events that it uses.
+    pub events: BTreeMap<Arc<str>, Arc<EventDecl>>,
+    /// Declarations of the commands that it uses.
+    pub commands: BTreeMap<Arc<str>, Arc<CommandDecl>>,
+}
+
+/// What starts a saga.
+#[derive(Clone, Debug)]
+pub enum Trigger {
+    /// The first of these that fits an event starts it.
+    Events(Vec<EventTrigger>),
+    /// Started by name; the declaration types the caller's fields.
+    Call {
+        /// Types and defaults of the caller's fields.
+        fields: Arc<EventDecl>,
+        /// Values taken from the fields.
+        input: Vec<(Arc<str>, Template)>,
+    },
+}
+
+/// One event that starts a saga.
+#[derive(Clone, Debug)]
+pub struct EventTrigger {
+    /// Name of the event.
+    pub event: Arc<str>,
+    /// Reads `trigger`; absent: always.
+    pub when: Option<Ast>,
+    /// Values taken from `trigger`.
+    pub input: Vec<(Arc<str>, Template)>,
+}
+
+/// A guard over `trigger` and `input` \[R10\].
+#[derive(Clone, Debug)]
+pub struct Require {
+    /// What must be true.
+    pub that: Ast,
+    /// The refusal's words.
+    pub otherwise: Template,
+}
+
+/// Contention \[R17, R18, R24\].
+#[derive(Clone, Debug)]
+pub struct Eviction {
+    /// Expressions over `trigger` and `input`; empty: the saga's name is the key.
+    pub key: Vec<Ast>,
+    /// Whether the author wrote a list, so that contention is sharing an element.
+    pub key_is_list: bool,
+    /// Who gives way.
+    pub policy: Policy,
+    /// Newcomers that may wait under `queue`.
+    pub queue_max: Option<u64>,
+}
+
+/// Who gives way when two sagas of one key meet \[R17\].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The running one is evicted, then the newcomer starts.
+    Replace,
+    /// The newcomer is refused with a reason.
+    Refuse,
+    /// The newcomer is dropped and counted.
+    Ignore,
+    /// The newcomer waits in order.
+    Queue,
+    /// Both run.
+    Parallel,
+}
+
+/// After a crash \[L5\].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRestart {
+    /// Goes on where the log ends.
+    Resume,
+    /// Undoes what it did.
+    Compensate,
+    /// Ends it without undoing.
+    Fail,
+}
+
+/// At a clean shutdown \[L8\].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnShutdown {
+    /// Resumes at the next start.
+    Park,
+    /// Undoes what it did, as far as `stop_timeout` allows.
+    Cancel,
+}
+
+/// The list of steps that a step stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// `steps` of the saga.
+    Main,
+    /// `finally` of the saga.
+    Finally,
+    /// `group` of that step.
+    Group(StepIx),
+    /// `on_timeout: [steps]` of that step.
+    OnTimeout(StepIx),
+    /// `compensate` of that step (a list of one).
+    Undo(StepIx),
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Path inside its branch: the id, or for an undo `ID.undo`, `ID.undo.0`.
+    pub path: Arc<str>,
+    /// Where it stands.
+    pub body: Body,
+    /// Its place in that list.
+    pub position: usize,
+    /// What it does.
+    pub verb: Verb,
+    /// Run only when true, else skipped.
+    pub condition: Option<Ast>,
+    /// What satisfies it; `None`: nothing is awaited.
+    pub wait: Option<Await>,
+    /// What fails it, catalog `failures` that nothing names included; looked at before `wait`.
+    pub fail_on: Vec<FailOn>,
+    /// Per attempt, with the defaults applied; `None`: the saga's deadline alone bounds it.
+    pub timeout: Option<Millis>,
+    /// What a timeout does.
+    pub on_timeout: OnTimeout,
+    /// Further attempts, with the defaults applied.
+    pub retry: Option<Retry>,
+    /// What undoes it.
+    pub undo: Undo,
+    /// The step whose `covers` names this one: its undo replaces this one's.
+    pub covered_by: Option<StepIx>,
+    /// The point of no return \[R13\].
+    pub pivot: bool,
+    /// Its failure is recorded and the saga goes on.
+    pub best_effort: bool,
+    /// Whether anything reads `steps.ID.echo`, so that the echo must be kept.
+    pub echo_is_read: bool,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Verb {
+    /// Puts a command on its target's pipe.
+    Issue {
+        /// Its declaration's name.
+        command: Arc<str>,
+        /// Its target.
+        target: Arc<str>,
+        /// Its fields.
+        with: Vec<(Arc<str>, Template)>,
+        /// Whether the target repeats its answer for a `command_id`.
+        idempotent: bool,
+        /// Whether the catalog says that nothing can undo it.
+        irreversible: bool,
+        /// Whether the catalog says that it has no effect (`undo: none`).
+        effect: bool,
+    },
+    /// Waits for something that others cause.
+    Await,
+    /// Publishes on the bus.
+    Emit {
+        /// Name of the event.
+        event: Arc<str>,
+        /// Its fields.
+        with: Vec<(Arc<str>, Template)>,
+    },
+    /// A durable timer.
+    Delay(Millis),
+    /// Several steps under one roof.
+    Group(Vec<StepIx>),
+    /// Fails its branch.
+    Fail(Template),
+    /// Ends the saga.
+    Done,
+}
+
+/// What satisfies a step.
+#[derive(Clone, Debug)]
+pub struct Await {
+    /// Whether all alternatives must come (`all_of`) or the first in order wins.
+    pub all: bool,
+    /// In the author's order.
+    pub alternatives: Vec<Alternative>,
+}
+
+/// One thing that may come in.
+#[derive(Clone, Debug)]
+pub struct Alternative {
+    /// Whether only this saga's own answer counts \[R5\].
+    pub echo: bool,
+    /// Name of the report.
+    pub event: Arc<str>,
+    /// Reads `event`; absent: any.
+    pub filter: Option<Ast>,
+    /// For an `event` wait, one pin per `||` arm of the filter: the index keys \[R6\].
+    pub pins: Vec<Pin>,
+    /// Variables set when it wins, reading `event`.
+    pub save: Vec<(Arc<str>, Template)>,
+}
+
+/// One thing that fails a step.
+#[derive(Clone, Debug)]
+pub struct FailOn {
+    /// What comes in.
+    pub on: Alternative,
+    /// The failure's words; absent: the event's name.
+    pub reason: Option<Template>,
+}
+
+/// What a timeout does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnTimeout {
+    /// The step has failed or is in doubt, and so has the saga.
+    Fail,
+    /// The saga goes on, the outcome stays.
+    Continue,
+    /// These run in its place.
+    Steps(Vec<StepIx>),
+}
+
+/// Further attempts \[R11\].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// The first one counts.
+    pub attempts: u32,
+    /// How the pause grows.
+    pub backoff: Backoff,
+    /// The first pause.
+    pub delay: Millis,
+    /// The longest pause.
+    pub max_delay: Option<Millis>,
+    /// Share of the pause, 0.0 to 1.0, that is spread by a hash of the command's identity (no randomness in the core).
+    pub jitter: f64,
+    /// After an attempt's timeout.
+    pub on_timeout: bool,
+    /// After its target was unreachable.
+    pub on_unreachable: bool,
+    /// After a known failure.
+    pub on_failed: bool,
+}
+
+/// How the pause between attempts grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backoff {
+    /// Always `delay`.
+    Constant,
+    /// `delay` times the number of the attempt that failed.
+    Linear,
+    /// `delay`, doubled with each attempt.
+    Exponential,
+}
+
+/// What undoes a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// Nothing to undo, or the author's `none`.
+    Nothing,
+    /// This step does, and stands for those that it covers.
+    Step {
+        /// The compensating step.
+        step: StepIx,
+        /// Later steps that it undoes as well.
+        covers: Vec<StepIx>,
+    },
+}
+
+impl Plan {
+    /// The step of that index.
+    #[must_use]
+    pub fn step(&self, ix: StepIx) -> &Step {
+        &self.steps[ix.0 as usize]
+    }
+
+    /// The steps of a body, in order.
+    #[must_use]
+    pub fn body(&self, body: Body) -> &[StepIx] {
+        match body {
+            Body::Main => &self.main,
+            Body::Finally => &self.finally,
+            Body::Group(ix) => match &self.step(ix).verb {
+                Verb::Group(steps) => steps,
+                Verb::Issue { .. }
+                | Verb::Await
+                | Verb::Emit { .. }
+                | Verb::Delay(_)
+                | Verb::Fail(_)
+                | Verb::Done => &[],
+            },
+            Body::OnTimeout(ix) => match &self.step(ix).on_timeout {
+                OnTimeout::Steps(steps) => steps,
+                OnTimeout::Fail | OnTimeout::Continue => &[],
+            },
+            Body::Undo(ix) => match &self.step(ix).undo {
+                Undo::Step { step, .. } => std::slice::from_ref(step),
+                Undo::Nothing => &[],
+            },
+        }
+    }
+
+    /// The step whose body this is; `None` for the saga's own.
+    #[must_use]
+    pub fn owner(body: Body) -> Option<StepIx> {
+        match body {
+            Body::Main | Body::Finally => None,
+            Body::Group(ix) | Body::OnTimeout(ix) | Body::Undo(ix) => Some(ix),
+        }
+    }
+
+    /// Whether `ix` stands, at any depth, in a body of `ancestor`.
+    #[must_use]
+    pub fn is_within(&self, ix: StepIx, ancestor: StepIx) -> bool {
+        let mut at = ix;
+        while let Some(owner) = Plan::owner(self.step(at).body) {
+            if owner == ancestor {
+                return true;
+            }
+            at = owner;
+        }
+        false
+    }
+
+    /// Whether the step undoes another: it stands, at any depth, in an `Undo` body.
+    #[must_use]
+    pub fn is_undo(&self, ix: StepIx) -> bool {
+        let mut body = self.step(ix).body;
+        loop {
+            match body {
+                Body::Undo(_) => return true,
+                Body::Main | Body::Finally => return false,
+                Body::Group(owner) | Body::OnTimeout(owner) => body = self.step(owner).body,
+            }
+        }
+    }
+}
+
+/// Evaluated named values, in the author's order.
+pub type Values = serde_json::Map<String, Value>;
