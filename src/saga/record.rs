@@ -1,0 +1,587 @@
+//! Records: the closed list of durable facts. What a fact means for a saga is in `apply`, not here.
+//!
+//! Stored as JSON objects of one key, the kind. A change of this file is a change of the stored
+//! format: it needs an upcast and an old sample under `tests/log/`.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::ids::{ClientId, DefinitionHash, SagaId, SessionNo};
+use crate::time::Timestamp;
+
+/// One durable fact. Its number is its row's `seq` plus its place in the row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// A launcher took the log; every session and process of an earlier one is over \[P10, W5\].
+    Boot(Boot),
+    /// The launcher stopped cleanly \[L8\].
+    Stopped(Stopped),
+    /// The wall clock jumped \[R9\].
+    Clock(ClockJump),
+    /// A client reported an event.
+    Event(Box<Event>),
+    /// A client registered.
+    ProcessSpawned(Process),
+    /// A registered client's connection ended \[W10\].
+    ProcessExited(Process),
+    /// The launcher's own phase changed.
+    Lifecycle(Lifecycle),
+    /// A target's session began \[P10\].
+    SessionOpened(Session),
+    /// A target's session ended.
+    SessionClosed(Session),
+    /// A saga exists.
+    Began(Box<Began>),
+    /// A queued saga starts \[R18\].
+    Dequeued(Dequeued),
+    /// A step's command is owed to its target.
+    Issued(Box<Issued>),
+    /// The same command is owed again under its number \[R11\].
+    Reissued(Reissued),
+    /// A step that issues nothing waits.
+    Entered(Entered),
+    /// A waiting undo's clock starts: its target has a session \[R14\].
+    Armed(Armed),
+    /// A command that awaits nothing was written to a session \[P5\].
+    Sent(StepOnly),
+    /// One of the alternatives of an `all_of` came.
+    Matched(Matched),
+    /// A step ended, or its doubt was settled \[R19\].
+    Outcome(Box<Outcome>),
+    /// A step will be tried again.
+    Backoff(Pause),
+    /// A group's failed attempt is being undone before the next one.
+    Undoing(Undoing),
+    /// A step published an event.
+    Emitted(Emitted),
+    /// The saga turns around: what it did is to be undone.
+    Unwinding(Unwinding),
+    /// A step was undone, or could not be.
+    Undone(Undone),
+    /// The verdict stands; `finally` runs.
+    Finishing(Verdict),
+    /// The end \[R1\].
+    Ended(Verdict),
+    /// Something asked of the saga was refused.
+    Refused(Refused),
+    /// An answer came too late to matter \[R19\].
+    Late(Late),
+    /// An operator asks for an incident's failed steps to be tried again \[R14\].
+    Retried(Operator),
+    /// An operator settles an incident \[R14\].
+    Resolved(Operator),
+    /// A retried incident ended anew; no second bracket \[R14\].
+    Settled(Verdict),
+}
+
+/// See [`Record::Boot`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Boot {
+    /// Process id of the launcher.
+    pub pid: u32,
+    /// Its version.
+    pub version: Arc<str>,
+}
+
+/// See [`Record::Stopped`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stopped {}
+
+/// See [`Record::Clock`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClockJump {
+    /// What the wall clock said.
+    pub wall: Timestamp,
+    /// What was expected of it.
+    pub expected: Timestamp,
+}
+
+/// See [`Record::Event`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Name of the event.
+    pub name: Arc<str>,
+    /// Its declared fields, defaults filled in.
+    pub fields: Arc<Value>,
+    /// The reporting client's name.
+    pub client: Arc<str>,
+    /// The saga that it answers; absent: organic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saga_id: Option<SagaId>,
+    /// The step that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Arc<str>>,
+    /// The command that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<Arc<str>>,
+    /// The client's own id, for at-least-once delivery \[W9\].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedup: Option<Dedup>,
+}
+
+/// A client's id and what it stood for \[W9\].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dedup {
+    /// The client's own id, as JSON.
+    pub id: Arc<str>,
+    /// Digest of the content that it carried.
+    pub digest: u64,
+}
+
+/// See [`Record::ProcessSpawned`] and [`Record::ProcessExited`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// The client's word for its process id.
+    pub pid: u64,
+    /// Its kind.
+    pub client_kind: Arc<str>,
+    /// Its version.
+    pub client_version: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its id.
+    pub client_id: ClientId,
+}
+
+/// See [`Record::Lifecycle`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lifecycle {
+    /// The phase that ends.
+    pub from: Phase,
+    /// The phase that begins.
+    pub to: Phase,
+}
+
+/// The launcher's own phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// No host has registered yet.
+    #[default]
+    Starting,
+    /// A host has registered.
+    Running,
+    /// A clean shutdown has begun.
+    Quitting,
+    /// The last word.
+    Dead,
+}
+
+/// See [`Record::SessionOpened`] and [`Record::SessionClosed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// The target.
+    pub target: Arc<str>,
+    /// The session's number.
+    pub session: SessionNo,
+    /// The client that serves it.
+    pub client_id: ClientId,
+}
+
+/// See [`Record::Began`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Began {
+    /// The saga's name.
+    pub name: Arc<str>,
+    /// Its definition \[L4\].
+    pub definition: DefinitionHash,
+    /// The event's name, or `call`.
+    pub trigger: Arc<str>,
+    /// The fields of what started it.
+    pub fields: Arc<Value>,
+    /// Its frozen input.
+    pub input: Arc<Value>,
+    /// Its variables' initial values.
+    pub vars: Map<String, Value>,
+    /// What it contends for \[R17\].
+    pub keys: Vec<Value>,
+    /// Whether it waits for the holder of its key.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub queued: bool,
+    /// Its deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// The client that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Arc<str>>,
+    /// That client's id of the request \[W9\].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedup: Option<Dedup>,
+}
+
+/// See [`Record::Dequeued`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dequeued {
+    /// Its deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+}
+
+/// See [`Record::Issued`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Issued {
+    /// Instance path of the step.
+    pub step: Arc<str>,
+    /// The idempotency key.
+    pub command_id: Arc<str>,
+    /// Sendings that the step's policy asked for, this one included.
+    pub attempt: u32,
+    /// Who is to do it.
+    pub target: Arc<str>,
+    /// The command.
+    pub cmd: Arc<str>,
+    /// Its fields.
+    pub with: Arc<Value>,
+    /// When the attempt times out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+}
+
+/// See [`Record::Reissued`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reissued {
+    /// Instance path of the step.
+    pub step: Arc<str>,
+    /// Sendings that the step's policy asked for, this one included.
+    pub attempt: u32,
+    /// When the attempt times out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+}
+
+/// See [`Record::Entered`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entered {
+    /// Instance path of the step.
+    pub step: Arc<str>,
+    /// Counts from one.
+    pub attempt: u32,
+    /// When it times out, or for a `delay` when it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+}
+
+/// See [`Record::Armed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Armed {
+    /// Instance path of the step.
+    pub step: Arc<str>,
+    /// When the attempt times out.
+    pub due: Timestamp,
+}
+
+/// See [`Record::Sent`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepOnly {
+    /// Instance path of the step.
+    pub step: Arc<str>,
+}
+
+/// See [`Record::Matched`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Matched {
+    /// Instance path of the step.
+    pub step: Arc<str>,
+    /// Place of the alternative in the step's `await`.
+    pub alternative: u32,
+    /// Variables that it sets.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub save: Map<String, Value>,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Done.
+    Succeeded,
+    /// Known not to have happened.
+    Failed,
+    /// May have happened.
+    InDoubt,
+    /// Its `if` was false.
+    Skipped,
+}
+
+/// Why a step failed; becomes the saga's `cause` \[R16\].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A step's or the saga's time was up.
+    TimedOut,
+    /// It gave way \[R17\].
+    Evicted,
+    /// A person, a client or `cancel_on` asked for it.
+    Cancelled,
+    /// The target refused, or a `fail_on` came.
+    ActionFailed,
+    /// A `fail` step.
+    FailStep,
+    /// Its target was away too long \[P2, P3\].
+    Unreachable,
+    /// An expression had a bad value at run time.
+    Fault,
+    /// `on_restart` \[L5\].
+    Restart,
+    /// `on_shutdown` \[L8\].
+    Shutdown,
+}
+
+/// See [`Record::Outcome`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Instance path of the step.
+    pub step: Arc<str>,
+    /// How it ended.
+    pub outcome: Ending,
+    /// Why, unless it succeeded or was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// The same in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
+    /// Fields of what satisfied it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub echo: Option<Arc<Value>>,
+    /// Variables that it sets.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub save: Map<String, Value>,
+}
+
+/// See [`Record::Backoff`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Instance path of the step.
+    pub step: Arc<str>,
+    /// When it is tried again.
+    pub until: Timestamp,
+    /// Whether the attempt that ended may have happened.
+    pub in_doubt: bool,
+    /// Why it ended.
+    pub cause: Cause,
+    /// The same in words.
+    pub reason: Arc<str>,
+}
+
+/// See [`Record::Undoing`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undoing {
+    /// Instance path of the group.
+    pub step: Arc<str>,
+    /// Why its attempt ended.
+    pub cause: Cause,
+    /// The same in words.
+    pub reason: Arc<str>,
+}
+
+/// See [`Record::Emitted`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Emitted {
+    /// Instance path of the step.
+    pub step: Arc<str>,
+    /// Name of the event.
+    pub event: Arc<str>,
+    /// Its fields.
+    pub fields: Arc<Value>,
+}
+
+/// See [`Record::Unwinding`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unwinding {
+    /// Why.
+    pub cause: Cause,
+    /// The failing step's reason verbatim, or the asker's.
+    pub reason: Arc<str>,
+}
+
+/// See [`Record::Undone`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undone {
+    /// Instance path of the step that was undone.
+    pub step: Arc<str>,
+    /// Whether its undo succeeded.
+    pub ok: bool,
+    /// Why it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
+}
+
+/// State of a saga as people see it \[R16\].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Waits for the holder of its key.
+    Queued,
+    /// On its way.
+    Running,
+    /// Undoes what it did.
+    Compensating,
+    /// Done.
+    Completed,
+    /// Failed, and nothing was to undo.
+    Failed,
+    /// Failed, and undone.
+    Compensated,
+    /// Failed, and could not be undone: an incident \[R14\].
+    FailedCompensation,
+}
+
+/// See [`Record::Finishing`] and [`Record::Ended`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The state that it ends in.
+    pub state: State,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// The same in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
+    /// What a caller gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Arc<Value>>,
+}
+
+/// See [`Record::Refused`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// What was asked.
+    pub what: Arc<str>,
+    /// Why it cannot be.
+    pub why: Arc<str>,
+}
+
+/// See [`Record::Late`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Late {
+    /// Instance path of the step.
+    pub step: Arc<str>,
+    /// What came.
+    pub what: Arc<str>,
+}
+
+/// See [`Record::Retried`] and [`Record::Resolved`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operator {
+    /// The client's name.
+    pub by: Arc<str>,
+    /// In the operator's words.
+    pub reason: Arc<str>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl Record {
+    /// Instance path of the step that the record speaks of.
+    #[must_use]
+    pub fn step(&self) -> Option<&Arc<str>> {
+        match self {
+            Record::Issued(r) => Some(&r.step),
+            Record::Reissued(r) => Some(&r.step),
+            Record::Entered(r) => Some(&r.step),
+            Record::Armed(r) => Some(&r.step),
+            Record::Sent(r) => Some(&r.step),
+            Record::Matched(r) => Some(&r.step),
+            Record::Outcome(r) => Some(&r.step),
+            Record::Backoff(r) => Some(&r.step),
+            Record::Undoing(r) => Some(&r.step),
+            Record::Emitted(r) => Some(&r.step),
+            Record::Undone(r) => Some(&r.step),
+            Record::Late(r) => Some(&r.step),
+            Record::Event(r) => r.step.as_ref(),
+            Record::Boot(_)
+            | Record::Stopped(_)
+            | Record::Clock(_)
+            | Record::ProcessSpawned(_)
+            | Record::ProcessExited(_)
+            | Record::Lifecycle(_)
+            | Record::SessionOpened(_)
+            | Record::SessionClosed(_)
+            | Record::Began(_)
+            | Record::Dequeued(_)
+            | Record::Unwinding(_)
+            | Record::Finishing(_)
+            | Record::Ended(_)
+            | Record::Refused(_)
+            | Record::Retried(_)
+            | Record::Resolved(_)
+            | Record::Settled(_) => None,
+        }
+    }
+}
+
+impl Cause {
+    /// The word in frames, logs and `ps`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::TimedOut => "timed_out",
+            Cause::Evicted => "evicted",
+            Cause::Cancelled => "cancelled",
+            Cause::ActionFailed => "action_failed",
+            Cause::FailStep => "fail_step",
+            Cause::Unreachable => "unreachable",
+            Cause::Fault => "fault",
+            Cause::Restart => "restart",
+            Cause::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl State {
+    /// The word in frames, logs and `ps`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Queued => "queued",
+            State::Running => "running",
+            State::Compensating => "compensating",
+            State::Completed => "completed",
+            State::Failed => "failed",
+            State::Compensated => "compensated",
+            State::FailedCompensation => "failed_compensation",
+        }
+    }
+
+    /// Whether the saga's bracket is closed.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        match self {
+            State::Queued | State::Running | State::Compensating => false,
+            State::Completed | State::Failed | State::Compensated | State::FailedCompensation => {
+                true
+            }
+        }
+    }
+}
+
+impl Phase {
+    /// The word in frames and snapshots.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::Running => "running",
+            Phase::Quitting => "quitting",
+            Phase::Dead => "dead",
+        }
+    }
+}
+
+impl Ending {
+    /// The word in `steps.ID.outcome`, frames and `show`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Ending::Succeeded => "succeeded",
+            Ending::Failed => "failed",
+            Ending::InDoubt => "in_doubt",
+            Ending::Skipped => "skipped",
+        }
+    }
+}
