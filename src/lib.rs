@@ -3,5 +3,6 @@
 
 pub mod ids;
 pub mod limits;
+pub mod log;
 pub mod saga;
 pub mod time;
