@@ -1,0 +1,152 @@
+//! Steps as written. Names in them are not looked up here.
+
+use crate::definition::await_::{Await, FailOn};
+use crate::definition::duration::Bound;
+use crate::definition::value::{Named, Text};
+use crate::diag::{At, Span};
+use crate::time::Millis;
+
+/// One step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The whole mapping.
+    pub span: Span,
+    /// Its id; a `compensate` has none, and a step of a group inside one need not have one.
+    pub id: Option<At<String>>,
+    /// What it does.
+    pub verb: Verb,
+    /// The key of the verb.
+    pub verb_span: Span,
+    /// `if`.
+    pub condition: Option<Text>,
+    /// `await`; absent when not said. With [`Verb::Await`] it is always there.
+    pub wait: Option<At<Await>>,
+    /// What fails it.
+    pub fail_on: Vec<FailOn>,
+    /// Per attempt.
+    pub timeout: Option<At<Bound>>,
+    /// What a timeout does; absent: the step fails.
+    pub on_timeout: Option<At<OnTimeout>>,
+    /// Further attempts; absent: the saga's defaults.
+    pub retry: Option<At<RetryChoice>>,
+    /// What undoes it; absent: the catalog's undo.
+    pub compensate: Option<At<Compensate>>,
+    /// `pivot: true`, where it was written.
+    pub pivot: Option<Span>,
+    /// `best_effort: true`, where it was written.
+    pub best_effort: Option<Span>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verb {
+    /// Puts a command on its target's pipe.
+    Issue {
+        /// The command's name.
+        command: At<String>,
+        /// Its fields.
+        with: Vec<Named>,
+        /// The mapping of `with`, when it was written.
+        with_span: Option<Span>,
+    },
+    /// Waits for something that others cause.
+    Await,
+    /// Publishes on the bus.
+    Emit {
+        /// The event's name.
+        event: At<String>,
+        /// Its fields.
+        with: Vec<Named>,
+        /// The mapping of `with`, when it was written.
+        with_span: Option<Span>,
+    },
+    /// A durable timer.
+    Delay(At<Millis>),
+    /// Several steps under one roof.
+    Group(Vec<Step>),
+    /// Fails its branch, with these words.
+    Fail(Text),
+    /// Ends the saga.
+    Done,
+}
+
+/// What a timeout does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OnTimeout {
+    /// The word `fail`.
+    Fail,
+    /// The word `continue`.
+    Continue,
+    /// These run in its place.
+    Steps(Vec<Step>),
+}
+
+/// `retry` of a step or of the defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RetryChoice {
+    /// The word `none`.
+    None,
+    /// Further attempts.
+    Retry(Retry),
+}
+
+/// Further attempts \[R11\].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// How often in all; the first one counts. At least 1.
+    pub attempts: At<u32>,
+    /// How the pause grows.
+    pub backoff: At<Backoff>,
+    /// The first pause.
+    pub delay: At<Millis>,
+    /// The longest pause.
+    pub max_delay: Option<At<Millis>>,
+    /// Share of the pause that is spread, 0.0 to 1.0.
+    pub jitter: Option<At<f64>>,
+    /// After what.
+    pub on: Vec<At<RetryOn>>,
+}
+
+/// How the pause between attempts grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backoff {
+    /// Always `delay`.
+    Constant,
+    /// `delay` times the number of the attempt that failed.
+    Linear,
+    /// `delay`, doubled with each attempt.
+    Exponential,
+}
+
+/// What a retry answers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryOn {
+    /// An attempt's timeout.
+    Timeout,
+    /// Its target was unreachable.
+    Unreachable,
+    /// A known failure.
+    Failed,
+}
+
+/// `compensate` of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Compensate {
+    /// The word `none`.
+    None,
+    /// A step that undoes this one.
+    Step {
+        /// The compensating step.
+        step: Box<Step>,
+        /// Later steps that it undoes as well.
+        covers: Vec<At<String>>,
+    },
+}
+
+impl Step {
+    /// The place to point at when the whole step is meant: its id, else its verb.
+    #[must_use]
+    pub fn head(&self) -> Span {
+        self.id.as_ref().map_or(self.verb_span, |id| id.span)
+    }
+}
