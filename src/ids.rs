@@ -1,4 +1,5 @@
-//! Identifiers: one newtype each, so that two numbers are never confused. No allocation policy lives here.
+//! Identifiers: one newtype each, so that two numbers are never confused. No allocation policy
+//! lives here.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use serde::{Deserialize, Serialize};
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub u64);
 

@@ -1,5 +1,6 @@
 //! A declarative saga engine: sagas in YAML, checked before they run, durable in one SQLite file.
-//! Floors, from the ground: words, definitions, plans, one saga, all sagas, shells, assembly, faces (docs/architecture.md).
+//! Floors, from the ground: words, definitions, plans, one saga, all sagas, shells, assembly,
+//! faces (docs/architecture.md).
 
 pub mod definition;
 pub mod diag;

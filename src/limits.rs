@@ -1,8 +1,10 @@
-//! Every bound of the engine in one place: its value, its reason, and what happens beyond it. Policy of one saga is not here.
+//! Every bound of the engine in one place: its value, its reason, and what happens beyond it.
+//! Policy of one saga is not here.
 
 use crate::time::Millis;
 
-/// One line of the wire, in bytes \[W1\]. Beyond: private `frame_too_large`, and the connection is closed.
+/// One line of the wire, in bytes \[W1\]. Beyond: private `frame_too_large`, and the connection
+/// is closed.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// Inputs that one turn takes from the inbox \[L2\]. Beyond: they wait for the next turn.
 pub const TURN_INPUTS_MAX: usize = 1024;
@@ -54,7 +56,8 @@ pub const EXPR_VISITS_MAX: usize = 100_000;
 pub const STEPS_MAX: usize = 1_000;
 /// Nesting of steps. Beyond: SF0xx.
 pub const STEP_DEPTH_MAX: usize = 16;
-/// Pause before a step past the pivot is tried again when it declares no `retry` \[R13\]; doubles up to the next.
+/// Pause before a step past the pivot is tried again when it declares no `retry` \[R13\];
+/// doubles up to the next.
 pub const FORWARD_RETRY_FIRST: Millis = Millis(500);
 /// Longest such pause.
 pub const FORWARD_RETRY_MAX: Millis = Millis(10_000);

@@ -1,4 +1,5 @@
-//! What can go wrong with the log, each with the words that help. Deciding what follows is the caller's.
+//! What can go wrong with the log, each with the words that help. Deciding what follows is the
+//! caller's.
 
 use std::fmt;
 use std::path::PathBuf;

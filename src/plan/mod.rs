@@ -1,4 +1,5 @@
-//! A plan: one definition compiled and checked, in the shape that the interpreter walks. Knows nothing of a running saga.
+//! A plan: one definition compiled and checked, in the shape that the interpreter walks. Knows
+//! nothing of a running saga.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -283,7 +284,8 @@ pub struct Retry {
     pub delay: Millis,
     /// The longest pause.
     pub max_delay: Option<Millis>,
-    /// Share of the pause, 0.0 to 1.0, that is spread by a hash of the command's identity (no randomness in the core).
+    /// Share of the pause, 0.0 to 1.0, that is spread by a hash of the command's identity (no
+    /// randomness in the core).
     pub jitter: f64,
     /// After an attempt's timeout.
     pub on_timeout: bool,

@@ -1,0 +1,134 @@
+//! What we promise has a test that names it: every rule of the runtime and the wire, every scenario
+//! of the background. What a test cannot hold has a line in docs/decisions that says why.
+
+use super::{none_of, rust, sources};
+
+/// The rules, by letter and highest number.
+const RULES: &[(char, u32)] = &[('R', 24), ('P', 10), ('L', 10), ('W', 14)];
+
+/// Rules that no test names yet. Only shrinks.
+const RULES_UNTESTED: &[&str] = &[
+    "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15",
+    "R16", "R17", "R18", "R19", "R20", "R21", "R22", "R23", "R24", "P1", "P2", "P3", "P4", "P5",
+    "P6", "P7", "P8", "P9", "P10", "L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9", "L10",
+    "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11", "W12", "W13", "W14",
+];
+
+/// The scenarios of the background, by prefix and highest number. `10` is section 10's list.
+const SCENARIOS: &[(&str, u32)] = &[
+    ("C", 20),
+    ("P", 7),
+    ("W", 11),
+    ("L", 3),
+    ("I", 6),
+    ("G", 14),
+    ("R", 5),
+    ("K", 5),
+    ("D", 2),
+    ("H", 18),
+    ("X", 10),
+    ("E", 6),
+    ("S", 5),
+    ("T", 7),
+    ("V", 10),
+    ("Y", 14),
+    ("A", 34),
+    ("O", 8),
+    ("U", 6),
+    ("Z", 2),
+];
+
+/// Defects and regressions of the background, by section and highest number.
+const DEFECTS: &[(&str, u32)] = &[("3_10_R", 10), ("6_4_", 8), ("6_5_", 6), ("11_", 22)];
+
+/// Scenarios and defects that neither a test nor a decision names yet. Only shrinks.
+const SCENARIOS_OPEN: &[&str] = &[
+    "C01", "C02", "C03", "C04", "C05", "C06", "C07", "C08", "C09", "C10", "C11", "C12", "C13",
+    "C14", "C15", "C16", "C17", "C18", "C19", "C20", "P01", "P02", "P03", "P04", "P05", "P06",
+    "P07", "W01", "W02", "W03", "W04", "W05", "W06", "W07", "W08", "W09", "W10", "W11", "L01",
+    "L02", "L03", "I01", "I02", "I03", "I04", "I05", "I06", "G01", "G02", "G03", "G04", "G05",
+    "G06", "G07", "G08", "G09", "G10", "G11", "G12", "G13", "G14", "R01", "R02", "R03", "R04",
+    "R05", "K01", "K02", "K03", "K04", "K05", "D01", "D02", "H01", "H02", "H03", "H04", "H05",
+    "H06", "H07", "H08", "H09", "H10", "H11", "H12", "H13", "H14", "H15", "H16", "H17", "H18",
+    "X01", "X02", "X03", "X04", "X05", "X06", "X07", "X08", "X09", "X10", "E01", "E02", "E03",
+    "E04", "E05", "E06", "S01", "S02", "S03", "S04", "S05", "T01", "T02", "T03", "T04", "T05",
+    "T06", "T07", "V01", "V02", "V03", "V04", "V05", "V06", "V07", "V08", "V09", "V10", "Y01",
+    "Y02", "Y03", "Y04", "Y05", "Y06", "Y07", "Y08", "Y09", "Y10", "Y11", "Y12", "Y13", "Y14",
+    "A01", "A02", "A03", "A04", "A05", "A06", "A07", "A08", "A09", "A10", "A11", "A12", "A13",
+    "A14", "A15", "A16", "A17", "A18", "A19", "A20", "A21", "A22", "A23", "A24", "A25", "A26",
+    "A27", "A28", "A29", "A30", "A31", "A32", "A33", "A34", "O01", "O02", "O03", "O04", "O05",
+    "O06", "O07", "O08", "U01", "U02", "U03", "U04", "U05", "U06", "Z01", "Z02", "3_10_R1",
+    "3_10_R2", "3_10_R3", "3_10_R4", "3_10_R5", "3_10_R6", "3_10_R7", "3_10_R8", "3_10_R9",
+    "3_10_R10", "6_4_1", "6_4_2", "6_4_3", "6_4_4", "6_4_5", "6_4_6", "6_4_7", "6_4_8", "6_5_1",
+    "6_5_2", "6_5_3", "6_5_4", "6_5_5", "6_5_6", "11_1", "11_2", "11_3", "11_4", "11_5", "11_6",
+    "11_7", "11_8", "11_9", "11_10", "11_11", "11_12", "11_13", "11_14", "11_15", "11_16", "11_17",
+    "11_18", "11_19", "11_20", "11_21", "11_22",
+];
+
+fn test_text() -> String {
+    let tidy = |path: &str| path.starts_with("tests/it/tidy");
+    let files = rust().into_iter().filter(|f| !tidy(&f.path));
+    files.map(|f| f.test_text().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn decisions() -> String {
+    sources("docs/decisions", "md").into_iter().map(|f| f.text).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether `word` stands in `text` with nothing of a word around it.
+fn names(text: &str, word: &str) -> bool {
+    let part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    text.match_indices(word).any(|(at, _)| {
+        !part(text[..at].chars().next_back()) && !part(text[at + word.len()..].chars().next())
+    })
+}
+
+/// Whether a table of the decisions has a row for that id, alone or within a range `V01–V10`.
+fn is_decided(decisions: &str, prefix: &str, number: u32) -> bool {
+    let rows = decisions.lines().filter_map(|line| line.strip_prefix("| "));
+    let cells = rows.filter_map(|row| row.split(" |").next());
+    cells.flat_map(|cell| cell.split(", ")).any(|id| {
+        let (first, last) = id.split_once('–').unwrap_or((id, id));
+        let number_of = |id: &str| id.strip_prefix(prefix).and_then(|n| n.parse::<u32>().ok());
+        let (first, last) = (number_of(first), number_of(last));
+        first.zip(last).is_some_and(|(first, last)| (first..=last).contains(&number))
+    })
+}
+
+#[test]
+fn every_rule_is_named_by_a_test() {
+    let text = test_text();
+    let mut bad = Vec::new();
+    for (letter, last) in RULES {
+        for rule in (1..=*last).map(|n| format!("{letter}{n}")) {
+            let tested =
+                names(&text, &rule) || text.contains(&format!("fn {}_", rule.to_lowercase()));
+            let excused = RULES_UNTESTED.contains(&rule.as_str());
+            if !tested && !excused {
+                bad.push(rule);
+            }
+        }
+    }
+    none_of(&bad, "name the rule in a test that holds it, as [R12] in its comment");
+}
+
+#[test]
+fn every_scenario_of_the_background_has_a_test_or_a_decision() {
+    let tests = test_text().to_lowercase();
+    let decisions = decisions();
+    let mut bad = Vec::new();
+    let scenarios = SCENARIOS.iter().map(|s| (s, 2)).chain(DEFECTS.iter().map(|s| (s, 1)));
+    for ((prefix, last), digits) in scenarios {
+        for number in 1..=*last {
+            let id = format!("{prefix}{number:0digits$}");
+            let name = format!("bg_{}", id.to_lowercase());
+            let tested = names(&tests, &name);
+            let closed = tested || is_decided(&decisions, prefix, number);
+            let excused = SCENARIOS_OPEN.contains(&id.as_str());
+            if !closed && !excused {
+                bad.push(id);
+            }
+        }
+    }
+    none_of(&bad, "write a test bg_ID_what_it_claims, or a row in docs/decisions/background.md");
+}
