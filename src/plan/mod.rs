@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::definition::catalog::{CommandDecl, EventDecl};
+use crate::definition::fields::FieldError;
 use crate::expr::{Ast, Pin, Template};
 use crate::ids::DefinitionHash;
 use crate::time::Millis;
@@ -54,6 +55,8 @@ pub struct Plan {
     pub on_shutdown: OnShutdown,
     /// Step of a path inside one branch (`reap`, `reap.undo`, `reap.undo.0`).
     pub by_path: BTreeMap<Box<str>, StepIx>,
+    /// Whether any step or `cancel_on` waits for an `event`, so that the routing index has to look.
+    pub waits_for_events: bool,
     /// Declarations of the events that it uses.
     pub events: BTreeMap<Arc<str>, Arc<EventDecl>>,
     /// Declarations of the commands that it uses.
@@ -327,6 +330,17 @@ impl Plan {
         &self.steps[ix.0 as usize]
     }
 
+    /// Makes a payload a command's: defaults filled in, types held.
+    ///
+    /// # Errors
+    /// A field that is unknown, missing, or of the wrong type.
+    pub fn check_command(&self, command: &str, mut with: Values) -> Result<Values, FieldError> {
+        if let Some(declared) = self.commands.get(command) {
+            declared.accept(&mut with)?;
+        }
+        Ok(with)
+    }
+
     /// The steps of a body, in order.
     #[must_use]
     pub fn body(&self, body: Body) -> &[StepIx] {
@@ -390,4 +404,4 @@ impl Plan {
 }
 
 /// Evaluated named values, in the author's order.
-pub type Values = serde_json::Map<String, Value>;
+pub type Values = Map<String, Value>;
