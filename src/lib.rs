@@ -5,6 +5,7 @@
 pub mod definition;
 pub mod diag;
 pub mod ids;
+pub mod ipc;
 pub mod limits;
 pub mod log;
 pub mod saga;

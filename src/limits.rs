@@ -6,6 +6,10 @@ use crate::time::Millis;
 /// One line of the wire, in bytes \[W1\]. Beyond: private `frame_too_large`, and the connection
 /// is closed.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Nesting of one line of the wire. Beyond: `invalid_json`.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Globs in one `subscribe`, words in one filter. Beyond: `invalid_payload`.
+pub const SUBSCRIBE_GLOBS_MAX: usize = 64;
 /// Inputs that one turn takes from the inbox \[L2\]. Beyond: they wait for the next turn.
 pub const TURN_INPUTS_MAX: usize = 1024;
 /// Inputs that may wait in the inbox. Beyond: connections are not read until there is room \[L7\].
@@ -22,6 +26,16 @@ pub const DISCONNECT_TIMEOUT: Millis = Millis(30_000);
 pub const WRITE_TIMEOUT: Millis = Millis(5_000);
 /// Lines that may wait for one subscriber. Beyond: it is told `lagged` \[W8\].
 pub const SUBSCRIBER_QUEUE: usize = 4096;
+/// Bytes of one write to a connection. Beyond: the rest is the next write; one longer line goes alone \[P1\].
+pub const WRITE_BATCH_BYTES: usize = 64 * 1024;
+/// Frames that a connection hands to the inbox at once. Beyond: the rest is the next batch.
+pub const READ_BATCH_FRAMES: usize = 64;
+/// Private answers that may wait for one client, in bytes. Beyond: its lines are not read until it reads them.
+pub const REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long a connection that was closed is read and ignored, so that its last line is not lost to a reset.
+pub const LINGER: Millis = Millis(1_000);
+/// Longest pause of the accept loop after an error; it begins with one millisecond and doubles.
+pub const ACCEPT_BACKOFF_MAX: Millis = Millis(1_024);
 /// How long a client's report id is remembered \[W9\].
 pub const DEDUP_WINDOW: Millis = Millis(600_000);
 /// Report ids remembered for one client name \[W9\]. Beyond: the oldest is forgotten.

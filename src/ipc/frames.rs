@@ -1,0 +1,456 @@
+//! Every line that the launcher writes, built field by field in the order of the contract. Decides nothing about who
+//! gets which.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::code::ProtocolError;
+use super::protocol::AskId;
+use crate::ids::{ClientId, SagaId, Seq, SessionNo};
+use crate::limits::FRAME_BYTES_MAX;
+
+/// One line with its `\n`, shared by all who get it.
+pub type Line = Arc<str>;
+
+/// `registered`: the client may go on.
+#[must_use]
+pub fn registered(what: &Registered<'_>) -> Line {
+    let mut line = Builder::event("registered");
+    line.ask(what.id);
+    line.number("client_id", what.client_id.0);
+    line.number("launcher_pid", u64::from(what.launcher_pid));
+    line.text("launcher_version", what.launcher_version);
+    if let Some(session) = what.session {
+        line.number("session", session.0);
+    }
+    line.end(what.version)
+}
+
+/// What [`registered`] says.
+#[derive(Clone, Copy, Debug)]
+pub struct Registered<'a> {
+    /// The `id` of the `register`, where it had one.
+    pub id: Option<&'a AskId>,
+    /// The new client.
+    pub client_id: ClientId,
+    /// Process id of the launcher.
+    pub launcher_pid: u32,
+    /// Version of the launcher.
+    pub launcher_version: &'a str,
+    /// The session of the target that the client serves.
+    pub session: Option<SessionNo>,
+    /// As of now.
+    pub version: Seq,
+}
+
+/// `accepted`: what the id carried is durable \[W9\].
+#[must_use]
+pub fn accepted(id: &AskId, version: Seq) -> Line {
+    let mut line = Builder::event("accepted");
+    line.ask(Some(id));
+    line.end(version)
+}
+
+/// `error`: private, version 0 \[W6\].
+#[must_use]
+pub fn error(error: &ProtocolError) -> Line {
+    let mut line = Builder::event("error");
+    line.ask(error.id.as_ref());
+    line.text("code", error.code.as_str());
+    line.text("message", &error.message);
+    line.flag("fatal", error.fatal);
+    line.end(Seq(0))
+}
+
+/// `pong`: the launcher is alive.
+#[must_use]
+pub fn pong(id: Option<&AskId>, nonce: &Value, version: Seq) -> Line {
+    let mut line = Builder::event("pong");
+    line.ask(id);
+    if !nonce.is_null() {
+        line.value("nonce", nonce);
+    }
+    line.end(version)
+}
+
+/// `snapshot`: `body` holds lifecycle, processes, targets and sagas.
+#[must_use]
+pub fn snapshot(id: Option<&AskId>, body: &Map<String, Value>, version: Seq) -> Line {
+    let mut line = Builder::event("snapshot");
+    line.ask(id);
+    line.fields(body);
+    line.end(version)
+}
+
+/// `saga`: one saga as `show --json` prints it.
+#[must_use]
+pub fn saga(id: Option<&AskId>, saga: &Value, version: Seq) -> Line {
+    let mut line = Builder::event("saga");
+    line.ask(id);
+    line.value("saga", saga);
+    line.end(version)
+}
+
+/// `saga_accepted`: the saga exists and will survive a crash.
+#[must_use]
+pub fn saga_accepted(id: Option<&AskId>, saga_id: SagaId, version: Seq) -> Line {
+    let mut line = Builder::event("saga_accepted");
+    line.ask(id);
+    line.number("saga_id", saga_id.0);
+    line.end(version)
+}
+
+/// How a saga ended, as the one who waits for it is told.
+#[derive(Clone, Copy, Debug)]
+pub struct SagaResult<'a> {
+    /// The saga.
+    pub saga_id: SagaId,
+    /// The state in which it ended.
+    pub state: &'a str,
+    /// How it came to fail.
+    pub cause: Option<&'a str>,
+    /// What it gives to its caller.
+    pub result: Option<&'a Value>,
+    /// The failing step's words.
+    pub reason: Option<&'a str>,
+}
+
+/// `saga_result`: the end of a saga that was started with `wait`.
+#[must_use]
+pub fn saga_result(id: Option<&AskId>, what: &SagaResult<'_>, version: Seq) -> Line {
+    let mut line = Builder::event("saga_result");
+    line.ask(id);
+    line.number("saga_id", what.saga_id.0);
+    line.text("state", what.state);
+    line.optional_text("cause", what.cause);
+    if let Some(result) = what.result {
+        line.value("result", result);
+    }
+    line.optional_text("reason", what.reason);
+    line.end(version)
+}
+
+/// `lagged`: events of this range were not told to this client \[W8\].
+#[must_use]
+pub fn lagged(id: Option<&AskId>, from: Seq, to: Seq, version: Seq) -> Line {
+    let mut line = Builder::event("lagged");
+    line.ask(id);
+    line.number("missed_from", from.0);
+    line.number("missed_to", to.0);
+    line.end(version)
+}
+
+/// A page of an answer: as many items as fit into one frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The answer.
+    pub line: Line,
+    /// How many items it holds.
+    pub taken: usize,
+}
+
+/// `event_list`: events as they were published, oldest first. `more` says that others follow those given.
+#[must_use]
+pub fn event_list<'a>(
+    id: Option<&AskId>,
+    events: impl IntoIterator<Item = &'a str>,
+    more: bool,
+    version: Seq,
+) -> Page {
+    let mut line = Builder::event("event_list");
+    line.ask(id);
+    let (taken, left) = line.list("events", events);
+    line.flag("more", more || left);
+    Page { line: line.end(version), taken }
+}
+
+/// `saga_list`: sagas with their JSON, newest first. `next` is what `before` of the next page must be.
+#[must_use]
+pub fn saga_list<'a>(
+    id: Option<&AskId>,
+    sagas: &'a [(SagaId, String)],
+    more: bool,
+    version: Seq,
+) -> Page {
+    let mut line = Builder::event("saga_list");
+    line.ask(id);
+    let (taken, left) = line.list("sagas", sagas.iter().map(|(_, json): &'a _| json.as_str()));
+    if let Some((last, _)) = sagas[..taken].last().filter(|_| more || left) {
+        line.number("next", last.0);
+    }
+    Page { line: line.end(version), taken }
+}
+
+/// A command as its target gets it.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandFrame<'a> {
+    /// Name of the command.
+    pub cmd: &'a str,
+    /// The idempotency key.
+    pub command_id: &'a str,
+    /// The saga that wants it.
+    pub saga_id: SagaId,
+    /// The step's path.
+    pub step: &'a str,
+    /// Sendings that the step's policy asked for \[R11\].
+    pub attempt: u32,
+    /// The fencing token \[R20\].
+    pub session: SessionNo,
+    /// The vocabulary's fields.
+    pub fields: &'a Map<String, Value>,
+}
+
+/// A command frame: do this.
+#[must_use]
+pub fn command(what: &CommandFrame<'_>) -> Line {
+    let mut line = Builder::open();
+    line.text("kind", "command");
+    line.text("cmd", what.cmd);
+    line.text("command_id", what.command_id);
+    line.number("saga_id", what.saga_id.0);
+    line.text("step", what.step);
+    line.number("attempt", u64::from(what.attempt));
+    line.number("session", what.session.0);
+    line.fields(what.fields);
+    line.close()
+}
+
+/// A bus event. An echo's `saga_id` and `step` stand before the vocabulary's fields.
+#[must_use]
+pub fn bus_event(
+    name: &str,
+    echo: Option<(SagaId, &str)>,
+    fields: &Map<String, Value>,
+    version: Seq,
+) -> Line {
+    let mut line = Builder::event(name);
+    if let Some((saga_id, step)) = echo {
+        line.number("saga_id", saga_id.0);
+        line.text("step", step);
+    }
+    line.fields(fields);
+    line.end(version)
+}
+
+/// `saga_started`: the bracket opens \[R1\].
+#[must_use]
+pub fn saga_started(saga_id: SagaId, name: &str, version: Seq) -> Line {
+    let mut line = Builder::event("saga_started");
+    line.number("saga_id", saga_id.0);
+    line.text("name", name);
+    line.end(version)
+}
+
+/// `saga_completed`: the bracket closes well.
+#[must_use]
+pub fn saga_completed(saga_id: SagaId, result: Option<&Value>, version: Seq) -> Line {
+    let mut line = Builder::event("saga_completed");
+    line.number("saga_id", saga_id.0);
+    if let Some(result) = result {
+        line.value("result", result);
+    }
+    line.end(version)
+}
+
+/// How a saga failed, as the bus is told.
+#[derive(Clone, Copy, Debug)]
+pub struct SagaFailed<'a> {
+    /// The saga.
+    pub saga_id: SagaId,
+    /// The failing step's words, verbatim.
+    pub reason: &'a str,
+    /// The state in which it ended.
+    pub state: &'a str,
+    /// How it came to fail.
+    pub cause: &'a str,
+}
+
+/// `saga_failed`: the bracket closes badly.
+#[must_use]
+pub fn saga_failed(what: &SagaFailed<'_>, version: Seq) -> Line {
+    // A saga that undid everything is told by its state; only where nothing was to undo the cause says more.
+    let outcome = match (what.state, what.cause) {
+        ("failed", "evicted" | "cancelled" | "timed_out") => what.cause,
+        (state, _) => state,
+    };
+    let mut line = Builder::event("saga_failed");
+    line.number("saga_id", what.saga_id.0);
+    line.text("reason", what.reason);
+    line.text("outcome", outcome);
+    line.text("state", what.state);
+    line.text("cause", what.cause);
+    line.end(version)
+}
+
+/// `saga_resolved`: an operator settled an incident \[R14\].
+#[must_use]
+pub fn saga_resolved(saga_id: SagaId, outcome: &str, version: Seq) -> Line {
+    let mut line = Builder::event("saga_resolved");
+    line.number("saga_id", saga_id.0);
+    line.text("outcome", outcome);
+    line.end(version)
+}
+
+/// `saga_step`: a step changed; only for those who asked for it by name.
+#[must_use]
+pub fn saga_step(saga_id: SagaId, step: &str, state: &str, attempt: u32, version: Seq) -> Line {
+    let mut line = Builder::event("saga_step");
+    line.number("saga_id", saga_id.0);
+    line.text("step", step);
+    line.text("state", state);
+    line.number("attempt", u64::from(attempt));
+    line.end(version)
+}
+
+/// A command of a client, for the other end of the wire; `fields` holds whatever the command needs.
+#[must_use]
+pub fn ask(cmd: &str, id: Option<&AskId>, fields: &Map<String, Value>) -> Line {
+    let mut line = Builder::open();
+    line.text("cmd", cmd);
+    line.ask(id);
+    line.fields(fields);
+    line.close()
+}
+
+/// A line in the making.
+struct Builder {
+    text: String,
+}
+
+impl Builder {
+    fn open() -> Self {
+        let mut text = String::with_capacity(192);
+        text.push('{');
+        Self { text }
+    }
+
+    fn event(name: &str) -> Self {
+        let mut line = Self::open();
+        line.text("event", name);
+        line
+    }
+
+    fn key(&mut self, name: &str) {
+        if self.text.len() > 1 {
+            self.text.push(',');
+        }
+        string(&mut self.text, name);
+        self.text.push(':');
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.key(name);
+        string(&mut self.text, value);
+    }
+
+    fn optional_text(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+    }
+
+    fn number(&mut self, name: &str, value: u64) {
+        self.key(name);
+        write!(self.text, "{value}").expect("a string takes all that is written");
+    }
+
+    fn flag(&mut self, name: &str, value: bool) {
+        self.key(name);
+        self.text.push_str(if value { "true" } else { "false" });
+    }
+
+    fn value(&mut self, name: &str, value: &Value) {
+        self.key(name);
+        json(&mut self.text, value);
+    }
+
+    fn ask(&mut self, id: Option<&AskId>) {
+        if let Some(id) = id {
+            self.value("id", id.value());
+        }
+    }
+
+    fn fields(&mut self, fields: &Map<String, Value>) {
+        for (name, value) in fields {
+            self.value(name, value);
+        }
+    }
+
+    /// Writes items while the line stays a frame; the first one always. Returns how many, and whether others are left.
+    fn list<'a>(&mut self, name: &str, items: impl IntoIterator<Item = &'a str>) -> (usize, bool) {
+        /// What follows a list: `more` or `next`, and `version`.
+        const TAIL: usize = 80;
+        self.key(name);
+        self.text.push('[');
+        let (mut taken, mut left) = (0, false);
+        for item in items {
+            let item = item.trim_end();
+            if taken > 0 && self.text.len() + item.len() + TAIL > FRAME_BYTES_MAX {
+                left = true;
+                break;
+            }
+            if taken > 0 {
+                self.text.push(',');
+            }
+            self.text.push_str(item);
+            taken += 1;
+        }
+        self.text.push(']');
+        (taken, left)
+    }
+
+    fn end(mut self, version: Seq) -> Line {
+        self.number("version", version.0);
+        self.close()
+    }
+
+    fn close(mut self) -> Line {
+        self.text.push_str("}\n");
+        self.text.into()
+    }
+}
+
+/// Writes a JSON string. Most need no escape and are copied whole.
+fn string(out: &mut String, value: &str) {
+    let plain = value.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
+    if plain {
+        out.push('"');
+        out.push_str(value);
+        out.push('"');
+    } else {
+        out.push_str(&Value::from(value).to_string());
+    }
+}
+
+fn json(out: &mut String, value: &Value) {
+    match value {
+        Value::String(text) => string(out, text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            write!(out, "{value}").expect("a string takes all that is written");
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                json(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(fields) => {
+            out.push('{');
+            for (index, (name, value)) in fields.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                string(out, name);
+                out.push(':');
+                json(out, value);
+            }
+            out.push('}');
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The bounded queue from all connections to the one thread that decides. Knows nothing of what its messages mean.
+//!
+//! Connections wait, asynchronously and in turn, for room; the deciding thread waits, blocking, for messages or for an
+//! instant. While the disk is full (\[L7\]) what targets sent stays here, in order, and their sockets are not read.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{Semaphore, watch};
+
+/// Whose message it is: a target's is held while nothing can be decided \[L7\], others' are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// The connection serves a target.
+    Target,
+    /// Any other connection, one that has not registered included.
+    Other,
+}
+
+/// What the deciding thread takes from the inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// Everything.
+    Open,
+    /// Nothing of targets: their messages wait here and their sockets are not read \[L7\].
+    TargetsHeld,
+}
+
+/// The inbox is closed: nobody will ever take another message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the launcher takes no more messages")]
+pub struct InboxClosed;
+
+/// The queue. Shared by `Arc`; the deciding thread is the only one that receives.
+#[derive(Debug)]
+pub struct Inbox<M> {
+    state: Mutex<State<M>>,
+    arrived: Condvar,
+    room: Semaphore,
+    intake: watch::Sender<Intake>,
+    /// Never more messages than this may wait at once.
+    max: u32,
+}
+
+#[derive(Debug)]
+struct State<M> {
+    queue: VecDeque<Entry<M>>,
+    /// Messages of targets that were passed over; older than all in `queue`.
+    held: VecDeque<Entry<M>>,
+    intake: Intake,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Entry<M> {
+    lane: Lane,
+    /// Whether taking it makes room for another; posted ones did not wait for room.
+    counted: bool,
+    message: M,
+}
+
+impl<M> Inbox<M> {
+    /// An inbox in which at most `max` messages wait; further ones are waited for, not refused.
+    ///
+    /// # Panics
+    /// When `max` is zero: nothing could ever be pushed.
+    #[must_use]
+    pub fn new(max: usize) -> Self {
+        assert!(max > 0, "an inbox without room");
+        let state = State {
+            queue: VecDeque::new(),
+            held: VecDeque::new(),
+            intake: Intake::Open,
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+            room: Semaphore::new(max),
+            intake: watch::Sender::new(Intake::Open),
+            max: u32::try_from(max).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Puts a message in, waiting for room. Waiters are served in the order in which they began to wait.
+    ///
+    /// # Errors
+    /// When the inbox is closed.
+    pub async fn push(&self, lane: Lane, message: M) -> Result<(), InboxClosed> {
+        self.push_all(lane, &mut vec![message]).await
+    }
+
+    /// Puts messages in together and in order, and empties `messages`.
+    ///
+    /// # Errors
+    /// When the inbox is closed.
+    pub async fn push_all(&self, lane: Lane, messages: &mut Vec<M>) -> Result<(), InboxClosed> {
+        while !messages.is_empty() {
+            self.may_push(lane).await?;
+            let wanted = u32::try_from(messages.len()).unwrap_or(u32::MAX).min(self.max);
+            let room = self.room.acquire_many(wanted).await.map_err(|_| InboxClosed)?;
+            room.forget();
+            let batch = messages.drain(..wanted as usize);
+            let mut state = self.lock();
+            if state.closed {
+                return Err(InboxClosed);
+            }
+            state.queue.extend(batch.map(|message| Entry { lane, counted: true, message }));
+            drop(state);
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Puts a message in at once, beyond the bound if need be. For the few senders inside the launcher that cannot
+    /// wait and send little: signals, the committing thread.
+    pub fn post(&self, message: M) {
+        self.lock().queue.push_back(Entry { lane: Lane::Other, counted: false, message });
+        self.arrived.notify_one();
+    }
+
+    /// Waits until messages of that lane are taken; returns at once when they are.
+    ///
+    /// # Errors
+    /// When the inbox is closed.
+    pub async fn may_push(&self, lane: Lane) -> Result<(), InboxClosed> {
+        match lane {
+            Lane::Other => Ok(()),
+            Lane::Target => {
+                let mut intake = self.intake.subscribe();
+                let open = intake.wait_for(|now| *now == Intake::Open).await;
+                open.map(drop).map_err(|_| InboxClosed)
+            }
+        }
+    }
+
+    /// Says whether targets are read. Held messages come first when they are again, in their order.
+    pub fn set_intake(&self, intake: Intake) {
+        let mut state = self.lock();
+        state.intake = intake;
+        if intake == Intake::Open {
+            while let Some(entry) = state.held.pop_back() {
+                state.queue.push_front(entry);
+            }
+        }
+        drop(state);
+        self.intake.send_replace(intake);
+        self.arrived.notify_one();
+    }
+
+    /// Takes up to `max` messages in order of arrival. Blocks until one is there; returns none when the `deadline`
+    /// passed or the inbox was closed. Without a deadline it waits for ever.
+    pub fn recv_deadline(&self, deadline: Option<Instant>, max: usize) -> Vec<M> {
+        let mut state = self.lock();
+        loop {
+            let (taken, counted) = state.take(max);
+            if !taken.is_empty() || state.closed {
+                drop(state);
+                self.room.add_permits(counted);
+                return taken;
+            }
+            state = match deadline {
+                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Vec::new();
+                    }
+                    let waited = self.arrived.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// Takes up to `max` messages that are here now.
+    pub fn try_recv(&self, max: usize) -> Vec<M> {
+        let (taken, counted) = self.lock().take(max);
+        self.room.add_permits(counted);
+        taken
+    }
+
+    /// Messages that wait now, held ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let state = self.lock();
+        state.queue.len() + state.held.len()
+    }
+
+    /// Whether no message waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends it: nobody waits any more, whoever pushes learns it, and what is queued can still be received.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.intake = Intake::Open;
+        drop(state);
+        self.room.close();
+        self.intake.send_replace(Intake::Open);
+        self.arrived.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<M>> {
+        // No code that can panic runs under this lock, so a poisoned one still holds a whole queue.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M> State<M> {
+    /// Messages for the receiver, and for how many new ones there is room now.
+    fn take(&mut self, max: usize) -> (Vec<M>, usize) {
+        let (mut taken, mut counted) = (Vec::new(), 0);
+        while taken.len() < max {
+            let Some(mut entry) = self.queue.pop_front() else { break };
+            // A held message gives its room back: else held ones would leave none for those that get `busy`.
+            counted += usize::from(std::mem::take(&mut entry.counted));
+            match (self.intake, entry.lane) {
+                (Intake::TargetsHeld, Lane::Target) => self.held.push_back(entry),
+                (Intake::TargetsHeld, Lane::Other) | (Intake::Open, _) => taken.push(entry.message),
+            }
+        }
+        (taken, counted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().build().expect("no resource is needed")
+    }
+
+    #[test]
+    fn messages_come_in_order_of_arrival_and_no_more_than_asked_for() {
+        let inbox = Inbox::new(8);
+        for number in 0..5 {
+            inbox.post(number);
+        }
+        assert_eq!(inbox.recv_deadline(None, 3), [0, 1, 2]);
+        assert_eq!(inbox.recv_deadline(None, 3), [3, 4]);
+        assert_eq!(inbox.recv_deadline(Some(Instant::now()), 3), Vec::<i32>::new());
+    }
+
+    #[test]
+    fn a_full_inbox_makes_its_senders_wait_in_turn_and_loses_nothing() {
+        let inbox = std::sync::Arc::new(Inbox::new(4));
+        let sender = std::sync::Arc::clone(&inbox);
+        let sending = std::thread::spawn(move || {
+            runtime().block_on(async {
+                for batch in 0..50 {
+                    let mut messages = (batch * 7..batch * 7 + 7).collect();
+                    sender.push_all(Lane::Other, &mut messages).await.expect("it stays open");
+                }
+            });
+        });
+        let mut seen = Vec::new();
+        while seen.len() < 350 {
+            assert!(inbox.len() <= 4);
+            seen.extend(inbox.recv_deadline(None, 3));
+        }
+        sending.join().expect("the sender saw no closed inbox");
+        assert_eq!(seen, (0..350).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn l7_what_targets_sent_waits_in_order_while_others_are_answered() {
+        let inbox = Inbox::new(4);
+        runtime().block_on(async {
+            inbox.push_all(Lane::Target, &mut vec!["t1", "t2"]).await.expect("open");
+            inbox.push(Lane::Other, "o1").await.expect("open");
+            inbox.set_intake(Intake::TargetsHeld);
+            assert_eq!(inbox.try_recv(9), ["o1"]);
+            // Held messages take no room from those that are to be told `busy`.
+            inbox.push_all(Lane::Other, &mut vec!["o2", "o3", "o4"]).await.expect("open");
+            assert_eq!(inbox.try_recv(9), ["o2", "o3", "o4"]);
+            let held = std::pin::pin!(inbox.push(Lane::Target, "t3"));
+            let mut held = tokio_test_poll(held);
+            assert!(held.is_pending());
+            inbox.post("o5");
+            inbox.set_intake(Intake::Open);
+            held.finish().await.expect("open");
+            assert_eq!(inbox.try_recv(9), ["t1", "t2", "o5", "t3"]);
+        });
+    }
+
+    #[test]
+    fn a_closed_inbox_gives_what_it_has_and_takes_nothing() {
+        let inbox = Inbox::new(4);
+        inbox.post(1);
+        inbox.close();
+        assert_eq!(inbox.recv_deadline(None, 9), [1]);
+        assert_eq!(inbox.recv_deadline(None, 9), Vec::<i32>::new());
+        let pushed = runtime().block_on(inbox.push(Lane::Target, 2));
+        assert_eq!(pushed, Err(InboxClosed));
+    }
+
+    /// A future polled once, to be finished later.
+    struct Polled<'a, F: Future>(std::pin::Pin<&'a mut F>, Option<F::Output>);
+
+    fn tokio_test_poll<F: Future>(mut future: std::pin::Pin<&mut F>) -> Polled<'_, F> {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let ready = match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        };
+        Polled(future, ready)
+    }
+
+    impl<F: Future> Polled<'_, F> {
+        fn is_pending(&mut self) -> bool {
+            self.1.is_none()
+        }
+
+        async fn finish(self) -> F::Output {
+            match self.1 {
+                Some(output) => output,
+                None => self.0.await,
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! How processes talk to the launcher: bytes, lines, frames and connections. Decides nothing about sagas.
+//!
+//! `transport` is the only module that knows what a socket is; `lines`, `json`, `protocol`, `frames` and `session` are
+//! pure; `outbox` and `inbox` are the two queues between the connections and the one thread that decides; `server`
+//! moves the bytes, and `client` is the other end, for the command line and for hosts.
+
+mod code;
+mod connection;
+mod fields;
+mod json;
+mod lines;
+
+pub mod frames;
+pub mod inbox;
+pub mod outbox;
+pub mod protocol;
+pub mod server;
+pub mod session;
+pub mod transport;
+
+pub use code::{ErrorCode, ProtocolError};
