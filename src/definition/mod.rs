@@ -4,8 +4,11 @@ pub mod await_;
 pub mod catalog;
 pub mod duration;
 pub mod fields;
+pub mod keys;
+pub mod read;
 pub mod saga;
 pub mod step;
+pub mod subset;
 pub mod value;
 
 use std::sync::Arc;
@@ -18,14 +21,21 @@ pub use duration::Bound;
 pub use fields::{FieldDecl, FieldError, Fields};
 pub use saga::Saga;
 pub use step::{Step, Verb};
+pub use subset::Names;
 pub use value::{Named, Text, ValueKind, ValueNode};
 
 /// All that was read from one set of files.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
-    /// All catalogs merged, built-in targets included.
+    /// All catalogs merged, built-in ones included.
     pub catalog: Catalog,
-    /// The sagas that could be read, in the order of their files.
+    /// Whether every catalog file was read without an error. If not, names may be missing through no fault of
+    /// a saga, so checks of names would mislead.
+    pub catalog_is_whole: bool,
+    /// The sagas that were read with nothing lost, in the order of their files. One of them may still have an
+    /// error (an unknown key, say), so that further checks see it too: ask [`Diagnostics::has_errors_in`].
+    ///
+    /// [`Diagnostics::has_errors_in`]: crate::diag::Diagnostics::has_errors_in
     pub sagas: Vec<Arc<Saga>>,
     /// The texts that all spans point into.
     pub sources: SourceMap,

@@ -1,0 +1,175 @@
+//! Files to definitions: text, tree, typed tree, all findings at once. Pure: it is given texts, never paths to open.
+
+mod catalog;
+mod findings;
+mod node;
+mod object;
+mod saga;
+mod scalar;
+mod step;
+mod values;
+mod waits;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::definition::saga::Saga;
+use crate::definition::{Catalog, Library};
+use crate::diag::{Code, Diagnostics, FileId, Severity, SourceMap, Span};
+
+pub use catalog::Origin;
+pub use values::ENVELOPE;
+
+/// What the launcher itself reports.
+pub const LAUNCHER: &str = include_str!("../../targets/launcher.catalog.yaml");
+
+/// What a file's name says that it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// `*.catalog.yaml`.
+    Catalog,
+    /// `*.saga.yaml`.
+    Saga,
+    /// `*.test.yaml`.
+    Test,
+}
+
+impl FileKind {
+    /// Judges by the name alone; `None` for a file that is none of ours.
+    #[must_use]
+    pub fn of(path: &str) -> Option<FileKind> {
+        let kinds = [
+            (".catalog.yaml", FileKind::Catalog),
+            (".saga.yaml", FileKind::Saga),
+            (".test.yaml", FileKind::Test),
+        ];
+        kinds.into_iter().find(|(ending, _)| path.ends_with(ending)).map(|(_, kind)| kind)
+    }
+}
+
+/// Reads a directory's files: catalogs first, then sagas, in the order given; other files are passed over.
+/// One bad file never hides another.
+#[must_use]
+pub fn load(files: Vec<(String, Vec<u8>)>) -> (Library, Diagnostics) {
+    let builtin = [("launcher.catalog.yaml".to_owned(), LAUNCHER.as_bytes().to_vec())];
+    read_all(builtin.into(), files, Origin::Author)
+}
+
+/// Reads one saga as it was kept with the declarations that it uses \[L4\]: nothing is built in.
+#[must_use]
+pub fn load_kept(saga: &str, catalog: &str) -> (Library, Diagnostics) {
+    let own = ("kept.catalog.yaml".to_owned(), catalog.as_bytes().to_vec());
+    let saga = ("kept.saga.yaml".to_owned(), saga.as_bytes().to_vec());
+    // Kept declarations may carry names that an author may not use: they hold the engine's own too.
+    read_all(vec![own], vec![saga], Origin::Author)
+}
+
+fn read_all(
+    engine: Vec<(String, Vec<u8>)>,
+    files: Vec<(String, Vec<u8>)>,
+    origin: Origin,
+) -> (Library, Diagnostics) {
+    let mut reader = Reader::default();
+    let mut catalogs = Vec::new();
+    let mut sagas = Vec::new();
+    let files = files.into_iter().map(|file| (origin, file));
+    for (origin, (path, bytes)) in
+        engine.into_iter().map(|file| (Origin::Engine, file)).chain(files)
+    {
+        match FileKind::of(&path) {
+            Some(FileKind::Catalog) => catalogs.extend(reader.catalog(origin, path, &bytes)),
+            Some(FileKind::Saga) => sagas.extend(reader.saga(path, &bytes)),
+            Some(FileKind::Test) | None => {}
+        }
+    }
+    let mut found = reader.found;
+    let catalog = catalog::merge(catalogs, &mut found);
+    refuse_twins(&sagas, &mut found);
+    let catalog_is_whole = !reader.catalogs.iter().any(|file| found.has_errors_in(*file));
+    found.sort();
+    let library = Library { catalog, catalog_is_whole, sagas, sources: reader.sources };
+    (library, found)
+}
+
+#[derive(Default)]
+struct Reader {
+    sources: SourceMap,
+    found: Diagnostics,
+    catalogs: Vec<FileId>,
+}
+
+impl Reader {
+    fn tree(&mut self, path: String, bytes: &[u8]) -> (FileId, Option<node::Node>) {
+        let text = String::from_utf8_lossy(bytes);
+        let file = self.sources.add(path, &*text);
+        if let Err(wrong) = std::str::from_utf8(bytes) {
+            let at = wrong.valid_up_to();
+            self.found.add_not_utf8(Span::new(file, at..at), at);
+            return (file, None);
+        }
+        (file, yaml::parse(file, &text, &mut self.found))
+    }
+
+    fn catalog(
+        &mut self,
+        origin: Origin,
+        path: String,
+        bytes: &[u8],
+    ) -> Option<(Origin, catalog::Read)> {
+        let (file, tree) = self.tree(path, bytes);
+        self.catalogs.push(file);
+        Some((origin, catalog::catalog(tree?, origin, &mut self.found)))
+    }
+
+    /// A saga that was read with nothing lost; further checks of one with holes would only find the holes again.
+    fn saga(&mut self, path: String, bytes: &[u8]) -> Option<Arc<Saga>> {
+        let before = self.found.len();
+        let saga = saga::saga(self.tree(path, bytes).1?, &mut self.found)?;
+        let whole = self.found.iter().skip(before).all(|found| {
+            found.severity == Severity::Warning || LOSES_NOTHING.contains(&found.code)
+        });
+        whole.then(|| Arc::new(saga))
+    }
+}
+
+/// Findings after which the typed tree is still what its author meant.
+const LOSES_NOTHING: &[Code] = &[
+    Code::DuplicateKey,
+    Code::UnknownKey,
+    Code::UnquotedWord,
+    Code::BadName,
+    Code::KeyNotHere,
+    Code::QueueUnbounded,
+];
+
+/// Two sagas of one name: nobody could say which one a caller means.
+fn refuse_twins(sagas: &[Arc<Saga>], found: &mut Diagnostics) {
+    let mut first: BTreeMap<&str, Span> = BTreeMap::new();
+    for saga in sagas {
+        match first.get(saga.name.value.as_str()) {
+            Some(at) => {
+                let name = &saga.name.value;
+                found.add_duplicate_name(
+                    Code::DuplicateSaga,
+                    "saga",
+                    name,
+                    Some(*at),
+                    saga.name.span,
+                );
+            }
+            None => {
+                first.insert(&saga.name.value, saga.name.span);
+            }
+        }
+    }
+}
+
+/// The launcher's own declarations alone.
+#[must_use]
+pub fn builtin() -> Catalog {
+    load(Vec::new()).0.catalog
+}

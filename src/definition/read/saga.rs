@@ -1,0 +1,277 @@
+//! A `*.saga.yaml` read into its type. Looks no name up and parses no expression.
+
+use std::sync::Arc;
+
+use crate::definition::catalog::EventDecl;
+use crate::definition::fields::Fields;
+use crate::definition::keys::{
+    CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, TRIGGER,
+    TRIGGER_ALTERNATIVE,
+};
+use crate::definition::read::findings::YamlLimit;
+use crate::definition::read::node::{Kind, Node};
+use crate::definition::read::object::{Object, free_map, list};
+use crate::definition::read::scalar::{
+    bound, condition, integer, is_word, literal, name, string, text, word,
+};
+use crate::definition::read::step::{Place, retry, steps};
+use crate::definition::read::values::{fields, values};
+use crate::definition::read::waits::cancel_on;
+use crate::definition::saga::{
+    Defaults, Eviction, OnRestart, OnShutdown, Policy, Require, Saga, Trigger, TriggerAlternative,
+    TriggerKind,
+};
+use crate::definition::step::{Compensate, OnTimeout, Step, Verb};
+use crate::definition::value::{Named, Text};
+use crate::diag::{At, Diagnostics, Span};
+use crate::limits;
+
+/// Reads a whole document. `None` when too much of it is missing; the findings say what.
+pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
+    let mut object = Object::read(node, "a saga", &SAGA, out)?;
+    let o = &mut object;
+    let span = o.span;
+    let name = o.read_key("saga", out, name);
+    let doc = o.read_key("doc", out, text);
+    let labels = o.read_key("labels", out, labels).unwrap_or_default();
+    o.read_key("mode", out, mode);
+    let trigger = o.read_key("trigger", out, trigger);
+    let input = o.read_key("input", out, values);
+    let vars = o.read_key("vars", out, values).map(|vars| vars.value).unwrap_or_default();
+    let require = o.read_key("require", out, require).unwrap_or_default();
+    let eviction = o.read_key("eviction", out, eviction);
+    let timeout = o.read_key("timeout", out, bound);
+    let defaults = o.read_key("defaults", out, defaults).unwrap_or_default();
+    let forward = o.read_key("steps", out, |node, key, out| steps(Place::STEPS, node, key, out));
+    let finally =
+        o.read_key("finally", out, |node, key, out| steps(Place::FINALLY, node, key, out));
+    let result = o.read_key("result", out, values).map(|result| result.value);
+    let cancel_on = o.read_key("cancel_on", out, cancel_on).unwrap_or_default();
+    let restart = [
+        (ON_RESTART[0], OnRestart::Resume),
+        (ON_RESTART[1], OnRestart::Compensate),
+        (ON_RESTART[2], OnRestart::Fail),
+    ];
+    let on_restart = o.read_key("on_restart", out, |node, key, out| word(node, key, &restart, out));
+    let shutdown = [(ON_SHUTDOWN[0], OnShutdown::Park), (ON_SHUTDOWN[1], OnShutdown::Cancel)];
+    let on_shutdown =
+        o.read_key("on_shutdown", out, |node, key, out| word(node, key, &shutdown, out));
+    object.finish();
+    let trigger = trigger?;
+    check_inputs(&trigger, input.as_ref(), out);
+    let saga = Saga {
+        span,
+        name: name?,
+        doc,
+        labels,
+        trigger,
+        input: input.map(|input| input.value).unwrap_or_default(),
+        vars,
+        require,
+        eviction: eviction?,
+        timeout: timeout?,
+        defaults,
+        steps: forward?,
+        finally: finally.unwrap_or_default(),
+        result: result.unwrap_or_default(),
+        cancel_on,
+        on_restart: on_restart.map_or(OnRestart::Resume, |at| at.value),
+        on_shutdown: on_shutdown.map_or(OnShutdown::Park, |at| at.value),
+    };
+    if count(&saga.steps) + count(&saga.finally) > limits::STEPS_MAX {
+        out.add_too_large(saga.name.span, YamlLimit::Steps);
+    }
+    Some(saga)
+}
+
+/// All steps of a list, nested ones included.
+fn count(steps: &[Step]) -> usize {
+    let one = |step: &Step| {
+        let group = match &step.verb {
+            Verb::Group(inner) => count(inner),
+            Verb::Issue { .. }
+            | Verb::Await
+            | Verb::Emit { .. }
+            | Verb::Delay(_)
+            | Verb::Fail(_)
+            | Verb::Done => 0,
+        };
+        let instead = match step.on_timeout.as_ref().map(|at| &at.value) {
+            Some(OnTimeout::Steps(inner)) => count(inner),
+            Some(OnTimeout::Fail | OnTimeout::Continue) | None => 0,
+        };
+        let undo = match step.compensate.as_ref().map(|at| &at.value) {
+            Some(Compensate::Step { step, .. }) => count(std::slice::from_ref(step)),
+            Some(Compensate::None) | None => 0,
+        };
+        1 + group + instead + undo
+    };
+    steps.iter().map(one).sum()
+}
+
+fn mode(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<()>> {
+    if is_word(&node, "observe") {
+        out.add_not_yet("mode: observe", node.span);
+        return None;
+    }
+    word(node, key, &[("live", ())], out)
+}
+
+fn labels(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<(At<String>, At<String>)>> {
+    let (_, pairs) = free_map(node, key, out)?;
+    let read = |(name, node): (At<String>, Node)| {
+        let value = literal(node, &name.value, out)?;
+        Some((name, value))
+    };
+    Some(pairs.into_iter().filter_map(read).collect())
+}
+
+fn trigger(node: Node, key: &str, out: &mut Diagnostics) -> Option<Trigger> {
+    let span = node.span;
+    let mut object = Object::read(node, key, &TRIGGER, out)?;
+    let many = object.read_key("any_of", out, |node, key, out| {
+        let items = list(node, key, out)?;
+        let wanted = items.len();
+        let mut read = Vec::new();
+        for item in items {
+            let what = "an alternative of a trigger";
+            let Some(mut object) = Object::read(item, what, &TRIGGER_ALTERNATIVE, out) else {
+                continue;
+            };
+            let input = object.read_key("input", out, values).map(|input| input.value);
+            read.extend(alternative(&mut object, input, out));
+            object.finish();
+        }
+        (read.len() == wanted).then_some(read)
+    });
+    let alternatives = if object.has("any_of") {
+        object.forbid("when", "belongs to one alternative of `any_of`", "", out);
+        for key in ["event", "call"] {
+            object.take(key);
+        }
+        many
+    } else {
+        alternative(&mut object, None, out).map(|only| vec![only])
+    };
+    object.finish();
+    Some(Trigger { span, alternatives: alternatives? })
+}
+
+fn alternative(
+    object: &mut Object,
+    input: Option<Vec<Named>>,
+    out: &mut Diagnostics,
+) -> Option<TriggerAlternative> {
+    let span = object.span;
+    let head = object.place("call").unwrap_or(object.head);
+    if object.has("call") {
+        let help = "a guard over a caller's fields is a `require`";
+        object.forbid("when", "goes with `event`", help, out);
+    }
+    let event = object.read_key("event", out, name);
+    let when = object.read_key("when", out, condition);
+    let call = object.read_key("call", out, |node, key, out| call(node, key, head, out));
+    let kind = match (event, call) {
+        (Some(event), _) => TriggerKind::Event { event, when },
+        (None, Some(fields)) => TriggerKind::Call { fields: Arc::new(fields) },
+        (None, None) => return None,
+    };
+    Some(TriggerAlternative { span, kind, input })
+}
+
+fn call(node: Node, key: &str, span: Span, out: &mut Diagnostics) -> Option<EventDecl> {
+    let mut object = Object::read(node, key, &CALL, out)?;
+    let fields = if object.has("fields") {
+        object.read_key("fields", out, fields)?
+    } else {
+        Fields::default()
+    };
+    object.finish();
+    Some(EventDecl { name: "call".into(), span, doc: String::new(), fields, bracket: false })
+}
+
+/// Either the saga has an `input` or each alternative of its trigger has, never both.
+fn check_inputs(trigger: &Trigger, input: Option<&At<Vec<Named>>>, out: &mut Diagnostics) {
+    let own = trigger.alternatives.iter().filter(|alternative| alternative.input.is_some()).count();
+    if own == 0 {
+        return;
+    }
+    if let Some(input) = input {
+        let why = "stands here and in an alternative of the trigger";
+        out.add_key_not_here("input", input.span, why, "keep one of the two");
+    }
+    for alternative in trigger.alternatives.iter().filter(|other| other.input.is_none()) {
+        let why = "is missing in this alternative, while another one has it";
+        let help = "each alternative carries its own `input`, with the same names and types";
+        out.add_key_not_here("input", alternative.span, why, help);
+    }
+}
+
+fn require(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Require>> {
+    let mut read = Vec::new();
+    for item in list(node, key, out)? {
+        let Some(mut object) = Object::read(item, "a guard", &REQUIRE, out) else { continue };
+        let that = object.read_key("that", out, condition);
+        let otherwise = object.read_key("otherwise", out, string);
+        if let (Some(that), Some(otherwise)) = (that, otherwise) {
+            read.push(Require { span: object.span, that, otherwise });
+        }
+        object.finish();
+    }
+    Some(read)
+}
+
+fn eviction(node: Node, key: &str, out: &mut Diagnostics) -> Option<Eviction> {
+    if is_word(&node, "none") {
+        let help = "where sagas never contend, write `eviction: { policy: parallel }`";
+        out.add_wrong_shape_help(node.span, key, "a mapping", "the word `none`", help);
+        return None;
+    }
+    let span = node.span;
+    let mut object = Object::read(node, key, &EVICTION, out)?;
+    let key = object.read_key("key", out, keys);
+    let policy = object.read_key("policy", out, policy);
+    let queue_max = object.read_key("queue_max", out, |node, key, out| integer(node, key, 1, out));
+    if let (Some(At { value, .. }), Some(_)) = (&policy, &queue_max)
+        && *value != Policy::Queue
+    {
+        let at = object.place("queue_max").unwrap_or(span);
+        out.add_key_not_here("queue_max", at, "goes with `policy: queue`", "");
+    }
+    object.finish();
+    let (key, key_is_list) = key.unwrap_or_default();
+    Some(Eviction { span, key, key_is_list, policy: policy?, queue_max })
+}
+
+fn policy(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<Policy>> {
+    if is_word(&node, "join") {
+        out.add_not_yet("policy: join", node.span);
+        return None;
+    }
+    let known = [
+        (POLICIES[0], Policy::Replace),
+        (POLICIES[1], Policy::Refuse),
+        (POLICIES[2], Policy::Ignore),
+        (POLICIES[3], Policy::Queue),
+        (POLICIES[4], Policy::Parallel),
+    ];
+    word(node, key, &known, out)
+}
+
+/// One expression, or a list of them.
+fn keys(node: Node, key: &str, out: &mut Diagnostics) -> Option<(Vec<Text>, bool)> {
+    if let Kind::List(_) = node.kind {
+        let items = list(node, key, out)?;
+        let read = |item| condition(item, key, out);
+        return Some((items.into_iter().filter_map(read).collect(), true));
+    }
+    condition(node, key, out).map(|only| (vec![only], false))
+}
+
+fn defaults(node: Node, key: &str, out: &mut Diagnostics) -> Option<Defaults> {
+    let mut object = Object::read(node, key, &DEFAULTS, out)?;
+    let timeout = object.read_key("timeout", out, bound);
+    let retry = object.read_key("retry", out, retry);
+    object.finish();
+    Some(Defaults { timeout, retry })
+}

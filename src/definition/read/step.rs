@@ -1,0 +1,297 @@
+//! Steps read into their types, nested ones included. Looks no name up.
+
+use crate::definition::keys::{BACKOFFS, COMPENSATE, Mapping, ON_TIMEOUT, RETRY, RETRY_ON, STEP};
+use crate::definition::keys::{UNDO_STEP, VERBS};
+use crate::definition::read::findings::YamlLimit;
+use crate::definition::read::node::{Kind, Node};
+use crate::definition::read::object::{Object, list, unless_none};
+use crate::definition::read::scalar::{
+    bound, condition, duration, flag, integer, name, names, share, string, word,
+};
+use crate::definition::read::values::values;
+use crate::definition::read::waits;
+use crate::definition::step::{
+    Backoff, Compensate, OnTimeout, Retry, RetryChoice, RetryOn, Step, Verb,
+};
+use crate::definition::value::Named;
+use crate::diag::{At, Diagnostics, Span};
+use crate::limits;
+
+/// Where a step stands, as far as it decides which keys belong there.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// In `compensate`, at any depth.
+    undoing: bool,
+    /// In `finally`, at any depth.
+    finally: bool,
+    /// Inside something with a `retry` of its own.
+    retried: bool,
+    depth: usize,
+}
+
+impl Place {
+    /// The way forward.
+    pub const STEPS: Place = Place { undoing: false, finally: false, retried: false, depth: 0 };
+    /// The steps of every end.
+    pub const FINALLY: Place = Place { undoing: false, finally: true, retried: false, depth: 0 };
+
+    fn deeper(self) -> Place {
+        Place { depth: self.depth + 1, ..self }
+    }
+
+    fn mapping(self) -> &'static Mapping {
+        if self.undoing { &UNDO_STEP } else { &STEP }
+    }
+}
+
+/// A list of steps.
+pub fn steps(place: Place, node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Step>> {
+    if place.depth > limits::STEP_DEPTH_MAX {
+        out.add_too_large(node.span, YamlLimit::StepDepth);
+        return None;
+    }
+    let items = list(node, key, out)?;
+    let read = |item| {
+        let object = Object::read(item, "a step", place.mapping(), out)?;
+        step(place, object, out)
+    };
+    Some(items.into_iter().filter_map(read).collect())
+}
+
+/// One step out of a mapping that has the keys of a step.
+fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step> {
+    let o = &mut object;
+    forbid_by_place(place, o, out);
+    forbid_by_verb(o, out);
+    let id = o.take_known("id").and_then(|node| name(node, "id", out));
+    let retry = o.read_key("retry", out, retry);
+    let tries_again = matches!(&retry, Some(At { value: RetryChoice::Retry(retry), .. }) if retry.attempts.value > 1);
+    let inner = Place { retried: place.retried || tries_again, ..place }.deeper();
+    let condition = o.read_key("if", out, condition);
+    let wait = o.read_key("await", out, waits::wait);
+    let verb = verb(inner, o, out);
+    let fail_on = o.read_key("fail_on", out, waits::fail_on).unwrap_or_default();
+    let timeout = o.read_key("timeout", out, bound);
+    let on_timeout =
+        o.read_key("on_timeout", out, |node, key, out| on_timeout(inner, node, key, out));
+    let compensate = match o.take_known("compensate") {
+        Some(node) => compensate(inner, node, out),
+        None => None,
+    };
+    let pivot = mark("pivot", o, out);
+    let best_effort = mark("best_effort", o, out);
+    let span = o.span;
+    let head = o.head;
+    object.finish();
+    let (verb, verb_span) = match verb {
+        Some(verb) => verb,
+        None if wait.is_some() => (Verb::Await, wait.as_ref().map_or(head, |wait| wait.span)),
+        None => return None,
+    };
+    Some(Step {
+        span,
+        id,
+        verb,
+        verb_span,
+        condition,
+        wait,
+        fail_on,
+        timeout,
+        on_timeout,
+        retry,
+        compensate,
+        pivot,
+        best_effort,
+    })
+}
+
+/// The verb and the place of its key; the first one where several are written.
+fn verb(inner: Place, o: &mut Object, out: &mut Diagnostics) -> Option<(Verb, Span)> {
+    let with_span = o.place("with");
+    let with = o.read_key("with", out, values);
+    let fields = |with: Option<At<Vec<Named>>>| match with {
+        Some(with) => (with.value, Some(with.span)),
+        None => (Vec::new(), None),
+    };
+    if with_span.is_some() && !o.has("issue") && !o.has("emit") {
+        let why = "goes with `issue` or `emit`";
+        out.add_key_not_here("with", with_span.unwrap_or(o.head), why, "");
+    }
+    let mut chosen = None;
+    let mut with = Some(with);
+    for key in VERBS {
+        let Some(at) = o.place(key) else { continue };
+        let Some(node) = o.take_known(key) else { continue };
+        let read = match *key {
+            "issue" => name(node, key, out).map(|command| {
+                let (with, with_span) = fields(with.take().flatten());
+                Verb::Issue { command, with, with_span }
+            }),
+            "emit" => name(node, key, out).map(|event| {
+                let (with, with_span) = fields(with.take().flatten());
+                Verb::Emit { event, with, with_span }
+            }),
+            "delay" => duration(node, key, out).map(Verb::Delay),
+            "group" => steps(inner, node, key, out).map(Verb::Group),
+            "fail" => string(node, key, out).map(Verb::Fail),
+            "done" => done(inner, node, at, out),
+            other => unreachable!("`{other}` is in the table of verbs and is read here"),
+        };
+        chosen = chosen.or(read.map(|verb| (verb, at)));
+    }
+    chosen
+}
+
+fn done(inner: Place, node: Node, at: Span, out: &mut Diagnostics) -> Option<Verb> {
+    if inner.finally {
+        out.add_key_not_here("done", at, "cannot stand in `finally`", "the saga ends there anyway");
+    } else if inner.retried {
+        let help = "end the saga in a step after the one that is retried";
+        out.add_key_not_here("done", at, "cannot stand inside a `retry`", help);
+    }
+    let span = node.span;
+    let word = flag(node, "done", out)?;
+    if !word.value {
+        out.add_wrong_shape(span, "done", "`true`", "`false`");
+    }
+    Some(Verb::Done)
+}
+
+/// A flag that means something only when it is true.
+fn mark(key: &'static str, o: &mut Object, out: &mut Diagnostics) -> Option<Span> {
+    let node = o.take_known(key)?;
+    flag(node, key, out).filter(|word| word.value).and(o.place(key))
+}
+
+fn forbid_by_place(place: Place, o: &mut Object, out: &mut Diagnostics) {
+    if place.finally && !place.undoing {
+        let help = "`finally` runs after undoing; use `best_effort: true` or a `retry`";
+        let is_none = o.peek("compensate").is_some_and(
+            |node| matches!(&node.kind, Kind::Scalar(scalar) if scalar.value() == "none"),
+        );
+        if !is_none {
+            o.forbid("compensate", "has no meaning in `finally`: nothing undoes it", help, out);
+        }
+        o.forbid("pivot", "has no meaning in `finally`: the way forward is over", "", out);
+    }
+}
+
+fn forbid_by_verb(o: &mut Object, out: &mut Diagnostics) {
+    let rules: [(&str, &[&str], &str); 4] = [
+        (
+            "fail",
+            &[
+                "await",
+                "fail_on",
+                "timeout",
+                "on_timeout",
+                "retry",
+                "compensate",
+                "pivot",
+                "best_effort",
+            ],
+            "does not go with `fail`, which is over at once",
+        ),
+        (
+            "done",
+            &[
+                "await",
+                "fail_on",
+                "timeout",
+                "on_timeout",
+                "retry",
+                "compensate",
+                "pivot",
+                "best_effort",
+            ],
+            "does not go with `done`, which is over at once",
+        ),
+        (
+            "delay",
+            &["await", "timeout", "on_timeout", "retry"],
+            "does not go with `delay`, which ends by itself",
+        ),
+        ("group", &["await"], "does not go with `group`, whose steps wait for themselves"),
+    ];
+    for (verb, keys, why) in rules {
+        if o.has(verb) {
+            for key in keys {
+                o.forbid(key, why, "", out);
+            }
+        }
+    }
+}
+
+fn on_timeout(inner: Place, node: Node, key: &str, out: &mut Diagnostics) -> Option<At<OnTimeout>> {
+    let span = node.span;
+    if let Kind::List(_) = node.kind {
+        return steps(inner, node, key, out).map(|list| At::new(OnTimeout::Steps(list), span));
+    }
+    if let Kind::Map(_) = node.kind {
+        let help = "the steps are a list: begin each with `- `";
+        let must = "`fail`, `continue` or a list of steps";
+        out.add_wrong_shape_help(span, key, must, "a mapping", help);
+        return None;
+    }
+    let known = [(ON_TIMEOUT[0], true), (ON_TIMEOUT[1], false)];
+    word(node, key, &known, out).map(|fails| {
+        At::new(if fails.value { OnTimeout::Fail } else { OnTimeout::Continue }, fails.span)
+    })
+}
+
+fn compensate(inner: Place, node: Node, out: &mut Diagnostics) -> Option<At<Compensate>> {
+    let node = match unless_none(node) {
+        Ok(node) => node,
+        Err(span) => return Some(At::new(Compensate::None, span)),
+    };
+    let span = node.span;
+    if let Kind::List(_) = node.kind {
+        let help = "several undoing steps are one `group: [ … ]`";
+        let must = "one step or the word `none`";
+        out.add_wrong_shape_help(span, "compensate", must, "a list", help);
+        return None;
+    }
+    let mut object = Object::read(node, "compensate", &COMPENSATE, out)?;
+    let covers = object.read_key("covers", out, names).unwrap_or_default();
+    let place = Place { undoing: true, retried: false, ..inner };
+    let step = Box::new(step(place, object, out)?);
+    Some(At::new(Compensate::Step { step, covers }, span))
+}
+
+/// `retry`.
+pub fn retry(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<RetryChoice>> {
+    let node = match unless_none(node) {
+        Ok(node) => node,
+        Err(span) => return Some(At::new(RetryChoice::None, span)),
+    };
+    let span = node.span;
+    let mut object = Object::read(node, key, &RETRY, out)?;
+    let o = &mut object;
+    let backoffs = [
+        (BACKOFFS[0], Backoff::Constant),
+        (BACKOFFS[1], Backoff::Linear),
+        (BACKOFFS[2], Backoff::Exponential),
+    ];
+    let attempts = o.read_key("attempts", out, |node, key, out| integer(node, key, 1, out));
+    let backoff = o.read_key("backoff", out, |node, key, out| word(node, key, &backoffs, out));
+    let delay = o.read_key("delay", out, duration);
+    let max_delay = o.read_key("max_delay", out, duration);
+    let jitter = o.read_key("jitter", out, share);
+    let on = o.read_key("on", out, retry_on);
+    object.finish();
+    let attempts = attempts?;
+    let attempts = At::new(u32::try_from(attempts.value).unwrap_or(u32::MAX), attempts.span);
+    let retry = Retry { attempts, backoff: backoff?, delay: delay?, max_delay, jitter, on: on? };
+    Some(At::new(RetryChoice::Retry(retry), span))
+}
+
+fn retry_on(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<At<RetryOn>>> {
+    let known = [
+        (RETRY_ON[0], RetryOn::Timeout),
+        (RETRY_ON[1], RetryOn::Unreachable),
+        (RETRY_ON[2], RetryOn::Failed),
+    ];
+    let items = list(node, key, out)?;
+    let read = |item| word(item, "an entry of `on`", &known, out);
+    Some(items.into_iter().filter_map(read).collect())
+}

@@ -1,0 +1,105 @@
+//! `await`, `fail_on` and `cancel_on` read into their types. Does not know what can answer.
+
+use crate::definition::await_::{Alternative, Await, FailOn, Source};
+use crate::definition::keys::{AWAIT, CANCEL_ON, FAIL_ON, REPORT};
+use crate::definition::read::node::Node;
+use crate::definition::read::object::{Object, list, unless_none};
+use crate::definition::read::scalar::{condition, name, string};
+use crate::definition::read::values::values;
+use crate::diag::{At, Diagnostics};
+
+/// `await`.
+pub fn wait(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<Await>> {
+    let node = match unless_none(node) {
+        Ok(node) => node,
+        Err(span) => return Some(At::new(Await::None, span)),
+    };
+    let span = node.span;
+    let mut object = Object::read(node, key, &AWAIT, out)?;
+    let any_of = object.read_key("any_of", out, alternatives);
+    let all_of = object.read_key("all_of", out, alternatives);
+    let many = object.has("any_of") || object.has("all_of");
+    let value = if many {
+        let why = "belongs to one alternative";
+        for key in ["where", "save"] {
+            object.forbid(key, why, "write it inside each alternative that needs it", out);
+        }
+        // A second verb beside `any_of` has been reported as such.
+        for key in ["echo", "event"] {
+            object.take(key);
+        }
+        any_of.map(Await::AnyOf).or(all_of.map(Await::AllOf))
+    } else {
+        report(&mut object, out).map(Await::One)
+    };
+    object.finish();
+    value.map(|value| At::new(value, span))
+}
+
+fn alternatives(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Alternative>> {
+    let items = list(node, key, out)?;
+    let wanted = items.len();
+    let mut read = Vec::new();
+    for item in items {
+        let Some(mut object) = Object::read(item, key, &REPORT, out) else { continue };
+        read.extend(report(&mut object, out));
+        object.finish();
+    }
+    (read.len() == wanted).then_some(read)
+}
+
+/// `{echo | event, where?, save?}` out of a mapping that has these keys.
+fn report(object: &mut Object, out: &mut Diagnostics) -> Option<Alternative> {
+    let echo = object.read_key("echo", out, name);
+    let event = object.read_key("event", out, name);
+    let filter = object.read_key("where", out, condition);
+    let save = object.read_key("save", out, values).map(|save| save.value);
+    let (source, name) = match (echo, event) {
+        (Some(name), _) => (Source::Echo, name),
+        (None, Some(name)) => (Source::Event, name),
+        (None, None) => return None,
+    };
+    let save = save.unwrap_or_default();
+    Some(Alternative { span: object.span, source, name, filter, save })
+}
+
+/// `fail_on`.
+pub fn fail_on(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<FailOn>> {
+    let mut read = Vec::new();
+    for item in list(node, key, out)? {
+        let Some(mut object) = Object::read(item, "an entry of `fail_on`", &FAIL_ON, out) else {
+            continue;
+        };
+        let reason = object.read_key("reason", out, string);
+        let echo = object.read_key("echo", out, name);
+        let event = object.read_key("event", out, name);
+        let filter = object.read_key("where", out, condition);
+        let source = if echo.is_some() { Source::Echo } else { Source::Event };
+        if let Some(name) = echo.or(event) {
+            let save = Vec::new();
+            let on = Alternative { span: object.span, source, name, filter, save };
+            read.push(FailOn { on, reason });
+        }
+        object.finish();
+    }
+    Some(read)
+}
+
+/// `cancel_on`.
+pub fn cancel_on(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Alternative>> {
+    let mut read = Vec::new();
+    for item in list(node, key, out)? {
+        let Some(mut object) = Object::read(item, "an entry of `cancel_on`", &CANCEL_ON, out)
+        else {
+            continue;
+        };
+        let event = object.read_key("event", out, name);
+        let filter = object.read_key("where", out, condition);
+        if let Some(name) = event {
+            let (span, save) = (object.span, Vec::new());
+            read.push(Alternative { span, source: Source::Event, name, filter, save });
+        }
+        object.finish();
+    }
+    Some(read)
+}
