@@ -34,6 +34,37 @@ impl Timestamp {
     pub fn since(self, earlier: Timestamp) -> Millis {
         Millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+
+    /// Reads what `Display` prints, and nothing else: `2024-02-29T12:00:00.123Z`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Timestamp> {
+        const SHAPE: &[u8] = b"0000-00-00T00:00:00.000Z";
+        let bytes = text.as_bytes();
+        let fits = bytes.len() == SHAPE.len()
+            && bytes.iter().zip(SHAPE).all(|(byte, shape)| match shape {
+                b'0' => byte.is_ascii_digit(),
+                _ => byte == shape,
+            });
+        if !fits {
+            return None;
+        }
+        let number = |from: usize, to: usize| text[from..to].parse::<i64>().ok();
+        let days = days_from_civil(number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        let seconds = number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
+        let read = Timestamp(days * 86_400_000 + seconds * 1_000 + number(20, 23)?);
+        // Printing it again finds the 30th of February and the 25th hour.
+        (read.to_string() == text).then_some(read)
+    }
+}
+
+/// The day number, counted from 1970-01-01, of a date (proleptic Gregorian); undoes [`civil`].
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let era = shifted.div_euclid(400);
+    let year_of_era = shifted.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 /// Year, month and day of a day number counted from 1970-01-01 (proleptic Gregorian).
@@ -83,6 +114,15 @@ mod tests {
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp(1_709_208_000_123).to_string(), "2024-02-29T12:00:00.123Z");
         assert_eq!(Timestamp(-1).to_string(), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn instants_are_read_back_as_printed() {
+        for at in [0, 1_709_208_000_123, -1, 4_102_444_799_999, -62_135_596_800_000] {
+            assert_eq!(Timestamp::parse(&Timestamp(at).to_string()), Some(Timestamp(at)));
+        }
+        let bad = ["", "2024-02-30T12:00:00.123Z", "2024-02-29T25:00:00.123Z", "2024-02-29"];
+        assert_eq!(bad.map(Timestamp::parse), [None; 4]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! caller's.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::ids::{SagaId, Seq};
 
@@ -122,3 +123,16 @@ impl fmt::Display for Damage {
 }
 
 impl std::error::Error for Damage {}
+impl OpenError {
+    /// The system's own refusal, with what is usually behind it.
+    pub(super) fn access(path: &Path, source: &io::Error) -> Self {
+        let cures = [
+            (io::ErrorKind::PermissionDenied, "; the data directory must belong to this user"),
+            (io::ErrorKind::ReadOnlyFilesystem, "; the data directory must be writable"),
+            (io::ErrorKind::NotFound, "; the data directory does not exist"),
+            (io::ErrorKind::StorageFull, "; free some space on that disk"),
+        ];
+        let cure = cures.iter().find(|(kind, _)| *kind == source.kind()).map_or("", |c| c.1);
+        OpenError::Access { path: path.to_owned(), why: format!("{source}{cure}") }
+    }
+}

@@ -11,8 +11,21 @@ use crate::ids::{ClientId, DefinitionHash, SagaId, Seq, SessionNo};
 use crate::time::{Millis, Timestamp};
 
 mod error;
+mod faulty;
+mod memory;
+mod migrate;
+mod offline;
+mod read;
+mod retention;
+mod sqlite;
+#[cfg(test)]
+mod tests;
 
 pub use error::{AppendError, Damage, OpenError, ReadError};
+pub use faulty::{Fault, FaultyLog};
+pub use memory::MemoryLog;
+pub use offline::LogReader;
+pub use sqlite::SqliteLog;
 
 /// A word of a closed list that another floor owns (a state, a cause).
 ///
@@ -32,7 +45,8 @@ pub struct Turn {
     /// High-water marks that the turn raised and that no row of it shows by itself: client ids and
     /// session numbers. Those of records, sagas and time follow from the rows.
     pub marks: Vec<(Mark, u64)>,
-    /// The state that belongs to no saga, when the turn changed it.
+    /// The state that belongs to no saga, when it is worth writing: boot folds the records of no
+    /// saga that come after it, and retention takes none of those.
     pub world: Option<World>,
 }
 
@@ -378,12 +392,6 @@ pub trait Log: LogRead {
 
     /// How many turns have been committed through this value; empty ones do not count.
     fn commits(&self) -> u64;
-
-    /// The work that keeps the file small, to be called after a turn has been handed over.
-    ///
-    /// # Errors
-    /// As [`Log::append`]; a full disk is no error here, for nothing is owed to anybody.
-    fn tidy(&mut self) -> Result<(), AppendError>;
 
     /// Takes one small batch of what is too old: never an open saga, never an incident \[L6\].
     ///

@@ -1,0 +1,200 @@
+//! From a path to a log of today's format: creating, looking before touching, migrating forward.
+//! Nothing here reads or writes a record.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::log::error::OpenError;
+
+/// One step a format, each in one transaction; step `i` leads to format `i + 1`. Only appended to.
+const MIGRATIONS: &[&str] = &[include_str!("v1.sql")];
+/// The format that this program writes.
+pub(super) const FORMAT: i64 = MIGRATIONS.len() as i64;
+/// `saga` in ASCII, in every log's header: tells a log from any other SQLite file.
+const APPLICATION_ID: i64 = 0x7361_6761;
+/// Bytes of the header of an SQLite file.
+const HEADER_BYTES: usize = 100;
+
+/// The file beside the log that ends in `suffix`.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Makes a fresh log at `path`, where there is none.
+///
+/// It is built under another name and then renamed, so that a log is there whole or not at all:
+/// an empty file at `path` is then always a damage, never a start that a crash cut short.
+pub(super) fn create(path: &Path) -> Result<(), OpenError> {
+    let refuse = |error: &io::Error| OpenError::access(path, error);
+    let wal = beside(path, "-wal");
+    if fs::metadata(&wal).is_ok_and(|left| left.len() > 0) {
+        let what = format!("it is gone, but {} is there and holds newer records", wal.display());
+        return Err(OpenError::Damaged { path: path.to_owned(), what });
+    }
+    let fresh = beside(path, ".new");
+    for left in [fresh.clone(), beside(&fresh, "-wal"), beside(&fresh, "-shm")] {
+        match fs::remove_file(left) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(refuse(&error)),
+        }
+    }
+    // Others may not even read it; SQLite gives the -wal and -shm files the same mode.
+    let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh);
+    drop(new.map_err(|error| refuse(&error))?);
+    let built = (|| {
+        let mut connection = Connection::open_with_flags(&fresh, writer_flags())?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        migrate_from(&mut connection, 0)?;
+        connection.close().map_err(|(_, error)| error)
+    })();
+    built.map_err(|error: rusqlite::Error| explain(path, &error))?;
+    let placed = fs::rename(&fresh, path).and_then(|()| sync_directory(path));
+    placed.map_err(|error| refuse(&error))
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// How the one writer opens the file: never creating it, and without SQLite's own mutex, for one
+/// thread uses the connection.
+pub(super) fn writer_flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// Opens the file for reading alone. Closing it never checkpoints, so the files stay as they are.
+pub(super) fn open_read_only(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    harden(&connection)?;
+    Ok(connection)
+}
+
+/// Makes the connection safe on a file that a stranger may have written.
+pub(super) fn harden(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    Ok(())
+}
+
+/// Looks whether the file is a log that this program may touch; answers its format.
+///
+/// # Errors
+/// It is not, and nothing was changed \[L1\].
+pub(super) fn inspect(path: &Path) -> Result<i64, OpenError> {
+    let header = read_header(path)?;
+    let word = |at: usize| {
+        let bytes: [u8; 4] = header[at..at + 4].try_into().expect("four bytes were sliced");
+        i64::from(u32::from_be_bytes(bytes))
+    };
+    if word(68) != APPLICATION_ID {
+        let what = "an SQLite file of another program".to_owned();
+        return Err(OpenError::Foreign { path: path.to_owned(), what });
+    }
+    newest_known(path, word(60))?;
+    whole(path, word(28) * page_size(&header))?;
+    // The header may be older than the -wal beside it; only SQLite can read both together.
+    let format = open_read_only(path).and_then(|connection| {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0))
+    });
+    let format = format.map_err(|error| explain(path, &error))?;
+    newest_known(path, format)?;
+    Ok(format)
+}
+
+/// Bytes of a page, as the header says it: 1 stands for the one size that two bytes cannot hold.
+fn page_size(header: &[u8; HEADER_BYTES]) -> i64 {
+    match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        size => i64::from(size),
+    }
+}
+
+fn newest_known(path: &Path, found: i64) -> Result<(), OpenError> {
+    if found <= FORMAT {
+        return Ok(());
+    }
+    Err(OpenError::Newer { path: path.to_owned(), found, known: FORMAT })
+}
+
+fn read_header(path: &Path) -> Result<[u8; HEADER_BYTES], OpenError> {
+    let damaged = |what: &str| OpenError::Damaged { path: path.to_owned(), what: what.to_owned() };
+    let foreign = |what: &str| OpenError::Foreign { path: path.to_owned(), what: what.to_owned() };
+    let metadata = fs::metadata(path).map_err(|error| OpenError::access(path, &error))?;
+    if !metadata.is_file() {
+        return Err(foreign("it is not a plain file"));
+    }
+    if metadata.len() == 0 {
+        return Err(damaged("it is empty"));
+    }
+    let mut head = Vec::with_capacity(HEADER_BYTES);
+    let read =
+        File::open(path).and_then(|file| file.take(HEADER_BYTES as u64).read_to_end(&mut head));
+    read.map_err(|error| OpenError::access(path, &error))?;
+    if !head.starts_with(b"SQLite format 3\0") {
+        return Err(foreign("it does not begin as an SQLite file does"));
+    }
+    head.try_into().map_err(|_| damaged("it ends within its header"))
+}
+
+/// A file that is shorter than its header says has lost its end, unless the rest is still to come
+/// from the -wal.
+fn whole(path: &Path, expected: i64) -> Result<(), OpenError> {
+    let length = fs::metadata(path).map_err(|error| OpenError::access(path, &error))?.len();
+    let waiting = fs::metadata(beside(path, "-wal")).map_or(0, |wal| wal.len());
+    if waiting > 0 || i64::try_from(length).unwrap_or(i64::MAX) >= expected {
+        return Ok(());
+    }
+    let what = format!("it was cut short: {length} bytes of {expected} are there");
+    Err(OpenError::Damaged { path: path.to_owned(), what })
+}
+
+/// Brings a log of an older format to today's, one transaction a step.
+pub(super) fn migrate_from(
+    connection: &mut Connection,
+    format: i64,
+) -> Result<(), rusqlite::Error> {
+    for (number, step) in (1..).zip(MIGRATIONS) {
+        if number <= format {
+            continue;
+        }
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Says in our words why SQLite refused the file.
+pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    let access =
+        |cure: &str| OpenError::Access { path: path.clone(), why: format!("{error}{cure}") };
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            OpenError::Damaged { path, what: error.to_string() }
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            access("; another program writes it, end that one first")
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            access("; the data directory and the files in it must belong to this user")
+        }
+        Some(ErrorCode::DiskFull) => access("; free some space on that disk"),
+        Some(_) | None => access(""),
+    }
+}

@@ -1,0 +1,57 @@
+//! A log read beside its launcher, or after its death. It never writes and never stands in the
+//! writer's way.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::log::error::OpenError;
+use crate::log::migrate::{FORMAT, explain, inspect, open_read_only};
+use crate::log::read::OnSqlite;
+
+/// How long a writer that is just recovering the file is waited for, in milliseconds.
+const BUSY_MS: i64 = 2_000;
+
+/// The log of a launcher that another process is, or that is dead.
+#[derive(Debug)]
+pub struct LogReader {
+    connection: Connection,
+}
+
+impl LogReader {
+    /// Opens the log at `path` for reading alone.
+    ///
+    /// # Errors
+    /// There is none, it is not a log, or it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(OpenError::Missing { path: path.to_owned() }),
+            Err(error) => return Err(OpenError::access(path, &error)),
+        }
+        let format = inspect(path)?;
+        if format != FORMAT {
+            let why = format!(
+                "it has the older format {format}; `sagaflow run` on that directory brings it to \
+                 {FORMAT}"
+            );
+            return Err(OpenError::Access { path: path.to_owned(), why });
+        }
+        let opened = (|| {
+            let connection = open_read_only(path)?;
+            connection.pragma_update(None, "busy_timeout", BUSY_MS)?;
+            connection.prepare_cached("SELECT seq, n, saga_id, at, body FROM fact")?;
+            Ok(connection)
+        })();
+        match opened {
+            Ok(connection) => Ok(LogReader { connection }),
+            Err(error) => Err(explain(path, &error)),
+        }
+    }
+}
+
+impl OnSqlite for LogReader {
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}

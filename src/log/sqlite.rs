@@ -1,0 +1,315 @@
+//! The one writer of the log on SQLite: opening, and a turn as one transaction. Reading back is in
+//! `read`, throwing away in `retention`; two writers are kept apart by the launcher's lock, not here.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{CachedStatement, Connection, ErrorCode, ffi, params};
+
+use crate::log::error::{AppendError, OpenError};
+use crate::log::migrate::{create, explain, harden, inspect, migrate_from, writer_flags};
+use crate::log::read::{OnSqlite, stored};
+use crate::log::retention::{self, Cursor};
+use crate::log::{
+    DefinitionRow, Log, Mark, Progress, Retention, Row, SagaRow, SagaWrite, Swept, Turn, World,
+};
+use crate::time::Timestamp;
+
+/// Pages that may wait in the -wal file before they are moved into the log. More would make the
+/// turn that moves them wait noticeably; fewer would move hot pages again and again.
+const CHECKPOINT_PAGES: i64 = 1_000;
+/// Kibibytes of pages that SQLite keeps in memory.
+const CACHE_KIB: i64 = 16 * 1024;
+/// How long a stranger's lock is waited for, in milliseconds: a person with a shell, nobody else.
+const BUSY_MS: i64 = 5_000;
+/// More than the statements that the log has, so that none is ever compiled twice.
+const STATEMENTS: usize = 48;
+
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
+const DEFINE: &str = "INSERT INTO definition (hash, name, source, catalog, first_seen_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (hash) DO NOTHING";
+const CREATE: &str = "INSERT INTO saga (saga_id, name, definition, trigger_event, input, \
+     created_at, state, cause, reason, result, started_at, ended_at, resolved_at, resolution) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+const UPDATE: &str = "UPDATE saga SET state = ?2, cause = ?3, reason = ?4, result = ?5, \
+     started_at = ?6, ended_at = ?7, resolved_at = ?8, resolution = ?9 WHERE saga_id = ?1";
+const RECORD: &str = "INSERT INTO fact (seq, n, saga_id, at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+pub(super) const RAISE: &str = "INSERT INTO mark (name, value) VALUES (?1, ?2) \
+     ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
+const REPLACE_WORLD: &str = "INSERT INTO world (one, seq, body) VALUES (1, ?1, ?2) \
+     ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, body = excluded.body";
+
+/// The log of a running launcher.
+#[derive(Debug)]
+pub struct SqliteLog {
+    connection: Connection,
+    commits: u64,
+    cursor: Cursor,
+}
+
+impl SqliteLog {
+    /// Opens the log at `path`, or makes a fresh one where there is none.
+    ///
+    /// # Errors
+    /// The file is not a log that this program may write; it is untouched then \[L1\].
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => create(path)?,
+            Err(error) => return Err(OpenError::access(path, &error)),
+        }
+        let format = inspect(path)?;
+        let opened = (|| {
+            let mut connection = Connection::open_with_flags(path, writer_flags())?;
+            prepare(&connection)?;
+            migrate_from(&mut connection, format)?;
+            // A file that lacks a table of ours is found out here and not at the first turn.
+            for statement in [DEFINE, CREATE, UPDATE, RECORD, RAISE, REPLACE_WORLD] {
+                connection.prepare_cached(statement)?;
+            }
+            Ok(connection)
+        })();
+        match opened {
+            Ok(connection) => Ok(SqliteLog { connection, commits: 0, cursor: Cursor::default() }),
+            Err(error) => Err(explain(path, &error)),
+        }
+    }
+
+    fn commit(&mut self, turn: &Turn) -> Result<(), Failure> {
+        let connection = &self.connection;
+        connection.prepare_cached(BEGIN)?.execute([])?;
+        write(connection, turn)?;
+        connection.prepare_cached(COMMIT)?.execute([])?;
+        self.commits += 1;
+        Ok(())
+    }
+
+    /// Takes back what a failed transaction left, and says what the caller may do.
+    fn undo(&self, failure: Failure) -> AppendError {
+        let why = failure.to_string();
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            return AppendError::Fatal { why: format!("{why}; it cannot be rolled back: {error}") };
+        }
+        match failure {
+            Failure::Sqlite(error) if is_full(&error) => AppendError::Full { why },
+            Failure::Sqlite(_) | Failure::Rule(_) => AppendError::Fatal { why },
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn raw(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl OnSqlite for SqliteLog {
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Log for SqliteLog {
+    fn append(&mut self, turn: &Turn) -> Result<(), AppendError> {
+        if turn.is_empty() {
+            return Ok(());
+        }
+        self.commit(turn).map_err(|failure| self.undo(failure))
+    }
+
+    fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    fn sweep(&mut self, now: Timestamp, keep: &Retention) -> Result<Swept, AppendError> {
+        let swept = retention::batch(&self.connection, &mut self.cursor, now, keep);
+        swept.map_err(|error| self.undo(Failure::Sqlite(error)))
+    }
+
+    fn close(self: Box<Self>) -> Result<(), AppendError> {
+        // Only a clean end may move what is left and remove the -wal: that is what readers of a
+        // dead launcher's directory need.
+        let option = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        let moved = self
+            .connection
+            .set_db_config(option, false)
+            .and_then(|_| self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
+        let closed = self.connection.close().map_err(|(_, error)| error);
+        moved.and(closed).map_err(|error| AppendError::Fatal { why: error.to_string() })
+    }
+}
+
+/// What the writer asks of its connection.
+fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
+    harden(connection)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "busy_timeout", BUSY_MS)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+}
+
+/// Why a transaction was given up.
+enum Failure {
+    Sqlite(rusqlite::Error),
+    Rule(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Sqlite(error) => error.fmt(f),
+            Failure::Rule(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Failure::Sqlite(error)
+    }
+}
+
+/// Whether the disk had no room, before anything of the transaction could count.
+///
+/// A failed sync is never that, even when room is what it lacked: what reached the disk is unknown.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error.sqlite_error().is_some_and(|error| {
+            // The -shm file could not grow.
+            error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+        })
+}
+
+fn write(connection: &Connection, turn: &Turn) -> Result<(), Failure> {
+    let Turn { definitions, sagas, rows, marks, world } = turn;
+    let mut clock = Clock::default();
+    for definition in definitions {
+        define(connection, &mut clock, definition)?;
+    }
+    write_sagas(connection, &mut clock, sagas)?;
+    write_rows(connection, rows)?;
+    for (mark, value) in marks {
+        raise(connection, *mark, *value)?;
+    }
+    if let Some(World { seq, body }) = world {
+        connection.prepare_cached(REPLACE_WORLD)?.execute(params![stored(seq.0), body])?;
+    }
+    Ok(())
+}
+
+/// Raises a mark; one that is higher already stays.
+pub(super) fn raise(connection: &Connection, mark: Mark, to: u64) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached(RAISE)?.execute(params![mark.as_str(), stored(to)])?;
+    Ok(())
+}
+
+fn define(
+    connection: &Connection,
+    clock: &mut Clock,
+    definition: &DefinitionRow,
+) -> Result<(), rusqlite::Error> {
+    let DefinitionRow { hash, name, source, catalog, first_seen_at } = definition;
+    let seen = clock.text(*first_seen_at);
+    connection.prepare_cached(DEFINE)?.execute(params![hash.0, name, source, catalog, seen])?;
+    Ok(())
+}
+
+fn write_sagas(
+    connection: &Connection,
+    clock: &mut Clock,
+    sagas: &[SagaWrite],
+) -> Result<(), Failure> {
+    if sagas.is_empty() {
+        return Ok(());
+    }
+    let mut create = connection.prepare_cached(CREATE)?;
+    let mut update = connection.prepare_cached(UPDATE)?;
+    for saga in sagas {
+        match saga {
+            SagaWrite::Create(saga) => create_saga(&mut create, clock, saga)?,
+            SagaWrite::Update { saga_id, progress } => {
+                update.raw_bind_parameter(1, stored(saga_id.0))?;
+                bind_progress(&mut update, 2, clock, progress)?;
+                if update.raw_execute()? != 1 {
+                    let what = format!("saga {saga_id} changes, but the log has no such saga");
+                    return Err(Failure::Rule(what));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn create_saga(
+    create: &mut CachedStatement<'_>,
+    clock: &mut Clock,
+    saga: &SagaRow,
+) -> Result<(), rusqlite::Error> {
+    let SagaRow { saga_id, name, definition, trigger_event, input, created_at, progress } = saga;
+    create.raw_bind_parameter(1, stored(saga_id.0))?;
+    create.raw_bind_parameter(2, &**name)?;
+    create.raw_bind_parameter(3, &*definition.0)?;
+    create.raw_bind_parameter(4, &**trigger_event)?;
+    create.raw_bind_parameter(5, input)?;
+    create.raw_bind_parameter(6, clock.text(*created_at))?;
+    bind_progress(create, 7, clock, progress)?;
+    create.raw_execute()?;
+    Ok(())
+}
+
+/// Binds what changes of a saga, from parameter `first` on, in the order of both statements.
+fn bind_progress(
+    statement: &mut CachedStatement<'_>,
+    first: usize,
+    clock: &mut Clock,
+    progress: &Progress,
+) -> Result<(), rusqlite::Error> {
+    let Progress { state, cause, reason, result, started_at, ended_at, resolved_at, resolution } =
+        progress;
+    statement.raw_bind_parameter(first, &**state)?;
+    statement.raw_bind_parameter(first + 1, cause.as_deref())?;
+    statement.raw_bind_parameter(first + 2, reason.as_deref())?;
+    statement.raw_bind_parameter(first + 3, result.as_deref())?;
+    statement.raw_bind_parameter(first + 4, started_at.map(|at| clock.text(at).to_owned()))?;
+    statement.raw_bind_parameter(first + 5, ended_at.map(|at| clock.text(at).to_owned()))?;
+    statement.raw_bind_parameter(first + 6, resolved_at.map(|at| clock.text(at).to_owned()))?;
+    statement.raw_bind_parameter(first + 7, resolution.as_deref())
+}
+
+fn write_rows(connection: &Connection, rows: &[Row]) -> Result<(), rusqlite::Error> {
+    let mut record = connection.prepare_cached(RECORD)?;
+    for Row { seq, n, saga_id, at, body } in rows {
+        record.raw_bind_parameter(1, stored(seq.0))?;
+        record.raw_bind_parameter(2, n)?;
+        record.raw_bind_parameter(3, saga_id.map(|id| stored(id.0)))?;
+        record.raw_bind_parameter(4, at.0)?;
+        record.raw_bind_parameter(5, body)?;
+        record.raw_execute()?;
+    }
+    Ok(())
+}
+
+/// The text of the last instant asked for: in a turn nearly all are its `now`.
+#[derive(Default)]
+struct Clock {
+    at: Option<Timestamp>,
+    text: String,
+}
+
+impl Clock {
+    fn text(&mut self, at: Timestamp) -> &str {
+        if self.at != Some(at) {
+            self.at = Some(at);
+            self.text.clear();
+            write!(self.text, "{at}").expect("writing to a String cannot fail");
+        }
+        &self.text
+    }
+}

@@ -1,0 +1,164 @@
+//! Files that are not opened, and what is said then; and the ones that are, old and new. Damage that
+//! shows only while reading is in `hurt`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::{NOON, Scratch, births, commit, rows_since};
+use crate::log::{Log, LogReader, OpenError, SqliteLog};
+
+/// A closed log of one saga.
+fn sound(scratch: &Scratch) -> PathBuf {
+    let mut log = scratch.open();
+    commit(&mut log, &births(1, NOON, &[1]));
+    Box::new(log).close().expect("the log is closed");
+    scratch.path()
+}
+
+/// Every file of the directory but the -shm, which readers share and which holds no facts.
+fn files(scratch: &Scratch) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(scratch.directory.path()).expect("the directory is there");
+    let paths = entries.map(|entry| entry.expect("the directory is listed").path());
+    let facts = paths.filter(|path| !path.to_string_lossy().ends_with("-shm"));
+    let mut files: Vec<_> = facts
+        .filter(|path| path.is_file() && fs::metadata(path).is_ok_and(|file| file.len() > 0))
+        .map(|path| (path.clone(), fs::read(path).expect("the file is read")))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Opens what `spoil` left, for writing and for reading; answers what was said, the same both times.
+fn refused(spoil: impl FnOnce(&Path)) -> String {
+    let scratch = Scratch::new();
+    spoil(&sound(&scratch));
+    let before = files(&scratch);
+    let error = SqliteLog::open(&scratch.path()).expect_err("the log is refused");
+    let read = LogReader::open(&scratch.path()).expect_err("the log is refused to readers too");
+    assert!(files(&scratch) == before, "the files were touched: {error}");
+    assert_eq!(error.to_string(), read.to_string());
+    error.to_string().replace(&scratch.path().display().to_string(), "LOG")
+}
+
+/// What is done to a log's bytes.
+type Spoil = fn(&mut Vec<u8>);
+
+fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).expect("the log is read");
+    change(&mut bytes);
+    fs::write(path, bytes).expect("the log is written");
+}
+
+#[test]
+fn l1_a_newer_log_is_refused_and_both_formats_are_named() {
+    let said = refused(|path| edit(path, |bytes| bytes[60..64].copy_from_slice(&[0, 0, 0, 9])));
+    assert_eq!(
+        said,
+        "the log LOG has format 9, and this sagaflow knows formats up to 1; \
+         start the newer sagaflow that wrote it, or give another --data directory"
+    );
+}
+
+/// The newer program was killed right after it migrated: the file itself still says 1.
+#[test]
+fn l1_a_newer_log_is_refused_when_only_its_wal_says_so() {
+    let said = refused(|path| {
+        let newer = Connection::open(path).expect("the log is opened");
+        newer.pragma_update(None, "user_version", 2).expect("the log is written");
+        let wal = format!("{}-wal", path.display());
+        let kept = fs::read(&wal).expect("the -wal is read");
+        drop(newer);
+        edit(path, |bytes| bytes[60..64].copy_from_slice(&[0, 0, 0, 1]));
+        fs::write(wal, kept).expect("the -wal is written");
+    });
+    assert!(said.starts_with("the log LOG has format 2, and this"), "{said}");
+}
+
+#[test]
+fn l1_what_is_not_a_whole_log_is_refused_with_what_to_do() {
+    let cases: [(&str, Spoil); 6] = [
+        ("LOG is not a sagaflow log (it does not begin as an SQLite file does)", |bytes| {
+            bytes.splice(0..16, *b"saga: not a log\n");
+        }),
+        ("LOG is not a sagaflow log (an SQLite file of another program)", |bytes| {
+            bytes[68..72].fill(0);
+        }),
+        ("the log LOG is damaged (it is empty)", Vec::clear),
+        ("the log LOG is damaged (it ends within its header)", |bytes| bytes.truncate(60)),
+        ("the log LOG is damaged (it was cut short: ", |bytes| {
+            bytes.truncate(bytes.len() - 4_096);
+        }),
+        ("the log LOG is damaged (", |bytes| bytes[100..4_096].fill(0x5a)),
+    ];
+    for (expected, spoil) in cases {
+        let said = refused(|path| edit(path, spoil));
+        assert!(said.starts_with(expected), "{said}");
+        let cures = ["sqlite3 LOG .recover", "move the file away"];
+        assert!(cures.iter().any(|cure| said.contains(cure)), "{said}");
+    }
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_log_is_refused() {
+    let said = refused(|path| {
+        fs::remove_file(path).expect("the log is removed");
+        fs::create_dir(path).expect("a directory is made");
+    });
+    assert!(said.starts_with("LOG is not a sagaflow log (it is not a plain file)"), "{said}");
+}
+
+/// Begun afresh beside it, the old -wal would be poured into the new file.
+#[test]
+fn a_log_that_is_gone_while_its_wal_is_there_is_not_begun_afresh() {
+    let scratch = Scratch::new();
+    let mut log = scratch.open();
+    commit(&mut log, &births(1, NOON, &[1]));
+    fs::remove_file(scratch.path()).expect("the log is removed");
+    let before = files(&scratch);
+    let error = SqliteLog::open(&scratch.path()).expect_err("the log is refused");
+    assert!(error.to_string().contains("it is gone, but "), "{error}");
+    assert!(files(&scratch) == before);
+}
+
+#[test]
+fn a_log_that_cannot_be_made_says_why() {
+    let scratch = Scratch::new();
+    let missing = scratch.directory.path().join("no/such/log.db");
+    let error = SqliteLog::open(&missing).expect_err("there is no such directory");
+    assert!(matches!(error, OpenError::Access { .. }));
+    assert!(error.to_string().ends_with("the data directory does not exist"), "{error}");
+}
+
+/// \[W11\]: the data is its owner's alone.
+#[test]
+fn the_files_are_readable_by_their_owner_only() {
+    let scratch = Scratch::new();
+    let mut log = scratch.open();
+    commit(&mut log, &births(1, NOON, &[1]));
+    for suffix in ["", "-wal", "-shm"] {
+        let path = format!("{}{suffix}", scratch.path().display());
+        let mode = fs::metadata(&path).expect("the file is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{path}");
+    }
+}
+
+/// A start that was cut short while it made the log leaves nothing that counts.
+#[test]
+fn a_half_made_log_is_made_again() {
+    let scratch = Scratch::new();
+    fs::write(format!("{}.new", scratch.path().display()), "half").expect("the file is written");
+    assert_eq!(sound(&scratch), scratch.path());
+    assert_eq!(files(&scratch).len(), 1);
+}
+
+#[test]
+fn a_closed_log_is_one_file() {
+    let scratch = Scratch::new();
+    sound(&scratch);
+    let names = fs::read_dir(scratch.directory.path()).expect("the directory is there");
+    assert_eq!(names.count(), 1);
+    assert_eq!(rows_since(&scratch.open(), 0).len(), 1);
+}
