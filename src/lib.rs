@@ -4,6 +4,7 @@
 
 pub mod definition;
 pub mod diag;
+pub mod host_pipe;
 pub mod ids;
 pub mod ipc;
 pub mod limits;

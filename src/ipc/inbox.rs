@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
@@ -149,35 +149,28 @@ impl<M> Inbox<M> {
         self.arrived.notify_one();
     }
 
-    /// Takes up to `max` messages in order of arrival. Blocks until one is there; returns none when the `deadline`
-    /// passed or the inbox was closed. Without a deadline it waits for ever.
-    pub fn recv_deadline(&self, deadline: Option<Instant>, max: usize) -> Vec<M> {
-        let mut state = self.lock();
-        loop {
-            let (taken, counted) = state.take(max);
-            if !taken.is_empty() || state.closed {
-                drop(state);
-                self.room.add_permits(counted);
-                return taken;
-            }
-            state = match deadline {
-                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Vec::new();
-                    }
-                    let waited = self.arrived.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+    /// Takes up to `max` messages in order of arrival. Blocks until one is there, but no longer than `wait`; without
+    /// it, for ever. Returns none when the time is over or the inbox was closed.
+    pub fn recv(&self, wait: Option<Duration>, max: usize) -> Vec<M> {
+        let mut taken = Vec::new();
+        let nothing_yet = |state: &mut State<M>| {
+            let (messages, room) = state.take(max);
+            taken = messages;
+            self.room.add_permits(room);
+            taken.is_empty() && !state.closed
+        };
+        let state = self.lock();
+        match wait {
+            None => drop(self.arrived.wait_while(state, nothing_yet)),
+            Some(wait) => drop(self.arrived.wait_timeout_while(state, wait, nothing_yet)),
         }
+        taken
     }
 
     /// Takes up to `max` messages that are here now.
     pub fn try_recv(&self, max: usize) -> Vec<M> {
-        let (taken, counted) = self.lock().take(max);
-        self.room.add_permits(counted);
+        let (taken, room) = self.lock().take(max);
+        self.room.add_permits(room);
         taken
     }
 
@@ -242,9 +235,9 @@ mod tests {
         for number in 0..5 {
             inbox.post(number);
         }
-        assert_eq!(inbox.recv_deadline(None, 3), [0, 1, 2]);
-        assert_eq!(inbox.recv_deadline(None, 3), [3, 4]);
-        assert_eq!(inbox.recv_deadline(Some(Instant::now()), 3), Vec::<i32>::new());
+        assert_eq!(inbox.recv(None, 3), [0, 1, 2]);
+        assert_eq!(inbox.recv(None, 3), [3, 4]);
+        assert_eq!(inbox.recv(Some(Duration::ZERO), 3), Vec::<i32>::new());
     }
 
     #[test]
@@ -262,7 +255,7 @@ mod tests {
         let mut seen = Vec::new();
         while seen.len() < 350 {
             assert!(inbox.len() <= 4);
-            seen.extend(inbox.recv_deadline(None, 3));
+            seen.extend(inbox.recv(None, 3));
         }
         sending.join().expect("the sender saw no closed inbox");
         assert_eq!(seen, (0..350).collect::<Vec<_>>());
@@ -280,7 +273,7 @@ mod tests {
             inbox.push_all(Lane::Other, &mut vec!["o2", "o3", "o4"]).await.expect("open");
             assert_eq!(inbox.try_recv(9), ["o2", "o3", "o4"]);
             let held = std::pin::pin!(inbox.push(Lane::Target, "t3"));
-            let mut held = tokio_test_poll(held);
+            let mut held = poll_once(held);
             assert!(held.is_pending());
             inbox.post("o5");
             inbox.set_intake(Intake::Open);
@@ -290,12 +283,24 @@ mod tests {
     }
 
     #[test]
+    fn l7_a_full_inbox_of_held_messages_still_has_room_for_others() {
+        let inbox = std::sync::Arc::new(Inbox::new(2));
+        let sender = std::sync::Arc::clone(&inbox);
+        runtime().block_on(inbox.push_all(Lane::Target, &mut vec!["t1", "t2"])).expect("open");
+        inbox.set_intake(Intake::TargetsHeld);
+        let sending =
+            std::thread::spawn(move || runtime().block_on(sender.push(Lane::Other, "o1")));
+        assert_eq!(inbox.recv(None, 9), ["o1"]);
+        assert_eq!(sending.join().expect("it only pushes"), Ok(()));
+    }
+
+    #[test]
     fn a_closed_inbox_gives_what_it_has_and_takes_nothing() {
         let inbox = Inbox::new(4);
         inbox.post(1);
         inbox.close();
-        assert_eq!(inbox.recv_deadline(None, 9), [1]);
-        assert_eq!(inbox.recv_deadline(None, 9), Vec::<i32>::new());
+        assert_eq!(inbox.recv(None, 9), [1]);
+        assert_eq!(inbox.recv(None, 9), Vec::<i32>::new());
         let pushed = runtime().block_on(inbox.push(Lane::Target, 2));
         assert_eq!(pushed, Err(InboxClosed));
     }
@@ -303,7 +308,7 @@ mod tests {
     /// A future polled once, to be finished later.
     struct Polled<'a, F: Future>(std::pin::Pin<&'a mut F>, Option<F::Output>);
 
-    fn tokio_test_poll<F: Future>(mut future: std::pin::Pin<&mut F>) -> Polled<'_, F> {
+    fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Polled<'_, F> {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         let ready = match future.as_mut().poll(&mut context) {
             std::task::Poll::Ready(output) => Some(output),

@@ -250,14 +250,14 @@ pub enum ConnectError {
 /// # Errors
 /// When nobody listens there, or it cannot be reached.
 pub async fn connect(path: &Path) -> Result<Stream, ConnectError> {
-    match UnixStream::connect(path).await {
+    let nobody = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+    let path = || path.to_owned();
+    match UnixStream::connect(path()).await {
         Ok(socket) => Ok(Stream { socket }),
-        Err(source) => match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                Err(ConnectError::Nobody { path: path.to_owned() })
-            }
-            _ => Err(ConnectError::Os { path: path.to_owned(), source }),
-        },
+        Err(source) if nobody.contains(&source.kind()) => {
+            Err(ConnectError::Nobody { path: path() })
+        }
+        Err(source) => Err(ConnectError::Os { path: path(), source }),
     }
 }
 
