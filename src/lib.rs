@@ -11,3 +11,4 @@ pub mod limits;
 pub mod log;
 pub mod saga;
 pub mod time;
+pub mod view;

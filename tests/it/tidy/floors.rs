@@ -9,7 +9,7 @@ const FLOORS: &[&[&str]] = &[
     &["definition", "expr"],
     &["plan"],
     &["saga"],
-    &["coordinator"],
+    &["coordinator", "view"],
     &["log", "host_pipe", "ipc", "bus", "clock", "targets", "schema", "sim"],
     &["launcher"],
     &["cli", "dashboard"],
