@@ -1,3 +1,5 @@
 //! All end-to-end tests, in one binary. A test of one module stands with that module.
 
+mod docs;
+mod shipped;
 mod tidy;
