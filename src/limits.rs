@@ -26,13 +26,16 @@ pub const DISCONNECT_TIMEOUT: Millis = Millis(30_000);
 pub const WRITE_TIMEOUT: Millis = Millis(5_000);
 /// Lines that may wait for one subscriber. Beyond: it is told `lagged` \[W8\].
 pub const SUBSCRIBER_QUEUE: usize = 4096;
-/// Bytes of one write to a connection. Beyond: the rest is the next write; one longer line goes alone \[P1\].
+/// Bytes of one write to a connection. Beyond: the rest is the next write; one longer line goes
+/// alone \[P1\].
 pub const WRITE_BATCH_BYTES: usize = 64 * 1024;
 /// Frames that a connection hands to the inbox at once. Beyond: the rest is the next batch.
 pub const READ_BATCH_FRAMES: usize = 64;
-/// Private answers that may wait for one client, in bytes. Beyond: its lines are not read until it reads them.
+/// Private answers that may wait for one client, in bytes. Beyond: its lines are not read until it
+/// reads them.
 pub const REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// How long a connection that was closed is read and ignored, so that its last line is not lost to a reset.
+/// How long a connection that was closed is read and ignored, so that its last line is not lost to
+/// a reset.
 pub const LINGER: Millis = Millis(1_000);
 /// Longest pause of the accept loop after an error; it begins with one millisecond and doubles.
 pub const ACCEPT_BACKOFF_MAX: Millis = Millis(1_024);

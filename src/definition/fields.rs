@@ -1,4 +1,5 @@
-//! Fields of events and commands: JSON Schema with `required` and `sensitive`, and payloads held to them. Reads no YAML.
+//! Fields of events and commands: JSON Schema with `required` and `sensitive`, and payloads held to
+//! them. Reads no YAML.
 
 use std::fmt;
 use std::sync::Arc;
@@ -92,7 +93,8 @@ impl Fields {
         self.list.iter().map(|field| &*field.name)
     }
 
-    /// Fills in defaults, drops names that begin with `_` \[W4\], and holds the rest to the schemas.
+    /// Fills in defaults, drops names that begin with `_` \[W4\], and holds the rest to the
+    /// schemas.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Every key of the language, once: the reader refuses what is not here and the JSON Schemas are printed from it. Decodes nothing.
+//! Every key of the language, once: the reader refuses what is not here and the JSON Schemas are
+//! printed from it. Decodes nothing.
 
 /// A mapping of the language: its keys, and the rules between them.
 #[derive(Debug)]

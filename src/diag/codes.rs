@@ -1,4 +1,5 @@
-//! Every diagnostic code, once: number, family, title, page. Decides nothing about when a code is found.
+//! Every diagnostic code, once: number, family, title, page. Decides nothing about when a code is
+//! found.
 
 use std::fmt;
 

@@ -1,7 +1,9 @@
-//! What one target is owed and what its session was handed. Pure: it has no socket and no clock, and fails nothing.
+//! What one target is owed and what its session was handed. Pure: it has no socket and no clock,
+//! and fails nothing.
 //!
-//! Nothing is ever pushed here. The coordinator says what a saga owes now, and the difference to what was handed over
-//! is what there is to do; so a reconnect is nothing but forgetting what was handed over \[R4\].
+//! Nothing is ever pushed here. The coordinator says what a saga owes now, and the difference to
+//! what was handed over is what there is to do; so a reconnect is nothing but forgetting what was
+//! handed over \[R4\].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -63,8 +65,8 @@ impl<C> Link<C> {
         self.waiting.len()
     }
 
-    /// Takes note of all that one saga owes this target now. What it owed before and is not among it is never sent
-    /// again, and taken back where that is still possible \[P5\].
+    /// Takes note of all that one saga owes this target now. What it owed before and is not among
+    /// it is never sent again, and taken back where that is still possible \[P5\].
     pub fn sync(&mut self, saga_id: SagaId, owed: impl IntoIterator<Item = Owed<C>>) {
         let before = self.by_saga.remove(&saga_id).unwrap_or_default();
         let mut now = Vec::new();
@@ -85,7 +87,8 @@ impl<C> Link<C> {
         }
     }
 
-    /// A session begins: nothing was handed to it yet. The caller has said `registered` to it \[P4\].
+    /// A session begins: nothing was handed to it yet. The caller has said `registered` to it
+    /// \[P4\].
     pub fn session_opened(&mut self, session: SessionNo) {
         self.session = Some(session);
         self.hand_nothing();

@@ -1,4 +1,5 @@
-//! A link and the connection that serves it: what is owed goes into the connection's outbox. Writes no byte.
+//! A link and the connection that serves it: what is owed goes into the connection's outbox. Writes
+//! no byte.
 
 use std::sync::Arc;
 
@@ -56,7 +57,8 @@ impl<C> Pipe<C> {
         self.link.session()
     }
 
-    /// Opens a session over a connection that was told `registered`. An older one is superseded first \[W12\].
+    /// Opens a session over a connection that was told `registered`. An older one is superseded
+    /// first \[W12\].
     pub fn open(&mut self, session: SessionNo, conn: ConnId, outbox: Arc<Outbox>) {
         self.supersede();
         outbox.set_target();
@@ -64,8 +66,8 @@ impl<C> Pipe<C> {
         self.wire = Some(Wire { conn, session, outbox });
     }
 
-    /// Ends the open session because a newer client takes over: it is told so, and gets nothing more \[W12, R20\].
-    /// Its connection's `Closed` says when nothing is on its way any more.
+    /// Ends the open session because a newer client takes over: it is told so, and gets nothing
+    /// more \[W12, R20\]. Its connection's `Closed` says when nothing is on its way any more.
     pub fn supersede(&mut self) -> Option<ConnId> {
         let wire = self.wire.take()?;
         self.link.session_closed(wire.session);
@@ -75,7 +77,8 @@ impl<C> Pipe<C> {
         Some(wire.conn)
     }
 
-    /// The connection ended. None, and nothing changes, when it is not the one that serves the target \[P6\].
+    /// The connection ended. None, and nothing changes, when it is not the one that serves the
+    /// target \[P6\].
     pub fn close(&mut self, conn: ConnId) -> Option<SessionNo> {
         let wire = self.wire.take_if(|wire| wire.conn == conn)?;
         self.link.session_closed(wire.session);

@@ -1,4 +1,5 @@
-//! Claims about the pipe to a target, each against a model that only knows what is owed and what each session got.
+//! Claims about the pipe to a target, each against a model that only knows what is owed and what
+//! each session got.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,7 +115,8 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    /// In whatever order things happen: a session gets what is owed, all of it, in order, once, and nothing else.
+    /// In whatever order things happen: a session gets what is owed, all of it, in order, once, and
+    /// nothing else.
     #[test]
     fn p1_p4_p5_p6_each_session_gets_exactly_what_is_owed_once_and_in_order(
         ops in proptest::collection::vec(op(), 0..60)

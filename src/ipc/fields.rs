@@ -1,4 +1,5 @@
-//! The fields of one line, taken one by one with their types checked. Knows which type a field has, not what it means.
+//! The fields of one line, taken one by one with their types checked. Knows which type a field has,
+//! not what it means.
 
 use std::sync::Arc;
 

@@ -1,7 +1,9 @@
-//! The bounded queue from all connections to the one thread that decides. Knows nothing of what its messages mean.
+//! The bounded queue from all connections to the one thread that decides. Knows nothing of what its
+//! messages mean.
 //!
-//! Connections wait, asynchronously and in turn, for room; the deciding thread waits, blocking, for messages or for an
-//! instant. While the disk is full (\[L7\]) what targets sent stays here, in order, and their sockets are not read.
+//! Connections wait, asynchronously and in turn, for room; the deciding thread waits, blocking, for
+//! messages or for an instant. While the disk is full (\[L7\]) what targets sent stays here, in
+//! order, and their sockets are not read.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -83,7 +85,8 @@ impl<M> Inbox<M> {
         }
     }
 
-    /// Puts a message in, waiting for room. Waiters are served in the order in which they began to wait.
+    /// Puts a message in, waiting for room. Waiters are served in the order in which they began to
+    /// wait.
     ///
     /// # Errors
     /// When the inbox is closed.
@@ -113,8 +116,8 @@ impl<M> Inbox<M> {
         Ok(())
     }
 
-    /// Puts a message in at once, beyond the bound if need be. For the few senders inside the launcher that cannot
-    /// wait and send little: signals, the committing thread.
+    /// Puts a message in at once, beyond the bound if need be. For the few senders inside the
+    /// launcher that cannot wait and send little: signals, the committing thread.
     pub fn post(&self, message: M) {
         self.lock().queue.push_back(Entry { lane: Lane::Other, counted: false, message });
         self.arrived.notify_one();
@@ -149,8 +152,9 @@ impl<M> Inbox<M> {
         self.arrived.notify_one();
     }
 
-    /// Takes up to `max` messages in order of arrival. Blocks until one is there, but no longer than `wait`; without
-    /// it, for ever. Returns none when the time is over or the inbox was closed.
+    /// Takes up to `max` messages in order of arrival. Blocks until one is there, but no longer
+    /// than `wait`; without it, for ever. Returns none when the time is over or the inbox was
+    /// closed.
     pub fn recv(&self, wait: Option<Duration>, max: usize) -> Vec<M> {
         let mut taken = Vec::new();
         let nothing_yet = |state: &mut State<M>| {
@@ -187,7 +191,8 @@ impl<M> Inbox<M> {
         self.len() == 0
     }
 
-    /// Ends it: nobody waits any more, whoever pushes learns it, and what is queued can still be received.
+    /// Ends it: nobody waits any more, whoever pushes learns it, and what is queued can still be
+    /// received.
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -210,7 +215,8 @@ impl<M> State<M> {
         let (mut taken, mut counted) = (Vec::new(), 0);
         while taken.len() < max {
             let Some(mut entry) = self.queue.pop_front() else { break };
-            // A held message gives its room back: else held ones would leave none for those that get `busy`.
+            // A held message gives its room back: else held ones would leave none for those that
+            // get `busy`.
             counted += usize::from(std::mem::take(&mut entry.counted));
             match (self.intake, entry.lane) {
                 (Intake::TargetsHeld, Lane::Target) => self.held.push_back(entry),

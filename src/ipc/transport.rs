@@ -1,6 +1,8 @@
-//! Local sockets, and the only module that knows what they are: paths, modes, owners, bytes. Knows no line and no frame.
+//! Local sockets, and the only module that knows what they are: paths, modes, owners, bytes. Knows
+//! no line and no frame.
 //!
-//! Windows named pipes come behind these same names later; nothing else may use `UnixStream` or `UnixListener`.
+//! Windows named pipes come behind these same names later; nothing else may use `UnixStream` or
+//! `UnixListener`.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -82,7 +84,8 @@ pub enum BindError {
     },
 }
 
-/// A bound socket that accepts nobody yet. Removes its file when dropped, if the file is still its own.
+/// A bound socket that accepts nobody yet. Removes its file when dropped, if the file is still its
+/// own.
 #[derive(Debug)]
 pub struct Listener {
     socket: std::os::unix::net::UnixListener,
@@ -90,7 +93,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens at `path`: the directory is made 0700 when missing and refused when open to others; the socket is 0600.
+    /// Listens at `path`: the directory is made 0700 when missing and refused when open to others;
+    /// the socket is 0600.
     ///
     /// # Errors
     /// With what was wrong and what to do.
@@ -103,7 +107,8 @@ impl Listener {
         clear_place(path, stale)?;
         let os = |doing| move |source| BindError::Os { doing, path: path.to_owned(), source };
         let socket = std::os::unix::net::UnixListener::bind(path).map_err(os("listen on"))?;
-        // Between these two lines the directory alone keeps others out, which is why it must be 0700.
+        // Between these two lines the directory alone keeps others out, which is why it must be
+        // 0700.
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(os("protect"))?;
         socket.set_nonblocking(true).map_err(os("prepare"))?;
         let made = fs::symlink_metadata(path).map_err(os("look at"))?;

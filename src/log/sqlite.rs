@@ -1,5 +1,6 @@
 //! The one writer of the log on SQLite: opening, and a turn as one transaction. Reading back is in
-//! `read`, throwing away in `retention`; two writers are kept apart by the launcher's lock, not here.
+//! `read`, throwing away in `retention`; two writers are kept apart by the launcher's lock, not
+//! here.
 
 use std::fmt::Write as _;
 use std::path::Path;

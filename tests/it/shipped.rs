@@ -1,4 +1,5 @@
-//! The shipped definitions hold what the language asks. What they do when they run is tested elsewhere.
+//! The shipped definitions hold what the language asks. What they do when they run is tested
+//! elsewhere.
 
 use std::fs;
 use std::path::Path;

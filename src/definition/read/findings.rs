@@ -1,4 +1,5 @@
-//! The findings of reading, one function each, so that one search for `add_` lists them all. Decides nothing.
+//! The findings of reading, one function each, so that one search for `add_` lists them all.
+//! Decides nothing.
 
 use crate::definition::keys::{Key, Mapping, Need};
 use crate::diag::{At, Code, Diagnostic, Diagnostics, Span, nearest};

@@ -1,4 +1,5 @@
-//! Files to definitions: text, tree, typed tree, all findings at once. Pure: it is given texts, never paths to open.
+//! Files to definitions: text, tree, typed tree, all findings at once. Pure: it is given texts,
+//! never paths to open.
 
 mod catalog;
 mod findings;
@@ -51,8 +52,8 @@ impl FileKind {
     }
 }
 
-/// Reads a directory's files: catalogs first, then sagas, in the order given; other files are passed over.
-/// One bad file never hides another.
+/// Reads a directory's files: catalogs first, then sagas, in the order given; other files are
+/// passed over. One bad file never hides another.
 #[must_use]
 pub fn load(files: Vec<(String, Vec<u8>)>) -> (Library, Diagnostics) {
     let builtin = [("launcher.catalog.yaml".to_owned(), LAUNCHER.as_bytes().to_vec())];
@@ -125,7 +126,8 @@ impl Reader {
         Some((origin, catalog::catalog(tree?, origin, &mut self.found)))
     }
 
-    /// A saga that was read with nothing lost; further checks of one with holes would only find the holes again.
+    /// A saga that was read with nothing lost; further checks of one with holes would only find the
+    /// holes again.
     fn saga(&mut self, path: String, bytes: &[u8]) -> Option<Arc<Saga>> {
         let before = self.found.len();
         let saga = saga::saga(self.tree(path, bytes).1?, &mut self.found)?;

@@ -1,4 +1,5 @@
-//! One mapping of a file, read key by key against its table: all that is wrong with its keys is found here.
+//! One mapping of a file, read key by key against its table: all that is wrong with its keys is
+//! found here.
 
 use crate::definition::keys::{Mapping, Need, STEP};
 use crate::definition::read::node::{Kind, Node, Scalar};
@@ -76,7 +77,8 @@ impl Object {
             if self.has(key.name) {
                 continue;
             }
-            // Silence about contention and time has its own page: it is the promise of the language.
+            // Silence about contention and time has its own page: it is the promise of the
+            // language.
             match (self.mapping.name, key.name) {
                 ("saga", "eviction") | ("eviction", "policy") => {
                     out.add_no_eviction_policy(self.head);
@@ -131,7 +133,8 @@ impl Object {
         Some(self.entries.remove(at).1)
     }
 
-    /// Takes what stands under a key that this mapping may not even have (an undoing step has no `pivot`).
+    /// Takes what stands under a key that this mapping may not even have (an undoing step has no
+    /// `pivot`).
     pub fn take_known(&mut self, key: &str) -> Option<Node> {
         self.mapping.key(key)?;
         self.take(key)

@@ -1,4 +1,5 @@
-//! Scalars read as what their key wants: text, names, words, durations, conditions, numbers. Looks nothing up.
+//! Scalars read as what their key wants: text, names, words, durations, conditions, numbers. Looks
+//! nothing up.
 
 use crate::definition::duration::{self, Bound};
 use crate::definition::read::node::{Kind, Node, Resolved, Scalar};

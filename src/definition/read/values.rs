@@ -1,4 +1,5 @@
-//! Value trees: `with`, `save`, `input`, `vars`, `result`, and fields as JSON Schemas. Parses no expression.
+//! Value trees: `with`, `save`, `input`, `vars`, `result`, and fields as JSON Schemas. Parses no
+//! expression.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! YAML text to one tree with places: the only module that knows the YAML library. Knows no key of the language.
+//! YAML text to one tree with places: the only module that knows the YAML library. Knows no key of
+//! the language.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Files that are not opened, and what is said then; and the ones that are, old and new. Damage that
-//! shows only while reading is in `hurt`.
+//! Files that are not opened, and what is said then; and the ones that are, old and new. Damage
+//! that shows only while reading is in `hurt`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -31,7 +31,8 @@ fn files(scratch: &Scratch) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// Opens what `spoil` left, for writing and for reading; answers what was said, the same both times.
+/// Opens what `spoil` left, for writing and for reading; answers what was said, the same both
+/// times.
 fn refused(spoil: impl FnOnce(&Path)) -> String {
     let scratch = Scratch::new();
     spoil(&sound(&scratch));
