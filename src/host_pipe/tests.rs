@@ -139,7 +139,8 @@ proptest! {
                     got.clear();
                 }
                 Op::Close(number) => {
-                    prop_assert_eq!(link.session_closed(SessionNo(number)), session == Some(number));
+                    let closed = link.session_closed(SessionNo(number));
+                    prop_assert_eq!(closed, session == Some(number));
                     if session == Some(number) {
                         session = None;
                         got.clear();

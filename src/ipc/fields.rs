@@ -189,7 +189,8 @@ fn wrong(name: &str, what: &str, value: &Value) -> ProtocolError {
 
 fn alone(present: &str, absent: &str) -> ProtocolError {
     invalid_payload(format!(
-        "`{present}` stands without `{absent}`: an echo copies both from its command, an organic report has neither"
+        "`{present}` stands without `{absent}`: an echo copies both from its command, \
+         an organic report has neither"
     ))
 }
 

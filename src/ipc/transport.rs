@@ -34,7 +34,8 @@ pub enum Stale {
 pub enum BindError {
     /// The kernel's address has no room for it.
     #[error(
-        "the socket path {} is {length} bytes long, of at most {PATH_BYTES_MAX}; choose a shorter one with --socket",
+        "the socket path {} is {length} bytes long, of at most {PATH_BYTES_MAX}; \
+         choose a shorter one with --socket",
         path.display()
     )]
     PathTooLong {
@@ -45,7 +46,8 @@ pub enum BindError {
     },
     /// Somebody else could reach or replace the socket \[W11\].
     #[error(
-        "the socket's directory {} is open to others ({why}); make one that is yours alone: mkdir -m 700 DIR",
+        "the socket's directory {} is open to others ({why}); \
+         make one that is yours alone: mkdir -m 700 DIR",
         path.display()
     )]
     OpenToOthers {
