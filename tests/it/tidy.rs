@@ -166,7 +166,10 @@ fn lines_are_narrow() {
     let mut bad = Vec::new();
     for file in rust() {
         for (i, line) in file.text.lines().enumerate() {
-            if line.chars().count() > COLUMNS_MAX {
+            // What a test feeds in may be as wide as it is in the world.
+            let is_fixture =
+                !line.trim_start().starts_with("//") && file.product_lines().count() <= i;
+            if line.chars().count() > COLUMNS_MAX && !is_fixture {
                 bad.push(format!("{}:{}", file.path, i + 1));
             }
         }

@@ -65,7 +65,10 @@ fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step>
     forbid_by_verb(o, out);
     let id = o.take_known("id").and_then(|node| name(node, "id", out));
     let retry = o.read_key("retry", out, retry);
-    let tries_again = matches!(&retry, Some(At { value: RetryChoice::Retry(retry), .. }) if retry.attempts.value > 1);
+    let tries_again = match retry.as_ref().map(|retry| &retry.value) {
+        Some(RetryChoice::Retry(retry)) => retry.attempts.value > 1,
+        Some(RetryChoice::None) | None => false,
+    };
     let inner = Place { retried: place.retried || tries_again, ..place }.deeper();
     let condition = o.read_key("if", out, condition);
     let wait = o.read_key("await", out, waits::wait);
