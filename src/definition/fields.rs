@@ -115,24 +115,20 @@ impl Fields {
                 },
             }
         }
-        if payload.len() > self.list.len() || payload.keys().any(|name| self.get(name).is_none()) {
-            self.refuse_unknown(payload)?;
-        }
-        Ok(())
+        payload
+            .keys()
+            .find(|name| self.get(name).is_none())
+            .map_or(Ok(()), |name| Err(self.unknown(name)))
     }
 
-    fn refuse_unknown(&self, payload: &Map<String, Value>) -> Result<(), FieldError> {
-        for name in payload.keys().filter(|name| self.get(name).is_none()) {
-            let known: Vec<String> = self.names().map(|known| format!("`{known}`")).collect();
-            let known =
-                if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
-            return Err(FieldError {
-                field: name.clone(),
-                kind: FieldErrorKind::Unknown,
-                message: format!("field `{name}` is not declared; known: {known}"),
-            });
+    fn unknown(&self, name: &str) -> FieldError {
+        let known: Vec<String> = self.names().map(|known| format!("`{known}`")).collect();
+        let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
+        FieldError {
+            field: name.to_owned(),
+            kind: FieldErrorKind::Unknown,
+            message: format!("field `{name}` is not declared; known: {known}"),
         }
-        Ok(())
     }
 }
 

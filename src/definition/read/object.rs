@@ -180,12 +180,11 @@ pub fn unless_none(node: Node) -> Result<Node, Span> {
     if is_word(&node, "none") { Err(node.span) } else { Ok(node) }
 }
 
-/// The keys and values of a free mapping, repeated keys refused.
-pub fn free_map(
-    node: Node,
-    key: &str,
-    out: &mut Diagnostics,
-) -> Option<(Span, Vec<(At<String>, Node)>)> {
+/// The keys and values of a free mapping, in the author's order.
+type Pairs = Vec<(At<String>, Node)>;
+
+/// Reads a free mapping; repeated keys are refused.
+pub fn free_map(node: Node, key: &str, out: &mut Diagnostics) -> Option<(Span, Pairs)> {
     let span = node.span;
     let pairs = match node.kind {
         Kind::Map(pairs) => pairs,
@@ -195,7 +194,7 @@ pub fn free_map(
             return None;
         }
     };
-    let mut seen: Vec<(At<String>, Node)> = Vec::new();
+    let mut seen: Pairs = Vec::new();
     for (name, value) in pairs {
         let name = At::new(name.text.value, name.text.span);
         match seen.iter().find(|(known, _)| known.value == name.value) {

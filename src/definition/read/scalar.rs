@@ -166,6 +166,7 @@ pub fn condition(node: Node, key: &str, out: &mut Diagnostics) -> Option<Text> {
 }
 
 /// `true` or `false`.
+#[expect(clippy::needless_pass_by_value, reason = "every reader of a value consumes its node")]
 pub fn flag(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<bool>> {
     let span = node.span;
     let is = node.kind.words();

@@ -213,6 +213,7 @@ impl Placer<'_> {
         Node { span, kind: Kind::Scalar(Scalar { text, plain }) }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's errors, open-ended")]
     fn report(&self, error: &Error, out: &mut Diagnostics) {
         let error = error.without_snippet();
         let span = error.location().map_or(Span::new(self.file, 0..0), |at| self.span(at));
