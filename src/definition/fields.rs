@@ -223,6 +223,10 @@ impl Check {
         }
         if let Err(wrong) = jsonschema::draft202012::meta::validate(schema) {
             let at = wrong.instance_path().to_string();
+            if at.ends_with("/type") {
+                const TYPES: &str = "string, integer, number, boolean, object, array or null";
+                return Err(format!("`type` is one of {TYPES}, not {}", wrong.instance()));
+            }
             let place = if at.is_empty() { String::new() } else { format!("{at}: ") };
             return Err(format!("{place}{wrong}"));
         }

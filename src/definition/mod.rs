@@ -31,10 +31,12 @@ pub struct Library {
     /// All catalogs merged, built-in ones included.
     pub catalog: Catalog,
     /// Whether every catalog file was read without an error. If not, names may be missing through
-    /// no fault of a saga, so checks of names would mislead.
+    /// no fault of
+    /// a saga, so checks of names would mislead.
     pub catalog_is_whole: bool,
     /// The sagas that were read with nothing lost, in the order of their files. One of them may
-    /// still have an error (an unknown key, say), so that further checks see it too: ask
+    /// still have an
+    /// error (an unknown key, say), so that further checks see it too: ask
     /// [`Diagnostics::has_errors_in`].
     ///
     /// [`Diagnostics::has_errors_in`]: crate::diag::Diagnostics::has_errors_in

@@ -22,8 +22,8 @@ pub struct Names {
 
 impl Catalog {
     /// The named declarations and all that they refer to, as one catalog document: equal
-    /// declarations give equal text. Words that only explain (`doc`) and unknown names are left
-    /// out.
+    /// declarations give
+    /// equal text. Words that only explain (`doc`) and unknown names are left out.
     #[must_use]
     pub fn subset_json(&self, names: &Names) -> String {
         let names = self.closure(names);
@@ -139,11 +139,19 @@ mod tests {
     const CATALOG: &str = r#"
 targets: { host: { buffer: 3, disconnect_timeout: 1500ms, overflow: fail_newest } }
 events:
-  made: { fields: { text: { type: string, minLength: 2, sensitive: true }, n: { type: integer, default: 7 } } }
+  made:
+    fields:
+      text: { type: string, minLength: 2, sensitive: true }
+      n: { type: integer, default: 7 }
   unmade: {}
   stranger: {}
 commands:
-  make: { target: host, fields: { why: { type: string, required: false } }, echoes: [made], idempotent: true, undo: unmake }
+  make:
+    target: host
+    fields: { why: { type: string, required: false } }
+    echoes: [made]
+    idempotent: true
+    undo: unmake
   unmake: { target: host, echoes: [unmade], idempotent: true, undo: none }
 "#;
 

@@ -53,6 +53,15 @@ macro_rules! codes {
                     $(Code::$variant => $title,)*
                 }
             }
+
+            /// The page that explains it, in Markdown: what it means, an example that fails, the
+            /// cure.
+            #[must_use]
+            pub fn explain(self) -> &'static str {
+                match self {
+                    $(Code::$variant => include_str!(concat!("../../docs/errors/", $name, ".md")),)*
+                }
+            }
         }
     };
 }

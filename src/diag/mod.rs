@@ -1,6 +1,8 @@
-//! What is said to the author of a definition: places, messages, labels, cures. Knows no rule and reads no file.
+//! What is said to the author of a definition: places, messages, labels, cures. Knows no rule and
+//! reads no file.
 
 mod codes;
+pub mod render;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -171,7 +173,8 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// Lower case, no full stop, names the thing.
     pub message: String,
-    /// Places with words; the first is where it is wrong, the others belong to it. Words may be empty.
+    /// Places with words; the first is where it is wrong, the others belong to it. Words may be
+    /// empty.
     pub labels: Vec<(Span, String)>,
     /// What to do.
     pub helps: Vec<String>,

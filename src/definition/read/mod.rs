@@ -53,7 +53,8 @@ impl FileKind {
 }
 
 /// Reads a directory's files: catalogs first, then sagas, in the order given; other files are
-/// passed over. One bad file never hides another.
+/// passed over.
+/// One bad file never hides another.
 #[must_use]
 pub fn load(files: Vec<(String, Vec<u8>)>) -> (Library, Diagnostics) {
     let builtin = [("launcher.catalog.yaml".to_owned(), LAUNCHER.as_bytes().to_vec())];

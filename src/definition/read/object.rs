@@ -56,6 +56,8 @@ impl Object {
         self.places.push((name.value().to_owned(), span));
         match self.mapping.key(name.value()).map(|key| key.need) {
             Some(Need::Required | Need::Optional) => self.entries.push((name, node)),
+            // Parts of a construct that is reported by its own name.
+            Some(Need::Later) if ["join", "steps"].contains(&name.value()) => {}
             Some(Need::Later) => out.add_not_yet(name.value(), span),
             None if self.is_forward_only(name.value()) => {
                 let why = format!("does not belong in {}", self.mapping.what);

@@ -191,7 +191,10 @@ pub fn integer(node: Node, key: &str, least: u64, out: &mut Diagnostics) -> Opti
     match number.as_u64() {
         Some(value) if (least..=most).contains(&value) => Some(At::new(value, scalar.span())),
         Some(_) | None => {
-            let range = format!("a whole number from {least} to {most}");
+            let range = match number.as_u64() {
+                Some(value) if value > most => format!("at most {most}"),
+                Some(_) | None => format!("a whole number, at least {least}"),
+            };
             out.add_out_of_range(scalar.value(), scalar.span(), key, &range);
             None
         }

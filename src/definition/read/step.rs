@@ -65,7 +65,7 @@ fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step>
     forbid_by_verb(o, out);
     let id = o.take_known("id").and_then(|node| name(node, "id", out));
     let retry = o.read_key("retry", out, retry);
-    let tries_again = match retry.as_ref().map(|retry| &retry.value) {
+    let tries_again = match retry.as_ref().map(|at| &at.value) {
         Some(RetryChoice::Retry(retry)) => retry.attempts.value > 1,
         Some(RetryChoice::None) | None => false,
     };

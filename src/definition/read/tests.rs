@@ -6,7 +6,7 @@ use crate::time::Millis;
 
 pub(crate) const CATALOG: &str = r#"
 targets:
-  host: { doc: "Owns windows and panes.", buffer: 64, disconnect_timeout: 30s, overflow: fail_oldest }
+  host: { doc: "Owns windows.", buffer: 64, disconnect_timeout: 30s, overflow: fail_oldest }
 events:
   window_closed:
     doc: A top-level window closed.
