@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::diag::Span;
+use crate::diag::{Span, nearest};
 
 /// The fields of an event or a command, in the author's order.
 #[derive(Clone, Debug, Default)]
@@ -157,6 +157,16 @@ impl FieldDecl {
         if required == Some(true) && default.is_some() {
             return Err("a field with a `default` is never required".to_owned());
         }
+        if let Some(stranger) = schema.keys().find(|key| !KEYWORDS.contains(&key.as_str())) {
+            let additions = ["required", "sensitive"].into_iter();
+            let near = nearest(stranger, KEYWORDS.iter().copied().chain(additions));
+            let hint = match near {
+                Some(near) => format!("; did you mean `{near}`?"),
+                None if stranger.contains(' ') => "; quote a text that holds `,`".to_owned(),
+                None => String::new(),
+            };
+            return Err(format!("JSON Schema has no keyword `{stranger}`{hint}"));
+        }
         let schema = Value::Object(schema);
         let check = Check::of(&schema)?;
         let required = required.unwrap_or(default.is_none());
@@ -240,6 +250,58 @@ impl Check {
             .map_err(|wrong| wrong.to_string())
     }
 }
+
+/// The keywords of JSON Schema that a field may use. An unknown one is refused: a misspelt
+/// `sensitive` would leak what it should hide.
+pub const KEYWORDS: &[&str] = &[
+    "$comment",
+    "$defs",
+    "$ref",
+    "additionalProperties",
+    "allOf",
+    "anyOf",
+    "const",
+    "contains",
+    "default",
+    "dependentRequired",
+    "dependentSchemas",
+    "deprecated",
+    "description",
+    "else",
+    "enum",
+    "examples",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "if",
+    "items",
+    "maxContains",
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minContains",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "multipleOf",
+    "not",
+    "oneOf",
+    "pattern",
+    "patternProperties",
+    "prefixItems",
+    "properties",
+    "propertyNames",
+    "readOnly",
+    "then",
+    "title",
+    "type",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "uniqueItems",
+    "writeOnly",
+];
 
 /// Compiled size of one `pattern` of a field, in bytes. Beyond: the schema is refused.
 const PATTERN_BYTES_MAX: usize = 1024 * 1024;
@@ -381,6 +443,7 @@ mod tests {
             json!({"type": "string", "default": 5}),
             json!({"type": "string", "default": "a", "required": true}),
             json!({"type": "string", "pattern": "("}),
+            json!({"type": "string", "sensitve": true}),
             json!({"$ref": "https://example.org/other.json"}),
         ] {
             let made = FieldDecl::new("x".into(), Span::default(), bad.clone());

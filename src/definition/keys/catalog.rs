@@ -11,6 +11,8 @@ pub static CATALOG: Mapping = Mapping {
     what: "a catalog",
     doc: "The vocabulary: targets, and the events and commands that pass between them.",
     one_of: &[],
+    excludes: &[],
+    needs: &[],
     keys: &[
         optional("targets", Shape::Named(&TARGET), "Who takes commands."),
         optional("events", Shape::Named(&EVENT), "What may be reported."),
@@ -24,6 +26,8 @@ pub static TARGET: Mapping = Mapping {
     what: "a target",
     doc: "A process that registers under this name and takes commands.",
     one_of: &[],
+    excludes: &[],
+    needs: &[],
     keys: &[
         optional("doc", Shape::Text, "What it is."),
         optional("buffer", Shape::Integer(0), "Commands that wait while it is away; default 64."),
@@ -42,6 +46,8 @@ pub static EVENT: Mapping = Mapping {
     what: "an event",
     doc: "Something that happened.",
     one_of: &[],
+    excludes: &[],
+    needs: &[],
     keys: &[
         optional("doc", Shape::Text, "What it means."),
         optional("fields", Shape::Fields, "What it carries, each field a JSON Schema."),
@@ -54,6 +60,8 @@ pub static COMMAND: Mapping = Mapping {
     what: "a command",
     doc: "Something that a target can be asked to do.",
     one_of: &[],
+    excludes: &[],
+    needs: &[],
     keys: &[
         required("target", Shape::Ref(Kind::Target), "Who does it."),
         optional("doc", Shape::Text, "What it does."),

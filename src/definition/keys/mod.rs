@@ -27,6 +27,23 @@ pub struct Mapping {
     pub keys: &'static [Key],
     /// Exactly one of each of these groups must be written.
     pub one_of: &'static [&'static [&'static str]],
+    /// Keys that shut others out.
+    pub excludes: &'static [Exclude],
+    /// Keys that mean something beside one of others only.
+    pub needs: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// A key beside which others have no meaning.
+#[derive(Debug)]
+pub struct Exclude {
+    /// The key.
+    pub key: &'static str,
+    /// What must not stand beside it.
+    pub others: &'static [&'static str],
+    /// Why not, continuing "`await` …".
+    pub why: &'static str,
+    /// What to do instead; may be empty.
+    pub help: &'static str,
 }
 
 /// A key.

@@ -2,7 +2,7 @@
 
 use super::step::STEP;
 use super::wait::{CANCEL_ON, RETRY};
-use super::{Kind, Mapping, Shape, later, optional, required};
+use super::{Exclude, Kind, Mapping, Shape, later, optional, required};
 
 /// The choices of `eviction.policy`.
 pub const POLICIES: &[&str] = &["replace", "refuse", "ignore", "queue", "parallel"];
@@ -19,6 +19,8 @@ pub static SAGA: Mapping = Mapping {
     what: "a saga",
     doc: "A saga: what starts it, what it does step by step, and how each step is undone.",
     one_of: &[],
+    excludes: &[],
+    needs: &[],
     keys: &[
         required("saga", Shape::Name, "Name of the saga, unique in the directory."),
         optional("doc", Shape::Text, "What the saga is for, in a sentence."),
@@ -72,12 +74,30 @@ pub static SAGA: Mapping = Mapping {
     ],
 };
 
+/// A guard over a caller's fields has a place of its own.
+const CALL_HAS_NO_WHEN: Exclude = Exclude {
+    key: "call",
+    others: &["when"],
+    why: "goes with `event`",
+    help: "a guard over a caller's fields is a `require`",
+};
+
 /// `trigger`.
 pub static TRIGGER: Mapping = Mapping {
     name: "trigger",
     what: "a trigger",
     doc: "What starts the saga: an event, one of several, or a call by name.",
     one_of: &[&["event", "any_of", "call"]],
+    excludes: &[
+        Exclude {
+            key: "any_of",
+            others: &["when"],
+            why: "belongs to one alternative of `any_of`",
+            help: "",
+        },
+        CALL_HAS_NO_WHEN,
+    ],
+    needs: &[],
     keys: &[
         optional("event", Shape::Ref(Kind::Event), "The event that starts the saga."),
         optional("when", Shape::Condition, "Reads `trigger`; the saga starts only when true."),
@@ -101,6 +121,8 @@ pub static TRIGGER_ALTERNATIVE: Mapping = Mapping {
     what: "an alternative of a trigger",
     doc: "One of several ways to start the saga.",
     one_of: &[&["event", "call"]],
+    excludes: &[CALL_HAS_NO_WHEN],
+    needs: &[],
     keys: &[
         optional("event", Shape::Ref(Kind::Event), "The event that starts the saga."),
         optional("when", Shape::Condition, "Reads `trigger`; the saga starts only when true."),
@@ -120,6 +142,8 @@ pub static CALL: Mapping = Mapping {
     what: "a `call` trigger",
     doc: "What a caller gives.",
     one_of: &[],
+    excludes: &[],
+    needs: &[],
     keys: &[optional("fields", Shape::Fields, "The caller's fields, each a JSON Schema.")],
 };
 
@@ -129,6 +153,8 @@ pub static REQUIRE: Mapping = Mapping {
     what: "a guard",
     doc: "A fact without which the saga is refused before anything of it exists.",
     one_of: &[],
+    excludes: &[],
+    needs: &[],
     keys: &[
         required("that", Shape::Condition, "Must be true; reads `trigger` and `input`."),
         required("otherwise", Shape::Template, "The refusal's words; may hold `${{ }}`."),
@@ -141,6 +167,8 @@ pub static EVICTION: Mapping = Mapping {
     what: "an eviction",
     doc: "Who gives way when two sagas of one key meet.",
     one_of: &[],
+    excludes: &[],
+    needs: &[],
     keys: &[
         optional(
             "key",
@@ -166,6 +194,8 @@ pub static DEFAULTS: Mapping = Mapping {
     what: "the defaults",
     doc: "For steps that do not say.",
     one_of: &[],
+    excludes: &[],
+    needs: &[],
     keys: &[
         optional("timeout", Shape::Bound, "Timeout of steps that do not say."),
         optional("retry", Shape::MapOrNone(&RETRY), "Retry of steps that do not say."),

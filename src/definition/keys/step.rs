@@ -1,7 +1,7 @@
 //! The keys of a step, and of one that undoes. Decodes nothing.
 
 use super::wait::{AWAIT, FAIL_ON, RETRY};
-use super::{Kind, Mapping, Shape, later, optional, required};
+use super::{Exclude, Kind, Mapping, Shape, later, optional, required};
 
 /// The words of `on_timeout`.
 pub const ON_TIMEOUT: &[&str] = &["fail", "continue"];
@@ -9,12 +9,46 @@ pub const ON_TIMEOUT: &[&str] = &["fail", "continue"];
 /// The verbs of a step; exactly one, and `await` alone is one too.
 pub const VERBS: &[&str] = &["issue", "emit", "delay", "group", "fail", "done"];
 
+/// What `fail` and `done` leave no time for.
+const AT_ONCE: &[&str] =
+    &["await", "fail_on", "timeout", "on_timeout", "retry", "compensate", "pivot", "best_effort"];
+
+/// Verbs that shut other keys out.
+const EXCLUDES: &[Exclude] = &[
+    Exclude {
+        key: "fail",
+        others: AT_ONCE,
+        why: "does not go with `fail`, which is over at once",
+        help: "",
+    },
+    Exclude {
+        key: "done",
+        others: AT_ONCE,
+        why: "does not go with `done`, which is over at once",
+        help: "",
+    },
+    Exclude {
+        key: "delay",
+        others: &["await", "timeout", "on_timeout", "retry"],
+        why: "does not go with `delay`, which ends by itself",
+        help: "",
+    },
+    Exclude {
+        key: "group",
+        others: &["await"],
+        why: "does not go with `group`, whose steps wait for themselves",
+        help: "",
+    },
+];
+
 /// A step.
 pub static STEP: Mapping = Mapping {
     name: "step",
     what: "a step",
     doc: "One step: an `id` and one verb.",
     one_of: &[&["issue", "emit", "delay", "group", "fail", "done", "await"]],
+    excludes: EXCLUDES,
+    needs: &[("with", &["issue", "emit"])],
     keys: &[
         required("id", Shape::Name, "Unique in the whole saga."),
         optional("if", Shape::Condition, "Run only when true, else the step is skipped."),
@@ -72,6 +106,8 @@ pub static COMPENSATE: Mapping = Mapping {
     what: "a `compensate`",
     doc: "One step that undoes another; a `group` for several. It has no `id`.",
     one_of: &[&["issue", "emit", "delay", "group", "fail", "await"]],
+    excludes: EXCLUDES,
+    needs: &[("with", &["issue", "emit"])],
     keys: &[
         optional("if", Shape::Condition, "Run only when true, else skipped."),
         optional("issue", Shape::Ref(Kind::Command), "Puts a command on its target's pipe."),
@@ -112,6 +148,8 @@ pub static UNDO_STEP: Mapping = Mapping {
     what: "a step of a `compensate`",
     doc: "One of several undoing steps. Its `id` may be left out.",
     one_of: &[&["issue", "emit", "delay", "group", "fail", "await"]],
+    excludes: EXCLUDES,
+    needs: &[("with", &["issue", "emit"])],
     keys: &[
         optional("id", Shape::Name, "Unique in the whole saga; may be left out here."),
         optional("if", Shape::Condition, "Run only when true, else skipped."),

@@ -1,6 +1,6 @@
 //! The keys of waits and retries. Decodes nothing.
 
-use super::{Kind, Mapping, Shape, later, optional, required};
+use super::{Exclude, Kind, Mapping, Shape, later, optional, required};
 
 /// The choices of `backoff`.
 pub const BACKOFFS: &[&str] = &["constant", "linear", "exponential"];
@@ -8,12 +8,24 @@ pub const BACKOFFS: &[&str] = &["constant", "linear", "exponential"];
 /// The choices of `retry.on`.
 pub const RETRY_ON: &[&str] = &["timeout", "unreachable", "failed"];
 
+/// Under several alternatives each has its own `where` and `save`.
+const fn one_alternative(key: &'static str) -> Exclude {
+    Exclude {
+        key,
+        others: &["where", "save"],
+        why: "belongs to one alternative",
+        help: "write it inside each alternative that needs it",
+    }
+}
+
 /// `await`.
 pub static AWAIT: Mapping = Mapping {
     name: "await",
     what: "an `await`",
     doc: "What satisfies a step: one report, the first of several, or all of several.",
     one_of: &[&["echo", "event", "any_of", "all_of"]],
+    excludes: &[one_alternative("any_of"), one_alternative("all_of")],
+    needs: &[],
     keys: &[
         optional("echo", Shape::Ref(Kind::Event), "This saga's own answer, by its event's name."),
         optional("event", Shape::Ref(Kind::Event), "Anybody's report; `where` must pin identity."),
@@ -31,6 +43,8 @@ pub static REPORT: Mapping = Mapping {
     what: "an alternative of an `await`",
     doc: "One report that may come in.",
     one_of: &[&["echo", "event"]],
+    excludes: &[],
+    needs: &[],
     keys: &[
         optional("echo", Shape::Ref(Kind::Event), "This saga's own answer, by its event's name."),
         optional("event", Shape::Ref(Kind::Event), "Anybody's report; `where` must pin identity."),
@@ -46,6 +60,8 @@ pub static FAIL_ON: Mapping = Mapping {
     what: "an entry of `fail_on`",
     doc: "One report that fails the step.",
     one_of: &[&["echo", "event"]],
+    excludes: &[],
+    needs: &[],
     keys: &[
         optional("echo", Shape::Ref(Kind::Event), "This saga's own answer, by its event's name."),
         optional("event", Shape::Ref(Kind::Event), "Anybody's report; `where` must pin identity."),
@@ -61,6 +77,8 @@ pub static CANCEL_ON: Mapping = Mapping {
     what: "an entry of `cancel_on`",
     doc: "An event that cancels the saga.",
     one_of: &[],
+    excludes: &[],
+    needs: &[],
     keys: &[
         required("event", Shape::Ref(Kind::Event), "The event."),
         optional("where", Shape::Condition, "Must pin identity: which saga is meant."),
@@ -73,6 +91,8 @@ pub static RETRY: Mapping = Mapping {
     what: "a `retry`",
     doc: "Further attempts.",
     one_of: &[],
+    excludes: &[],
+    needs: &[],
     keys: &[
         required("attempts", Shape::Integer(1), "How often in all; the first attempt counts."),
         required("backoff", Shape::Words(BACKOFFS), "How the pause between attempts grows."),

@@ -148,6 +148,9 @@ impl Diagnostics {
                     near,
                 );
             }
+            None if key.contains(' ') => {
+                found = found.help("inside `{ … }` a text that holds `,` must be quoted");
+            }
             None => found = found.help(format!("known keys: {}", choices(&known))),
         }
         self.push(found);

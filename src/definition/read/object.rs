@@ -2,6 +2,7 @@
 //! found here.
 
 use crate::definition::keys::{Mapping, Need, STEP};
+use crate::definition::read::findings::choices;
 use crate::definition::read::node::{Kind, Node, Scalar};
 use crate::definition::read::scalar::is_word;
 use crate::diag::{At, Diagnostics, Span};
@@ -43,6 +44,7 @@ impl Object {
         }
         object.require_all(out);
         object.choose_one(out);
+        object.shut_out(out);
         Some(object)
     }
 
@@ -116,6 +118,29 @@ impl Object {
                 out.add_two_of(what, (&first.0, first.1), (&again.0, again.1));
             }
         }
+    }
+
+    fn shut_out(&mut self, out: &mut Diagnostics) {
+        let mapping = self.mapping;
+        for exclude in mapping.excludes {
+            if !self.holds(exclude.key) {
+                continue;
+            }
+            for other in exclude.others {
+                self.forbid(other, exclude.why, exclude.help, out);
+            }
+        }
+        for (key, hosts) in mapping.needs {
+            if !hosts.iter().any(|host| self.has(host)) {
+                let why = format!("goes with {}", choices(hosts));
+                self.forbid(key, &why, "", out);
+            }
+        }
+    }
+
+    /// Whether a key of the table is written and not yet taken.
+    fn holds(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| name.value() == key)
     }
 
     /// Whether the key is written.
