@@ -2,6 +2,7 @@
 //! Floors, from the ground: words, definitions, plans, one saga, all sagas, shells, assembly,
 //! faces (docs/architecture.md).
 
+pub mod cli;
 pub mod definition;
 pub mod diag;
 pub mod host_pipe;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::{Moment, Picture, Settlement, StepPicture};
+use crate::saga::record::Cause;
 use crate::time::Timestamp;
 
 pub(super) fn summary(picture: &Picture) -> Value {
@@ -25,7 +26,7 @@ fn common(picture: &Picture) -> Map<String, Value> {
     put("saga_id", picture.saga_id.0.into());
     put("name", (*picture.name).into());
     put("state", picture.state.as_str().into());
-    put("cause", picture.cause.map_or(Value::Null, |cause| cause.as_str().into()));
+    put("cause", picture.cause.map(Cause::as_str).into());
     put("reason", text(picture.reason.as_ref()));
     put("step", text(picture.step()));
     put("created_at", picture.created_at.to_string().into());
@@ -60,7 +61,7 @@ fn step(step: &StepPicture) -> Value {
         "with": value(command.map(|command| &command.with)),
         "answer": text(step.answer.as_ref()),
         "echo": value(step.echo.as_ref()),
-        "cause": step.cause.map(|cause| cause.as_str()),
+        "cause": step.cause.map(Cause::as_str),
         "reason": text(step.reason.as_ref()),
     })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::text::{incidents_first, page, table};
+use super::text::{Line, incidents_first, page, table};
 use super::{Fact, Picture};
 use crate::ids::{SagaId, Seq};
 use crate::saga::record::Record;
@@ -84,7 +84,7 @@ fn show_tells_each_step_with_its_undo_and_why() {
 #[test]
 fn show_as_text_is_a_timeline_with_the_way_back() {
     let shown = picture(&undone_saga()).detail();
-    let text: Vec<String> = page(&shown, Timestamp(0)).iter().map(|l| l.plain()).collect();
+    let text: Vec<String> = page(&shown, Timestamp(0)).iter().map(Line::plain).collect();
     let text: Vec<&str> = text.iter().map(|line| line.trim_end()).collect();
     assert_eq!(
         text.join("\n"),
