@@ -1,4 +1,5 @@
-//! `sagaflow catalog`: the merged vocabulary, for people as a table, for tools as a catalog document.
+//! `sagaflow catalog`: the merged vocabulary, for people as a table, for tools as a catalog
+//! document.
 
 use std::path::{Path, PathBuf};
 

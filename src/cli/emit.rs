@@ -1,4 +1,5 @@
-//! `sagaflow emit`: reports one event, as any client may. Whether it is durable is the launcher's word.
+//! `sagaflow emit`: reports one event, as any client may. Whether it is durable is the launcher's
+//! word.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! How a command ends: the exit codes, which are a promise, and failures with their words. Prints nothing.
+//! How a command ends: the exit codes, which are a promise, and failures with their words. Prints
+//! nothing.
 
 use std::io;
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! The two streams: data to stdout, talk to stderr, colours where a terminal wants them. Knows no data.
+//! The two streams: data to stdout, talk to stderr, colours where a terminal wants them. Knows no
+//! data.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,5 @@
-//! Where the launcher is: one rule for data directory and socket, the same in every command. Opens neither.
+//! Where the launcher is: one rule for data directory and socket, the same in every command. Opens
+//! neither.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! `sagaflow start`: starts a saga by name, and with `--wait` prints how it ended. Waits for no other.
+//! `sagaflow start`: starts a saga by name, and with `--wait` prints how it ended. Waits for no
+//! other.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,5 @@
-//! A picture as JSON: the shapes of `ps --json`, `show --json` and the frames `saga_list` and `saga`. They only grow.
+//! A picture as JSON: the shapes of `ps --json`, `show --json` and the frames `saga_list` and
+//! `saga`. They only grow.
 
 use std::sync::Arc;
 

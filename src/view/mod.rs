@@ -1,8 +1,9 @@
-//! What people and tools see of a saga: pure functions from its records to JSON, and from that JSON to text.
-//! Reads no log, asks no launcher and decides nothing about a saga.
+//! What people and tools see of a saga: pure functions from its records to JSON, and from that JSON
+//! to text. Reads no log, asks no launcher and decides nothing about a saga.
 //!
-//! `ps` and `show` print the same whether a launcher answered or a file was read, for both go through here:
-//! records become a [`Picture`], a picture becomes JSON, and `text` is told nothing but that JSON.
+//! `ps` and `show` print the same whether a launcher answered or a file was read, for both go
+//! through here: records become a [`Picture`], a picture becomes JSON, and `text` is told nothing
+//! but that JSON.
 
 mod fold;
 mod json;

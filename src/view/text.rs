@@ -1,4 +1,5 @@
-//! The table of `ps` and the page of `show`, from their JSON. Lines have tones, not colours: the face paints them.
+//! The table of `ps` and the page of `show`, from their JSON. Lines have tones, not colours: the
+//! face paints them.
 
 use std::cmp::Reverse;
 
