@@ -3,12 +3,12 @@
 
 mod catalog;
 mod findings;
-mod node;
-mod object;
+pub mod node;
+pub mod object;
 mod saga;
-mod scalar;
+pub mod scalar;
 mod step;
-mod values;
+pub mod values;
 mod waits;
 mod yaml;
 
@@ -97,6 +97,24 @@ fn read_all(
     (library, found)
 }
 
+/// Reads one YAML document of any kind into a tree, with our rules about YAML: what is not a
+/// definition but is written by the same hand.
+pub fn document(
+    path: String,
+    bytes: &[u8],
+    sources: &mut SourceMap,
+    found: &mut Diagnostics,
+) -> (FileId, Option<node::Node>) {
+    let text = String::from_utf8_lossy(bytes);
+    let file = sources.add(path, &*text);
+    if let Err(wrong) = std::str::from_utf8(bytes) {
+        let at = wrong.valid_up_to();
+        found.add_not_utf8(Span::new(file, at..at), at);
+        return (file, None);
+    }
+    (file, yaml::parse(file, &text, found))
+}
+
 #[derive(Default)]
 struct Reader {
     sources: SourceMap,
@@ -106,14 +124,7 @@ struct Reader {
 
 impl Reader {
     fn tree(&mut self, path: String, bytes: &[u8]) -> (FileId, Option<node::Node>) {
-        let text = String::from_utf8_lossy(bytes);
-        let file = self.sources.add(path, &*text);
-        if let Err(wrong) = std::str::from_utf8(bytes) {
-            let at = wrong.valid_up_to();
-            self.found.add_not_utf8(Span::new(file, at..at), at);
-            return (file, None);
-        }
-        (file, yaml::parse(file, &text, &mut self.found))
+        document(path, bytes, &mut self.sources, &mut self.found)
     }
 
     fn catalog(
