@@ -1,5 +1,5 @@
-//! What one connection may do, by what it has done so far [W5] and by the rights of its kind [W14].
-//! Pure: it answers, and the deciding thread acts.
+//! What one connection may do, by what it has done so far \[W5\] and by the rights of its kind
+//! \[W14\]. Pure: it answers, and the deciding thread acts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

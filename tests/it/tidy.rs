@@ -61,7 +61,8 @@ pub fn sources(dir: &str, extension: &str) -> Vec<Source> {
     paths.iter().map(|path| read(path)).collect()
 }
 
-fn read(path: &Path) -> Source {
+/// One file of ours.
+pub fn read(path: &Path) -> Source {
     let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let relative = path.strip_prefix(root()).expect("collected below the root");
     Source { path: relative.to_string_lossy().replace('\\', "/"), text }
