@@ -11,5 +11,6 @@ pub mod ipc;
 pub mod limits;
 pub mod log;
 pub mod saga;
+pub mod schema;
 pub mod time;
 pub mod view;

@@ -3,6 +3,7 @@
 
 mod catalog;
 mod saga;
+mod scenario;
 mod step;
 mod wait;
 
@@ -11,6 +12,7 @@ pub use saga::{
     CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, TRIGGER,
     TRIGGER_ALTERNATIVE,
 };
+pub use scenario::{CASE, END, EXPECT, EXPLORE, ORGANIC, REPLY, SCRIPT, SIGNAL, TEST, WHEN};
 pub use step::{COMPENSATE, ON_TIMEOUT, STEP, UNDO_STEP, VERBS};
 pub use wait::{AWAIT, BACKOFFS, CANCEL_ON, FAIL_ON, REPORT, RETRY, RETRY_ON};
 
@@ -186,4 +188,14 @@ pub static ALL: &[&Mapping] = &[
     &TARGET,
     &EVENT,
     &COMMAND,
+    &TEST,
+    &CASE,
+    &WHEN,
+    &SCRIPT,
+    &EXPECT,
+    &REPLY,
+    &ORGANIC,
+    &SIGNAL,
+    &END,
+    &EXPLORE,
 ];

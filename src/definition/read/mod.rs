@@ -182,6 +182,14 @@ fn refuse_twins(sagas: &[Arc<Saga>], found: &mut Diagnostics) {
     }
 }
 
+/// A file as plain JSON, for tests that hold schemas to texts.
+#[cfg(test)]
+pub(crate) fn json_of(text: &str) -> Option<serde_json::Value> {
+    let mut found = Diagnostics::default();
+    let tree = yaml::parse(FileId::default(), text, &mut found)?;
+    Some(values::json(tree, "", &mut found))
+}
+
 /// The launcher's own declarations alone.
 #[must_use]
 pub fn builtin() -> Catalog {

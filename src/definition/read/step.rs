@@ -75,7 +75,7 @@ fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step>
     let fail_on = o.read_key("fail_on", out, waits::fail_on).unwrap_or_default();
     let timeout = o.read_key("timeout", out, bound);
     let on_timeout =
-        o.read_key("on_timeout", out, |node, key, out| on_timeout(inner, node, key, out));
+        o.read_key("on_timeout", out, |node, key, out| on_timeout(place.deeper(), node, key, out));
     let compensate = match o.take_known("compensate") {
         Some(node) => compensate(inner, node, out),
         None => None,
