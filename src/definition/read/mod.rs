@@ -53,35 +53,32 @@ impl FileKind {
 }
 
 /// Reads a directory's files: catalogs first, then sagas, in the order given; other files are
-/// passed over.
-/// One bad file never hides another.
+/// passed over. One bad file never hides another.
 #[must_use]
 pub fn load(files: Vec<(String, Vec<u8>)>) -> (Library, Diagnostics) {
-    let builtin = [("launcher.catalog.yaml".to_owned(), LAUNCHER.as_bytes().to_vec())];
-    read_all(builtin.into(), files, Origin::Author)
+    let builtin = ("launcher.catalog.yaml".to_owned(), LAUNCHER.as_bytes().to_vec());
+    read_all(vec![builtin], files)
 }
 
-/// Reads one saga as it was kept with the declarations that it uses \[L4\]: nothing is built in.
+/// Reads one saga as it was kept with the declarations that it uses \[L4\]: nothing is built in,
+/// and the declarations may carry names that an author may not use.
 #[must_use]
 pub fn load_kept(saga: &str, catalog: &str) -> (Library, Diagnostics) {
     let own = ("kept.catalog.yaml".to_owned(), catalog.as_bytes().to_vec());
     let saga = ("kept.saga.yaml".to_owned(), saga.as_bytes().to_vec());
-    // Kept declarations may carry names that an author may not use: they hold the engine's own too.
-    read_all(vec![own], vec![saga], Origin::Author)
+    read_all(vec![own], vec![saga])
 }
 
 fn read_all(
     engine: Vec<(String, Vec<u8>)>,
-    files: Vec<(String, Vec<u8>)>,
-    origin: Origin,
+    author: Vec<(String, Vec<u8>)>,
 ) -> (Library, Diagnostics) {
     let mut reader = Reader::default();
     let mut catalogs = Vec::new();
     let mut sagas = Vec::new();
-    let files = files.into_iter().map(|file| (origin, file));
-    for (origin, (path, bytes)) in
-        engine.into_iter().map(|file| (Origin::Engine, file)).chain(files)
-    {
+    let engine = engine.into_iter().map(|file| (Origin::Engine, file));
+    let author = author.into_iter().map(|file| (Origin::Author, file));
+    for (origin, (path, bytes)) in engine.chain(author) {
         match FileKind::of(&path) {
             Some(FileKind::Catalog) => catalogs.extend(reader.catalog(origin, path, &bytes)),
             Some(FileKind::Saga) => sagas.extend(reader.saga(path, &bytes)),
@@ -92,6 +89,7 @@ fn read_all(
     let catalog = catalog::merge(catalogs, &mut found);
     refuse_twins(&sagas, &mut found);
     let catalog_is_whole = !reader.catalogs.iter().any(|file| found.has_errors_in(*file));
+    found.silence(&reader.sources);
     found.sort();
     let library = Library { catalog, catalog_is_whole, sagas, sources: reader.sources };
     (library, found)
