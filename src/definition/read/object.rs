@@ -144,11 +144,13 @@ impl Object {
     }
 
     /// Whether the key is written.
+    #[must_use]
     pub fn has(&self, key: &str) -> bool {
         self.places.iter().any(|(name, _)| name == key)
     }
 
     /// Where the key is written.
+    #[must_use]
     pub fn place(&self, key: &str) -> Option<Span> {
         self.places.iter().find(|(name, _)| name == key).map(|(_, span)| *span)
     }
@@ -168,6 +170,7 @@ impl Object {
     }
 
     /// What stands under a key, left where it is.
+    #[must_use]
     pub fn peek(&self, key: &str) -> Option<&Node> {
         self.entries.iter().find(|(name, _)| name.value() == key).map(|(_, node)| node)
     }

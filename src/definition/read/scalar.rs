@@ -24,6 +24,7 @@ impl Kind {
 }
 
 /// Whether a node is exactly this word.
+#[must_use]
 pub fn is_word(node: &Node, word: &str) -> bool {
     matches!(&node.kind, Kind::Scalar(scalar) if scalar.value() == word)
 }
@@ -67,6 +68,7 @@ pub fn literal(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<String
 }
 
 /// Whether a name is snake_case: a small letter, then small letters, digits and `_`.
+#[must_use]
 pub fn is_name(name: &str) -> bool {
     let rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(rest)
