@@ -20,8 +20,8 @@ pub(super) struct Files {
     pub asked: usize,
 }
 
-/// Reads the definitions that the paths name: of a directory all that it holds at any depth; of a
-/// file that one, with the catalogs of `vocabulary` or else those that stand beside it.
+/// Reads the definitions that the paths name: of a directory all that it holds; of a file
+/// that one, with the catalogs of `vocabulary` or else those that stand beside it.
 ///
 /// # Errors
 /// A path cannot be read, or no definition is there: silence would look like a clean bill.
@@ -31,7 +31,7 @@ pub(super) fn files(paths: &[PathBuf], vocabulary: Option<&Path>) -> Result<File
     for path in paths {
         let about = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         if about.is_dir() {
-            collect(path, &mut asked)?;
+            list(path, &mut asked)?;
         } else if kind(path).is_none() {
             return Err(not_ours(path));
         } else {
@@ -45,7 +45,7 @@ pub(super) fn files(paths: &[PathBuf], vocabulary: Option<&Path>) -> Result<File
     }
     let mut around = BTreeSet::new();
     match vocabulary {
-        Some(directory) => collect(directory, &mut around)?,
+        Some(directory) => list(directory, &mut around)?,
         None => {
             for directory in &beside {
                 list(directory, &mut around)?;
@@ -77,33 +77,16 @@ fn kind(path: &Path) -> Option<FileKind> {
     })
 }
 
-fn collect(directory: &Path, into: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
-    let below = list(directory, into)?;
-    for directory in below {
-        collect(&directory, into)?;
-    }
-    Ok(())
-}
-
-/// Adds the definitions of one directory, and returns the directories in it. Links to directories
-/// are not followed: they may go round.
-fn list(directory: &Path, into: &mut BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
+/// Adds the definitions of one directory; as the launcher does, it looks no deeper.
+fn list(directory: &Path, into: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
     let wrong = |error: std::io::Error| unreadable(directory, &error);
-    let mut below = Vec::new();
     for entry in fs::read_dir(directory).map_err(wrong)? {
-        let entry = entry.map_err(wrong)?;
-        let path = entry.path();
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if entry.file_type().map_err(wrong)?.is_dir() {
-            if !hidden {
-                below.push(path);
-            }
-        } else if kind(&path).is_some() {
+        let path = entry.map_err(wrong)?.path();
+        if kind(&path).is_some() {
             into.insert(path);
         }
     }
-    below.sort();
-    Ok(below)
+    Ok(())
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

@@ -15,6 +15,7 @@ mod place;
 mod ps;
 mod resolve;
 mod retry;
+mod schema;
 mod show;
 mod signal;
 mod source;
@@ -64,6 +65,8 @@ enum Command {
     Explain(explain::Args),
     /// Print the vocabulary: targets, commands and events, the built-in ones included
     Catalog(catalog::Args),
+    /// Print the JSON Schemas for editors, or write them, or check that they are fresh
+    Schema(schema::Args),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -100,6 +103,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Validate(args) => validate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Catalog(args) => catalog::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -1,5 +1,6 @@
 //! All end-to-end tests, in one binary. A test of one module stands with that module.
 
+mod cli;
 mod diagnostics;
 mod docs;
 mod shipped;
