@@ -1,6 +1,5 @@
 //! The one writer of the log on SQLite: opening, and a turn as one transaction. Reading back is in
-//! `read`, throwing away in `retention`; two writers are kept apart by the launcher's lock, not
-//! here.
+//! `read`, throwing away in `retention`; the launcher's lock, not this, keeps two writers apart.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -17,9 +16,11 @@ use crate::log::{
 };
 use crate::time::Timestamp;
 
-/// Pages that may wait in the -wal file before they are moved into the log. More would make the
-/// turn that moves them wait noticeably; fewer would move hot pages again and again.
-const CHECKPOINT_PAGES: i64 = 1_000;
+/// Pages that may wait in the -wal file before a commit moves them into the log, 4 MB. More would
+/// make the turn that moves them wait noticeably; never moving them is slower than moving them, for
+/// a file that grows costs more than one that is written over. A failure to move is no failure of
+/// the commit: the pages stay where they are and are moved later.
+const CHECKPOINT_PAGES: i64 = 500;
 /// Kibibytes of pages that SQLite keeps in memory.
 const CACHE_KIB: i64 = 16 * 1024;
 /// How long a stranger's lock is waited for, in milliseconds: a person with a shell, nobody else.

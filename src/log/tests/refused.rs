@@ -31,8 +31,7 @@ fn files(scratch: &Scratch) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// Opens what `spoil` left, for writing and for reading; answers what was said, the same both
-/// times.
+/// Opens what `spoil` left, for writing and for reading; answers what was said, the same twice.
 fn refused(spoil: impl FnOnce(&Path)) -> String {
     let scratch = Scratch::new();
     spoil(&sound(&scratch));
@@ -90,9 +89,9 @@ fn l1_what_is_not_a_whole_log_is_refused_with_what_to_do() {
         ("the log LOG is damaged (it is empty)", Vec::clear),
         ("the log LOG is damaged (it ends within its header)", |bytes| bytes.truncate(60)),
         ("the log LOG is damaged (it was cut short: ", |bytes| {
-            bytes.truncate(bytes.len() - 4_096);
+            bytes.truncate(bytes.len() - 8_192);
         }),
-        ("the log LOG is damaged (", |bytes| bytes[100..4_096].fill(0x5a)),
+        ("the log LOG is damaged (", |bytes| bytes[100..8_192].fill(0x5a)),
     ];
     for (expected, spoil) in cases {
         let said = refused(|path| edit(path, spoil));
