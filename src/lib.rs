@@ -2,11 +2,15 @@
 //! Floors, from the ground: words, definitions, plans, one saga, all sagas, shells, assembly,
 //! faces (docs/architecture.md).
 
+pub mod cli;
 pub mod definition;
 pub mod diag;
+pub mod host_pipe;
 pub mod ids;
 pub mod ipc;
 pub mod limits;
 pub mod log;
 pub mod saga;
+pub mod schema;
 pub mod time;
+pub mod view;

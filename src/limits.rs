@@ -26,13 +26,16 @@ pub const DISCONNECT_TIMEOUT: Millis = Millis(30_000);
 pub const WRITE_TIMEOUT: Millis = Millis(5_000);
 /// Lines that may wait for one subscriber. Beyond: it is told `lagged` \[W8\].
 pub const SUBSCRIBER_QUEUE: usize = 4096;
-/// Bytes of one write to a connection. Beyond: the rest is the next write; one longer line goes alone \[P1\].
+/// Bytes of one write to a connection. Beyond: the rest is the next write; one longer line goes
+/// alone \[P1\].
 pub const WRITE_BATCH_BYTES: usize = 64 * 1024;
 /// Frames that a connection hands to the inbox at once. Beyond: the rest is the next batch.
 pub const READ_BATCH_FRAMES: usize = 64;
-/// Private answers that may wait for one client, in bytes. Beyond: its lines are not read until it reads them.
+/// Private answers that may wait for one client, in bytes. Beyond: its lines are not read until it
+/// reads them.
 pub const REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// How long a connection that was closed is read and ignored, so that its last line is not lost to a reset.
+/// How long a connection that was closed is read and ignored, so that its last line is not lost to
+/// a reset.
 pub const LINGER: Millis = Millis(1_000);
 /// Longest pause of the accept loop after an error; it begins with one millisecond and doubles.
 pub const ACCEPT_BACKOFF_MAX: Millis = Millis(1_024);
@@ -54,11 +57,12 @@ pub const EVENTS_RETENTION: Millis = Millis(86_400_000);
 pub const EVENTS_RETENTION_MAX: u64 = 100_000;
 /// Longest client name, client version, or report id, in bytes. Beyond: `invalid_command`.
 pub const CLIENT_WORD_BYTES_MAX: usize = 256;
-/// Bytes of one YAML file. Beyond: SF0xx.
+/// Bytes of one YAML file. Beyond: SF004.
 pub const YAML_BYTES_MAX: usize = 1024 * 1024;
-/// Nesting of one YAML file. Beyond: SF0xx.
-pub const YAML_DEPTH_MAX: usize = 64;
-/// Nodes of one YAML file. Beyond: SF0xx.
+/// Nesting of one YAML file; the deepest that a 2 MiB stack surely holds in a debug build. Beyond:
+/// SF004.
+pub const YAML_DEPTH_MAX: usize = 40;
+/// Nodes of one YAML file. Beyond: SF004.
 pub const YAML_NODES_MAX: usize = 50_000;
 /// Bytes of one expression. Beyond: SF2xx.
 pub const EXPR_BYTES_MAX: usize = 4096;
@@ -66,10 +70,10 @@ pub const EXPR_BYTES_MAX: usize = 4096;
 pub const EXPR_DEPTH_MAX: usize = 32;
 /// Elements that one evaluation may visit in all its macros together. Beyond: the evaluation fails.
 pub const EXPR_VISITS_MAX: usize = 100_000;
-/// Steps of one saga, nested ones included. Beyond: SF0xx.
+/// Steps of one saga, nested ones included. Beyond: SF004.
 pub const STEPS_MAX: usize = 1_000;
-/// Nesting of steps. Beyond: SF0xx.
-pub const STEP_DEPTH_MAX: usize = 16;
+/// Nesting of steps; fits [`YAML_DEPTH_MAX`], which each nested list uses twice. Beyond: SF004.
+pub const STEP_DEPTH_MAX: usize = 12;
 /// Pause before a step past the pivot is tried again when it declares no `retry` \[R13\];
 /// doubles up to the next.
 pub const FORWARD_RETRY_FIRST: Millis = Millis(500);

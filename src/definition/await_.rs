@@ -1,4 +1,5 @@
-//! Waits as written: `await`, `fail_on`, `cancel_on`. Whether anything can answer them is not known here.
+//! Waits as written: `await`, `fail_on`, `cancel_on`. Whether anything can answer them is not known
+//! here.
 
 use crate::definition::value::{Named, Text};
 use crate::diag::{At, Span};

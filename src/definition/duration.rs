@@ -22,7 +22,8 @@ impl Bound {
     }
 }
 
-/// The longest duration that may be written: a hundred years. Beyond, sums of deadlines could overflow.
+/// The longest duration that may be written: a hundred years. Beyond, sums of deadlines could
+/// overflow.
 pub const DURATION_MAX: Millis = Millis(36_500 * 86_400_000);
 
 /// Reads `10s`: an integer and `ms`, `s`, `m`, `h` or `d`, one unit, above zero.

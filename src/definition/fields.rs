@@ -1,11 +1,12 @@
-//! Fields of events and commands: JSON Schema with `required` and `sensitive`, and payloads held to them. Reads no YAML.
+//! Fields of events and commands: JSON Schema with `required` and `sensitive`, and payloads held to
+//! them. Reads no YAML.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::diag::Span;
+use crate::diag::{Span, nearest};
 
 /// The fields of an event or a command, in the author's order.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +93,8 @@ impl Fields {
         self.list.iter().map(|field| &*field.name)
     }
 
-    /// Fills in defaults, drops names that begin with `_` \[W4\], and holds the rest to the schemas.
+    /// Fills in defaults, drops names that begin with `_` \[W4\], and holds the rest to the
+    /// schemas.
     ///
     /// # Errors
     ///
@@ -113,24 +115,20 @@ impl Fields {
                 },
             }
         }
-        if payload.len() > self.list.len() || payload.keys().any(|name| self.get(name).is_none()) {
-            self.refuse_unknown(payload)?;
-        }
-        Ok(())
+        payload
+            .keys()
+            .find(|name| self.get(name).is_none())
+            .map_or(Ok(()), |name| Err(self.unknown(name)))
     }
 
-    fn refuse_unknown(&self, payload: &Map<String, Value>) -> Result<(), FieldError> {
-        for name in payload.keys().filter(|name| self.get(name).is_none()) {
-            let known: Vec<String> = self.names().map(|known| format!("`{known}`")).collect();
-            let known =
-                if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
-            return Err(FieldError {
-                field: name.clone(),
-                kind: FieldErrorKind::Unknown,
-                message: format!("field `{name}` is not declared; known: {known}"),
-            });
+    fn unknown(&self, name: &str) -> FieldError {
+        let known: Vec<String> = self.names().map(|known| format!("`{known}`")).collect();
+        let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
+        FieldError {
+            field: name.to_owned(),
+            kind: FieldErrorKind::Unknown,
+            message: format!("field `{name}` is not declared; known: {known}"),
         }
-        Ok(())
     }
 }
 
@@ -158,6 +156,16 @@ impl FieldDecl {
         let default = schema.get("default").cloned();
         if required == Some(true) && default.is_some() {
             return Err("a field with a `default` is never required".to_owned());
+        }
+        if let Some(stranger) = schema.keys().find(|key| !KEYWORDS.contains(&key.as_str())) {
+            let additions = ["required", "sensitive"].into_iter();
+            let near = nearest(stranger, KEYWORDS.iter().copied().chain(additions));
+            let hint = match near {
+                Some(near) => format!("; did you mean `{near}`?"),
+                None if stranger.contains(' ') => "; quote a text that holds `,`".to_owned(),
+                None => String::new(),
+            };
+            return Err(format!("JSON Schema has no keyword `{stranger}`{hint}"));
         }
         let schema = Value::Object(schema);
         let check = Check::of(&schema)?;
@@ -225,6 +233,10 @@ impl Check {
         }
         if let Err(wrong) = jsonschema::draft202012::meta::validate(schema) {
             let at = wrong.instance_path().to_string();
+            if at.ends_with("/type") {
+                const TYPES: &str = "string, integer, number, boolean, object, array or null";
+                return Err(format!("`type` is one of {TYPES}, not {}", wrong.instance()));
+            }
             let place = if at.is_empty() { String::new() } else { format!("{at}: ") };
             return Err(format!("{place}{wrong}"));
         }
@@ -238,6 +250,58 @@ impl Check {
             .map_err(|wrong| wrong.to_string())
     }
 }
+
+/// The keywords of JSON Schema that a field may use. An unknown one is refused: a misspelt
+/// `sensitive` would leak what it should hide.
+pub const KEYWORDS: &[&str] = &[
+    "$comment",
+    "$defs",
+    "$ref",
+    "additionalProperties",
+    "allOf",
+    "anyOf",
+    "const",
+    "contains",
+    "default",
+    "dependentRequired",
+    "dependentSchemas",
+    "deprecated",
+    "description",
+    "else",
+    "enum",
+    "examples",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "if",
+    "items",
+    "maxContains",
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minContains",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "multipleOf",
+    "not",
+    "oneOf",
+    "pattern",
+    "patternProperties",
+    "prefixItems",
+    "properties",
+    "propertyNames",
+    "readOnly",
+    "then",
+    "title",
+    "type",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "uniqueItems",
+    "writeOnly",
+];
 
 /// Compiled size of one `pattern` of a field, in bytes. Beyond: the schema is refused.
 const PATTERN_BYTES_MAX: usize = 1024 * 1024;
@@ -379,6 +443,7 @@ mod tests {
             json!({"type": "string", "default": 5}),
             json!({"type": "string", "default": "a", "required": true}),
             json!({"type": "string", "pattern": "("}),
+            json!({"type": "string", "sensitve": true}),
             json!({"$ref": "https://example.org/other.json"}),
         ] {
             let made = FieldDecl::new("x".into(), Span::default(), bad.clone());

@@ -1,4 +1,5 @@
-//! What was written: definitions and catalogs as typed trees with places. Says nothing of what they mean together.
+//! What was written: definitions and catalogs as typed trees with places. Says nothing of what they
+//! mean together.
 
 pub mod await_;
 pub mod catalog;
@@ -29,11 +30,14 @@ pub use value::{Named, Text, ValueKind, ValueNode};
 pub struct Library {
     /// All catalogs merged, built-in ones included.
     pub catalog: Catalog,
-    /// Whether every catalog file was read without an error. If not, names may be missing through no fault of
+    /// Whether every catalog file was read without an error. If not, names may be missing through
+    /// no fault of
     /// a saga, so checks of names would mislead.
     pub catalog_is_whole: bool,
-    /// The sagas that were read with nothing lost, in the order of their files. One of them may still have an
-    /// error (an unknown key, say), so that further checks see it too: ask [`Diagnostics::has_errors_in`].
+    /// The sagas that were read with nothing lost, in the order of their files. One of them may
+    /// still have an
+    /// error (an unknown key, say), so that further checks see it too: ask
+    /// [`Diagnostics::has_errors_in`].
     ///
     /// [`Diagnostics::has_errors_in`]: crate::diag::Diagnostics::has_errors_in
     pub sagas: Vec<Arc<Saga>>,

@@ -1,4 +1,5 @@
-//! The declarations that a saga uses, as canonical JSON to be kept with it \[L4\]. The reader of catalogs reads it back.
+//! The declarations that a saga uses, as canonical JSON to be kept with it \[L4\]. The reader of
+//! catalogs reads it back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ pub struct Names {
 }
 
 impl Catalog {
-    /// The named declarations and all that they refer to, as one catalog document: equal declarations give
+    /// The named declarations and all that they refer to, as one catalog document: equal
+    /// declarations give
     /// equal text. Words that only explain (`doc`) and unknown names are left out.
     #[must_use]
     pub fn subset_json(&self, names: &Names) -> String {
@@ -96,7 +98,8 @@ fn command(decl: &CommandDecl) -> Value {
     })
 }
 
-/// Fields in the author's order: the order in which a payload's faults are named is part of the behaviour.
+/// Fields in the author's order: the order in which a payload's faults are named is part of the
+/// behaviour.
 fn fields(fields: &Fields) -> Value {
     let mut map = Map::new();
     for field in &fields.list {
@@ -136,11 +139,19 @@ mod tests {
     const CATALOG: &str = r#"
 targets: { host: { buffer: 3, disconnect_timeout: 1500ms, overflow: fail_newest } }
 events:
-  made: { fields: { text: { type: string, minLength: 2, sensitive: true }, n: { type: integer, default: 7 } } }
+  made:
+    fields:
+      text: { type: string, minLength: 2, sensitive: true }
+      n: { type: integer, default: 7 }
   unmade: {}
   stranger: {}
 commands:
-  make: { target: host, fields: { why: { type: string, required: false } }, echoes: [made], idempotent: true, undo: unmake }
+  make:
+    target: host
+    fields: { why: { type: string, required: false } }
+    echoes: [made]
+    idempotent: true
+    undo: unmake
   unmake: { target: host, echoes: [unmade], idempotent: true, undo: none }
 "#;
 

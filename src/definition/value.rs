@@ -13,7 +13,8 @@ pub struct Text {
     pub value: String,
     /// The scalar with its quotes.
     pub span: Span,
-    /// Where the decoded text stands byte for byte in the file; `None` when escapes or folds changed it.
+    /// Where the decoded text stands byte for byte in the file; `None` when escapes or folds
+    /// changed it.
     pub verbatim: Option<u32>,
 }
 
@@ -32,7 +33,8 @@ impl Text {
     }
 }
 
-/// A value with its places. Strings may hold `${{ }}`; unquoted numbers and booleans keep their types.
+/// A value with its places. Strings may hold `${{ }}`; unquoted numbers and booleans keep their
+/// types.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValueNode {
     /// What it is.

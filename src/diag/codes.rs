@@ -1,4 +1,5 @@
-//! Every diagnostic code, once: number, family, title, page. Decides nothing about when a code is found.
+//! Every diagnostic code, once: number, family, title, page. Decides nothing about when a code is
+//! found.
 
 use std::fmt;
 
@@ -50,6 +51,15 @@ macro_rules! codes {
             pub fn title(self) -> &'static str {
                 match self {
                     $(Code::$variant => $title,)*
+                }
+            }
+
+            /// The page that explains it, in Markdown: what it means, an example that fails, the
+            /// cure.
+            #[must_use]
+            pub fn explain(self) -> &'static str {
+                match self {
+                    $(Code::$variant => include_str!(concat!("../../docs/errors/", $name, ".md")),)*
                 }
             }
         }

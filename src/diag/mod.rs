@@ -1,6 +1,8 @@
-//! What is said to the author of a definition: places, messages, labels, cures. Knows no rule and reads no file.
+//! What is said to the author of a definition: places, messages, labels, cures. Knows no rule and
+//! reads no file.
 
 mod codes;
+pub mod render;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -171,7 +173,8 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// Lower case, no full stop, names the thing.
     pub message: String,
-    /// Places with words; the first is where it is wrong, the others belong to it. Words may be empty.
+    /// Places with words; the first is where it is wrong, the others belong to it. Words may be
+    /// empty.
     pub labels: Vec<(Span, String)>,
     /// What to do.
     pub helps: Vec<String>,
@@ -278,6 +281,15 @@ impl Diagnostics {
         self.list.iter()
     }
 
+    /// Drops lints that their file silences, by a line `# allow W001: why`. Without a reason it
+    /// silences nothing; errors cannot be silenced.
+    pub fn silence(&mut self, sources: &SourceMap) {
+        self.list.retain(|found| {
+            found.severity == Severity::Error
+                || !allows(sources.text(found.primary().file), found.code)
+        });
+    }
+
     /// Orders by file, place and code, and drops exact repetitions: what a reader sees.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|found| (found.primary(), found.code));
@@ -292,6 +304,17 @@ impl IntoIterator for Diagnostics {
     fn into_iter(self) -> Self::IntoIter {
         self.list.into_iter()
     }
+}
+
+/// Whether a comment of the text allows that code, with a reason.
+fn allows(text: &str, code: Code) -> bool {
+    text.lines().any(|line| {
+        line.trim()
+            .strip_prefix("# allow ")
+            .and_then(|rest| rest.strip_prefix(code.as_str()))
+            .and_then(|rest| rest.strip_prefix(':'))
+            .is_some_and(|reason| !reason.trim().is_empty())
+    })
 }
 
 /// The known name nearest to `name`, near enough to be a slip of the hand.
@@ -346,6 +369,21 @@ mod tests {
         assert_eq!(place("é: ".len()), LineColumn { line: 1, column: 4 });
         assert_eq!(place("é: ☂\nsaga: ".len()), LineColumn { line: 2, column: 7 });
         assert_eq!(place(10_000), LineColumn { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn a_file_silences_a_lint_with_a_reason_and_never_an_error() {
+        let found = |text: &str, code| {
+            let mut sources = SourceMap::default();
+            let file = sources.add("a.saga.yaml", text);
+            let mut found = Diagnostics::default();
+            found.push(Diagnostic::new(code, Span::new(file, 0..1), "x"));
+            found.silence(&sources);
+            found.len()
+        };
+        assert_eq!(found("# allow W001: part numbers look so\n", Code::AmbiguousNumber), 0);
+        assert_eq!(found("# allow W001:\n", Code::AmbiguousNumber), 1);
+        assert_eq!(found("# allow SF009: please\n", Code::UnknownKey), 1);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The closed list of error codes [W6] and an error as the sender of a line gets it. Who gets which is decided elsewhere.
+//! The closed list of error codes [W6] and an error as the sender of a line gets it. Who gets which
+//! is decided elsewhere.
 
 use std::fmt;
 
@@ -82,7 +83,8 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// What the sender of one line is told, privately \[W6\]. It costs that line and nobody else anything.
+/// What the sender of one line is told, privately \[W6\]. It costs that line and nobody else
+/// anything.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ProtocolError {

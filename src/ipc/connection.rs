@@ -1,4 +1,5 @@
-//! One connection at work: its reader and its writer. Moves bytes and lines; what they mean is decided elsewhere.
+//! One connection at work: its reader and its writer. Moves bytes and lines; what they mean is
+//! decided elsewhere.
 
 use std::io;
 use std::sync::Arc;
@@ -74,7 +75,7 @@ impl<M: From<Inbound> + Send + 'static> Connection<M> {
         let mut reader = Reader {
             socket: read,
             shared: self.clone(),
-            lines: Lines::default(),
+            lines: Lines::new(FRAME_BYTES_MAX),
             batch: Vec::new(),
         };
         let reader_end = tokio::select! {
@@ -90,7 +91,8 @@ impl<M: From<Inbound> + Send + 'static> Connection<M> {
             Some(ReaderEnd::InboxClosed) => self.outbox.close_now(None),
             Some(ReaderEnd::Closed(why)) => {
                 if self.outbox.lane() == Lane::Target {
-                    // The session must be over before its end is told: nothing may still be on its way \[R20\].
+                    // The session must be over before its end is told: nothing may still be on its
+                    // way \[R20\].
                     self.outbox.close_now(None);
                     writer.await.ok();
                     self.tell_closed(why).await;
@@ -155,7 +157,6 @@ impl<M: From<Inbound>> Reader<M> {
             self.shared.inbox.may_push(self.shared.outbox.lane()).await?;
             self.shared.outbox.wait_for_room().await;
             let buffer = self.lines.buffer();
-            buffer.reserve(WRITE_BATCH_BYTES);
             match self.socket.read(buffer).await {
                 // A half line without its end is no line.
                 Ok(0) => return Ok(ReaderEnd::Closed(CloseWhy::Eof)),
@@ -195,7 +196,6 @@ impl<M: From<Inbound>> Reader<M> {
         loop {
             self.hand_over().await?;
             let buffer = self.lines.buffer();
-            buffer.reserve(WRITE_BATCH_BYTES);
             let now = self.socket.read_now(buffer);
             taken += now;
             // A peer that sends without end is not what is here now.
@@ -213,7 +213,8 @@ impl<M: From<Inbound>> Reader<M> {
         }
     }
 
-    /// Lets the peer read its last line: a socket that is closed with unread bytes is reset under some systems.
+    /// Lets the peer read its last line: a socket that is closed with unread bytes is reset under
+    /// some systems.
     async fn linger(&mut self, end: WriterEnd) {
         match end {
             WriterEnd::Flushed | WriterEnd::Aborted => {
@@ -309,7 +310,8 @@ impl<M: From<Inbound>> Writer<M> {
         }
     }
 
-    /// Writes all of `bytes`, or none that counts: after an error the peer discards the torn line \[P7\].
+    /// Writes all of `bytes`, or none that counts: after an error the peer discards the torn line
+    /// \[P7\].
     async fn write(&mut self, bytes: &[u8]) -> Result<(), WriterEnd> {
         let mut rest = bytes;
         let mut deadline = Instant::now() + self.write_timeout;

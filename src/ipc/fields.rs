@@ -1,4 +1,5 @@
-//! The fields of one line, taken one by one with their types checked. Knows which type a field has, not what it means.
+//! The fields of one line, taken one by one with their types checked. Knows which type a field has,
+//! not what it means.
 
 use std::sync::Arc;
 
@@ -132,10 +133,12 @@ impl Fields {
             }
             Some(other) => return Err(wrong(name, WHAT, &other)),
         };
-        let word = |item| match item {
-            Value::String(text) if text.len() <= CLIENT_WORD_BYTES_MAX => Ok(text),
-            Value::String(text) => Err(invalid_command(too_long(name, text.len()))),
-            other => Err(wrong(name, WHAT, &other)),
+        let word = |item| {
+            let Value::String(text) = item else { return Err(wrong(name, WHAT, &item)) };
+            match text.len() {
+                ..=CLIENT_WORD_BYTES_MAX => Ok(text),
+                length => Err(invalid_command(too_long(name, length))),
+            }
         };
         items.into_iter().map(word).collect::<Result<_, _>>().map(Some)
     }
@@ -159,11 +162,9 @@ impl Fields {
 
 fn take_id(envelope: &mut Envelope) -> Result<Option<AskId>, ProtocolError> {
     let Some(value) = envelope.take("id") else { return Ok(None) };
-    let problem = match &value {
-        Value::String(text) if text.len() > CLIENT_WORD_BYTES_MAX => {
-            invalid_command(too_long("id", text.len()))
-        }
-        other => invalid_payload(format!("`id` {}", must_be("a string or a number", other))),
+    let problem = match value.as_str() {
+        Some(text) => invalid_command(too_long("id", text.len())),
+        None => wrong("id", "a string or a number", &value),
     };
     AskId::new(value).map(Some).ok_or(problem)
 }
@@ -188,7 +189,8 @@ fn wrong(name: &str, what: &str, value: &Value) -> ProtocolError {
 
 fn alone(present: &str, absent: &str) -> ProtocolError {
     invalid_payload(format!(
-        "`{present}` stands without `{absent}`: an echo copies both from its command, an organic report has neither"
+        "`{present}` stands without `{absent}`: an echo copies both from its command, \
+         an organic report has neither"
     ))
 }
 

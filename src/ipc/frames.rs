@@ -1,5 +1,5 @@
-//! Every line that the launcher writes, built field by field in the order of the contract. Decides nothing about who
-//! gets which.
+//! Every line that the launcher writes, built field by field in the order of the contract. Decides
+//! nothing about who gets which.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -151,7 +151,8 @@ pub struct Page {
     pub taken: usize,
 }
 
-/// `event_list`: events as they were published, oldest first. `more` says that others follow those given.
+/// `event_list`: events as they were published, oldest first. `more` says that others follow those
+/// given.
 #[must_use]
 pub fn event_list<'a>(
     id: Option<&AskId>,
@@ -166,7 +167,8 @@ pub fn event_list<'a>(
     Page { line: line.end(version), taken }
 }
 
-/// `saga_list`: sagas with their JSON, newest first. `next` is what `before` of the next page must be.
+/// `saga_list`: sagas with their JSON, newest first. `next` is what `before` of the next page must
+/// be.
 #[must_use]
 pub fn saga_list<'a>(
     id: Option<&AskId>,
@@ -270,7 +272,8 @@ pub struct SagaFailed<'a> {
 /// `saga_failed`: the bracket closes badly.
 #[must_use]
 pub fn saga_failed(what: &SagaFailed<'_>, version: Seq) -> Line {
-    // A saga that undid everything is told by its state; only where nothing was to undo the cause says more.
+    // A saga that undid everything is told by its state; only where nothing was to undo the cause
+    // says more.
     let outcome = match (what.state, what.cause) {
         ("failed", "evicted" | "cancelled" | "timed_out") => what.cause,
         (state, _) => state,
@@ -378,7 +381,8 @@ impl Builder {
         }
     }
 
-    /// Writes items while the line stays a frame; the first one always. Returns how many, and whether others are left.
+    /// Writes items while the line stays a frame; the first one always. Returns how many, and
+    /// whether others are left.
     fn list<'a>(&mut self, name: &str, items: impl IntoIterator<Item = &'a str>) -> (usize, bool) {
         /// What follows a list: `more` or `next`, and `version`.
         const TAIL: usize = 80;

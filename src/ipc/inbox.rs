@@ -1,11 +1,13 @@
-//! The bounded queue from all connections to the one thread that decides. Knows nothing of what its messages mean.
+//! The bounded queue from all connections to the one thread that decides. Knows nothing of what its
+//! messages mean.
 //!
-//! Connections wait, asynchronously and in turn, for room; the deciding thread waits, blocking, for messages or for an
-//! instant. While the disk is full (\[L7\]) what targets sent stays here, in order, and their sockets are not read.
+//! Connections wait, asynchronously and in turn, for room; the deciding thread waits, blocking, for
+//! messages or for an instant. While the disk is full (\[L7\]) what targets sent stays here, in
+//! order, and their sockets are not read.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
@@ -83,7 +85,8 @@ impl<M> Inbox<M> {
         }
     }
 
-    /// Puts a message in, waiting for room. Waiters are served in the order in which they began to wait.
+    /// Puts a message in, waiting for room. Waiters are served in the order in which they began to
+    /// wait.
     ///
     /// # Errors
     /// When the inbox is closed.
@@ -113,8 +116,8 @@ impl<M> Inbox<M> {
         Ok(())
     }
 
-    /// Puts a message in at once, beyond the bound if need be. For the few senders inside the launcher that cannot
-    /// wait and send little: signals, the committing thread.
+    /// Puts a message in at once, beyond the bound if need be. For the few senders inside the
+    /// launcher that cannot wait and send little: signals, the committing thread.
     pub fn post(&self, message: M) {
         self.lock().queue.push_back(Entry { lane: Lane::Other, counted: false, message });
         self.arrived.notify_one();
@@ -149,35 +152,29 @@ impl<M> Inbox<M> {
         self.arrived.notify_one();
     }
 
-    /// Takes up to `max` messages in order of arrival. Blocks until one is there; returns none when the `deadline`
-    /// passed or the inbox was closed. Without a deadline it waits for ever.
-    pub fn recv_deadline(&self, deadline: Option<Instant>, max: usize) -> Vec<M> {
-        let mut state = self.lock();
-        loop {
-            let (taken, counted) = state.take(max);
-            if !taken.is_empty() || state.closed {
-                drop(state);
-                self.room.add_permits(counted);
-                return taken;
-            }
-            state = match deadline {
-                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Vec::new();
-                    }
-                    let waited = self.arrived.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+    /// Takes up to `max` messages in order of arrival. Blocks until one is there, but no longer
+    /// than `wait`; without it, for ever. Returns none when the time is over or the inbox was
+    /// closed.
+    pub fn recv(&self, wait: Option<Duration>, max: usize) -> Vec<M> {
+        let mut taken = Vec::new();
+        let nothing_yet = |state: &mut State<M>| {
+            let (messages, room) = state.take(max);
+            taken = messages;
+            self.room.add_permits(room);
+            taken.is_empty() && !state.closed
+        };
+        let state = self.lock();
+        match wait {
+            None => drop(self.arrived.wait_while(state, nothing_yet)),
+            Some(wait) => drop(self.arrived.wait_timeout_while(state, wait, nothing_yet)),
         }
+        taken
     }
 
     /// Takes up to `max` messages that are here now.
     pub fn try_recv(&self, max: usize) -> Vec<M> {
-        let (taken, counted) = self.lock().take(max);
-        self.room.add_permits(counted);
+        let (taken, room) = self.lock().take(max);
+        self.room.add_permits(room);
         taken
     }
 
@@ -194,7 +191,8 @@ impl<M> Inbox<M> {
         self.len() == 0
     }
 
-    /// Ends it: nobody waits any more, whoever pushes learns it, and what is queued can still be received.
+    /// Ends it: nobody waits any more, whoever pushes learns it, and what is queued can still be
+    /// received.
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -217,7 +215,8 @@ impl<M> State<M> {
         let (mut taken, mut counted) = (Vec::new(), 0);
         while taken.len() < max {
             let Some(mut entry) = self.queue.pop_front() else { break };
-            // A held message gives its room back: else held ones would leave none for those that get `busy`.
+            // A held message gives its room back: else held ones would leave none for those that
+            // get `busy`.
             counted += usize::from(std::mem::take(&mut entry.counted));
             match (self.intake, entry.lane) {
                 (Intake::TargetsHeld, Lane::Target) => self.held.push_back(entry),
@@ -242,9 +241,9 @@ mod tests {
         for number in 0..5 {
             inbox.post(number);
         }
-        assert_eq!(inbox.recv_deadline(None, 3), [0, 1, 2]);
-        assert_eq!(inbox.recv_deadline(None, 3), [3, 4]);
-        assert_eq!(inbox.recv_deadline(Some(Instant::now()), 3), Vec::<i32>::new());
+        assert_eq!(inbox.recv(None, 3), [0, 1, 2]);
+        assert_eq!(inbox.recv(None, 3), [3, 4]);
+        assert_eq!(inbox.recv(Some(Duration::ZERO), 3), Vec::<i32>::new());
     }
 
     #[test]
@@ -262,7 +261,7 @@ mod tests {
         let mut seen = Vec::new();
         while seen.len() < 350 {
             assert!(inbox.len() <= 4);
-            seen.extend(inbox.recv_deadline(None, 3));
+            seen.extend(inbox.recv(None, 3));
         }
         sending.join().expect("the sender saw no closed inbox");
         assert_eq!(seen, (0..350).collect::<Vec<_>>());
@@ -280,7 +279,7 @@ mod tests {
             inbox.push_all(Lane::Other, &mut vec!["o2", "o3", "o4"]).await.expect("open");
             assert_eq!(inbox.try_recv(9), ["o2", "o3", "o4"]);
             let held = std::pin::pin!(inbox.push(Lane::Target, "t3"));
-            let mut held = tokio_test_poll(held);
+            let mut held = poll_once(held);
             assert!(held.is_pending());
             inbox.post("o5");
             inbox.set_intake(Intake::Open);
@@ -290,12 +289,24 @@ mod tests {
     }
 
     #[test]
+    fn l7_a_full_inbox_of_held_messages_still_has_room_for_others() {
+        let inbox = std::sync::Arc::new(Inbox::new(2));
+        let sender = std::sync::Arc::clone(&inbox);
+        runtime().block_on(inbox.push_all(Lane::Target, &mut vec!["t1", "t2"])).expect("open");
+        inbox.set_intake(Intake::TargetsHeld);
+        let sending =
+            std::thread::spawn(move || runtime().block_on(sender.push(Lane::Other, "o1")));
+        assert_eq!(inbox.recv(None, 9), ["o1"]);
+        assert_eq!(sending.join().expect("it only pushes"), Ok(()));
+    }
+
+    #[test]
     fn a_closed_inbox_gives_what_it_has_and_takes_nothing() {
         let inbox = Inbox::new(4);
         inbox.post(1);
         inbox.close();
-        assert_eq!(inbox.recv_deadline(None, 9), [1]);
-        assert_eq!(inbox.recv_deadline(None, 9), Vec::<i32>::new());
+        assert_eq!(inbox.recv(None, 9), [1]);
+        assert_eq!(inbox.recv(None, 9), Vec::<i32>::new());
         let pushed = runtime().block_on(inbox.push(Lane::Target, 2));
         assert_eq!(pushed, Err(InboxClosed));
     }
@@ -303,7 +314,7 @@ mod tests {
     /// A future polled once, to be finished later.
     struct Polled<'a, F: Future>(std::pin::Pin<&'a mut F>, Option<F::Output>);
 
-    fn tokio_test_poll<F: Future>(mut future: std::pin::Pin<&mut F>) -> Polled<'_, F> {
+    fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Polled<'_, F> {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         let ready = match future.as_mut().poll(&mut context) {
             std::task::Poll::Ready(output) => Some(output),

@@ -37,7 +37,8 @@ impl Envelope {
             let message = format!("the line is not UTF-8 at byte {at}");
             ProtocolError::mild(ErrorCode::InvalidJson, message)
         })?;
-        // Anything else than an object is told apart here: the decoder below would call it a wrong type.
+        // Anything else than an object is told apart here: the decoder below would call it a wrong
+        // type.
         if !text.trim_ascii_start().starts_with('{') {
             serde_json::from_str::<IgnoredAny>(text).map_err(|error| invalid_json(&error))?;
             let message = "a line must be an object with `cmd`, like {\"cmd\":\"ping\"}";

@@ -1,10 +1,11 @@
 //! Bytes into lines, with bounded memory [W1]. Knows nothing of what a line says.
 
-use crate::limits::FRAME_BYTES_MAX;
+use crate::limits::WRITE_BATCH_BYTES;
 
 /// Collects bytes and gives them back line by line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lines {
+    max: usize,
     bytes: Vec<u8>,
     /// Where the first line that was not given yet begins.
     start: usize,
@@ -24,13 +25,24 @@ pub(super) enum Next<'a> {
 }
 
 impl Lines {
-    /// Where the next bytes are to be read to; lines that were given are forgotten.
+    /// No bytes yet; lines of up to `max` bytes are to come.
+    pub fn new(max: usize) -> Self {
+        Self { max, bytes: Vec::new(), start: 0, searched: 0 }
+    }
+
+    /// Where the next bytes are to be read to, with room for many; lines that were given are
+    /// forgotten.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         if self.start > 0 {
             self.bytes.drain(..self.start);
             self.searched -= self.start;
             self.start = 0;
         }
+        if self.bytes.is_empty() {
+            // One long line does not hold its memory for the life of the connection.
+            self.bytes.shrink_to(WRITE_BATCH_BYTES);
+        }
+        self.bytes.reserve(WRITE_BATCH_BYTES);
         &mut self.bytes
     }
 
@@ -41,12 +53,12 @@ impl Lines {
             else {
                 self.searched = self.bytes.len();
                 let rest = self.bytes.len() - self.start;
-                return if rest > FRAME_BYTES_MAX { Next::TooLarge } else { Next::More };
+                return if rest > self.max { Next::TooLarge } else { Next::More };
             };
             let (start, end) = (self.start, self.searched + found);
             self.start = end + 1;
             self.searched = end + 1;
-            if end - start > FRAME_BYTES_MAX {
+            if end - start > self.max {
                 return Next::TooLarge;
             }
             if !self.bytes[start..end].trim_ascii().is_empty() {
@@ -59,9 +71,10 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::FRAME_BYTES_MAX;
 
     fn lines(chunks: &[&[u8]]) -> Vec<Vec<u8>> {
-        let (mut lines, mut seen) = (Lines::default(), Vec::new());
+        let (mut lines, mut seen) = (Lines::new(FRAME_BYTES_MAX), Vec::new());
         for chunk in chunks {
             lines.buffer().extend_from_slice(chunk);
             while let Next::Line(line) = lines.next_line() {
@@ -85,7 +98,7 @@ mod tests {
         let mut line = vec![b'x'; FRAME_BYTES_MAX];
         line.push(b'\n');
         assert_eq!(lines(&[&line]).len(), 1);
-        let mut longer = Lines::default();
+        let mut longer = Lines::new(FRAME_BYTES_MAX);
         longer.buffer().extend_from_slice(b"x");
         longer.buffer().extend_from_slice(&line);
         assert_eq!(longer.next_line(), Next::TooLarge);
@@ -93,7 +106,7 @@ mod tests {
 
     #[test]
     fn w1_a_line_that_never_ends_is_noticed_before_its_end() {
-        let mut lines = Lines::default();
+        let mut lines = Lines::new(FRAME_BYTES_MAX);
         lines.buffer().extend_from_slice(&vec![b'x'; FRAME_BYTES_MAX]);
         assert_eq!(lines.next_line(), Next::More);
         lines.buffer().push(b'x');

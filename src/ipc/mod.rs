@@ -1,8 +1,10 @@
-//! How processes talk to the launcher: bytes, lines, frames and connections. Decides nothing about sagas.
+//! How processes talk to the launcher: bytes, lines, frames and connections. Decides nothing about
+//! sagas.
 //!
-//! `transport` is the only module that knows what a socket is; `lines`, `json`, `protocol`, `frames` and `session` are
-//! pure; `outbox` and `inbox` are the two queues between the connections and the one thread that decides; `server`
-//! moves the bytes, and `client` is the other end, for the command line and for hosts.
+//! `transport` is the only module that knows what a socket is; `lines`, `json`, `protocol`,
+//! `frames` and `session` are pure; `outbox` and `inbox` are the two queues between the connections
+//! and the one thread that decides; `server` moves the bytes, and `client` is the other end, for
+//! the command line and for hosts.
 
 mod code;
 mod connection;
@@ -10,6 +12,7 @@ mod fields;
 mod json;
 mod lines;
 
+pub mod client;
 pub mod frames;
 pub mod inbox;
 pub mod outbox;

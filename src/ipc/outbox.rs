@@ -1,8 +1,9 @@
-//! One connection's way out: one queue, filled by the deciding thread without waiting, emptied by the connection's
-//! writer. Writes no byte and decides nothing about sagas.
+//! One connection's way out: one queue, filled by the deciding thread without waiting, emptied by
+//! the connection's writer. Writes no byte and decides nothing about sagas.
 //!
-//! What was pushed first is sent first, so an event is seen before the commands that it caused \[W13, P4\]. A
-//! subscriber that cannot keep up loses events, is told which \[W8\], and slows nobody.
+//! What was pushed first is sent first, so an event is seen before the commands that it caused
+//! \[W13, P4\]. A subscriber that cannot keep up loses events, is told which \[W8\], and slows
+//! nobody.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,8 @@ use super::inbox::Lane;
 use crate::ids::Seq;
 use crate::limits::{REPLY_BYTES_MAX, WRITE_BATCH_BYTES};
 
-/// The queue of one connection. Shared by the deciding thread, which pushes, and the connection's tasks.
+/// The queue of one connection. Shared by the deciding thread, which pushes, and the connection's
+/// tasks.
 #[derive(Debug)]
 pub struct Outbox {
     queue: Mutex<Queue>,
@@ -30,7 +32,8 @@ pub struct Outbox {
 #[derive(Debug)]
 pub struct Queue {
     items: VecDeque<Item>,
-    /// How many items were taken before the first one of `items`; a command's place is counted from the beginning.
+    /// How many items were taken before the first one of `items`; a command's place is counted from
+    /// the beginning.
     taken: u64,
     /// The newest place of each command that waits.
     commands: HashMap<Arc<str>, u64>,
@@ -111,7 +114,8 @@ impl Outbox {
         }
     }
 
-    /// Pushes many lines under one lock and wakes the writer once, so that a turn's lines can be one write \[P1\].
+    /// Pushes many lines under one lock and wakes the writer once, so that a turn's lines can be
+    /// one write \[P1\].
     pub fn with<T>(&self, push: impl FnOnce(&mut Queue) -> T) -> T {
         let mut queue = self.lock();
         let result = push(&mut queue);
@@ -135,13 +139,15 @@ impl Outbox {
         self.with(|queue| queue.command(command_id, line, notify_sent));
     }
 
-    /// Removes a command that was not yet taken for writing \[P5\]; false: it may have been sent, or never was here.
+    /// Removes a command that was not yet taken for writing \[P5\]; false: it may have been sent,
+    /// or never was here.
     pub fn retract(&self, command_id: &str) -> bool {
         self.lock().retract(command_id)
     }
 
-    /// Opens a replay at this place of the queue: what is pushed later is sent after it ended \[W13\]. The sender may
-    /// be filled from any thread; it waits for room, and dropping it ends the replay.
+    /// Opens a replay at this place of the queue: what is pushed later is sent after it ended
+    /// \[W13\]. The sender may be filled from any thread; it waits for room, and dropping it ends
+    /// the replay.
     #[must_use]
     pub fn push_replay(&self, lines_max: usize) -> mpsc::Sender<Line> {
         let (sender, receiver) = mpsc::channel(lines_max.max(1));
@@ -149,7 +155,8 @@ impl Outbox {
         sender
     }
 
-    /// Says that this connection serves a target: it is disconnected when it does not read \[P9\], and held \[L7\].
+    /// Says that this connection serves a target: it is disconnected when it does not read \[P9\],
+    /// and held \[L7\].
     pub fn set_target(&self) {
         self.target.store(true, Ordering::Release);
     }
@@ -160,8 +167,8 @@ impl Outbox {
         if self.target.load(Ordering::Acquire) { Lane::Target } else { Lane::Other }
     }
 
-    /// Ends the connection when what is queued was written; a peer that does not read it is not waited for longer
-    /// than the write timeout.
+    /// Ends the connection when what is queued was written; a peer that does not read it is not
+    /// waited for longer than the write timeout.
     pub fn close_after_flush(&self) {
         self.with(|queue| {
             if queue.state == State::Open {
@@ -170,8 +177,8 @@ impl Outbox {
         });
     }
 
-    /// Ends the connection now: what is queued is dropped, and `last` is written only if no line was torn and it goes
-    /// without waiting \[W12, P7\].
+    /// Ends the connection now: what is queued is dropped, and `last` is written only if no line
+    /// was torn and it goes without waiting \[W12, P7\].
     pub fn close_now(&self, last: Option<Line>) {
         self.with(|queue| {
             if matches!(queue.state, State::Open | State::Finishing) {
@@ -340,7 +347,8 @@ impl Queue {
                 break Next::Replay(replay);
             }
         };
-        // Half of the room must be free, else every event that goes out would make one more loss to tell of.
+        // Half of the room must be free, else every event that goes out would make one more loss to
+        // tell of.
         if self.missed.is_some() && self.events <= self.events_max / 2 {
             self.tell_missed();
         }
@@ -382,7 +390,8 @@ impl Queue {
     /// Queues the line that tells of dropped events, behind all that was queued before them.
     fn tell_missed(&mut self) {
         if let Some(missed) = self.missed.take() {
-            // Every later event was dropped as well, so the newest missed one is the version as of now.
+            // Every later event was dropped as well, so the newest missed one is the version as of
+            // now.
             let line = frames::lagged(None, missed.from, missed.to, missed.to);
             self.reply_bytes += line.len();
             self.items.push_back(Item::Reply(line));

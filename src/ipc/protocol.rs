@@ -1,4 +1,5 @@
-//! A line from a client becomes a frame, or an error that says what it must be. Knows no catalog and no saga.
+//! A line from a client becomes a frame, or an error that says what it must be. Knows no catalog
+//! and no saga.
 
 use std::fmt;
 use std::sync::Arc;
@@ -227,7 +228,8 @@ const COMMANDS: [&str; 11] = [
 /// Reads one line, given without its `\n`.
 ///
 /// # Errors
-/// With the code of \[W6\], a message that names the field and what it must be, and the line's `id` where it has one.
+/// With the code of \[W6\], a message that names the field and what it must be, and the line's `id`
+/// where it has one.
 pub fn parse_line(line: &[u8]) -> Result<ClientFrame, ProtocolError> {
     let mut fields = Fields::new(Envelope::read(line)?)?;
     frame(&mut fields).map_err(|error| error.with_id(fields.id.take()))

@@ -1,7 +1,9 @@
-//! Accepts connections and moves their lines: from sockets to the inbox, from outboxes to sockets. Decides nothing.
+//! Accepts connections and moves their lines: from sockets to the inbox, from outboxes to sockets.
+//! Decides nothing.
 //!
-//! Each connection has one reader and one writer. The reader parses lines, so that a bad one costs its sender's task
-//! and not the deciding thread; the writer is the only one that writes to the socket \[P1\].
+//! Each connection has one reader and one writer. The reader parses lines, so that a bad one costs
+//! its sender's task and not the deciding thread; the writer is the only one that writes to the
+//! socket \[P1\].
 
 use std::io;
 use std::sync::Arc;
@@ -20,8 +22,8 @@ use super::{ErrorCode, ProtocolError};
 use crate::ids::ConnId;
 use crate::limits::{ACCEPT_BACKOFF_MAX, SUBSCRIBER_QUEUE, WRITE_TIMEOUT};
 
-/// What the deciding thread learns of connections. Of one connection it comes in this order: `Opened`, what its peer
-/// sent, `Closed`; a `Sent` may still follow, and is true.
+/// What the deciding thread learns of connections. Of one connection it comes in this order:
+/// `Opened`, what its peer sent, `Closed`; a `Sent` may still follow, and is true.
 #[derive(Debug)]
 pub enum Inbound {
     /// Somebody connected. Nothing was read yet.
@@ -52,8 +54,8 @@ pub enum Inbound {
         /// Which.
         command_ids: Vec<Arc<str>>,
     },
-    /// The peer will send no more. A target's socket is closed by now; another's outbox is still written until it is
-    /// closed, so that a peer that only stopped sending gets its answers.
+    /// The peer will send no more. A target's socket is closed by now; another's outbox is still
+    /// written until it is closed, so that a peer that only stopped sending gets its answers.
     Closed {
         /// The connection.
         conn: ConnId,
@@ -161,7 +163,8 @@ async fn accept_all<M>(
             }
             Ok((stream, uid)) => refuse(stream, uid, options.uid).await,
             Err(error) => {
-                // Out of descriptors, or a peer that left early: neither is mended by trying at once.
+                // Out of descriptors, or a peer that left early: neither is mended by trying at
+                // once.
                 backoff = (backoff * 2).clamp(1, ACCEPT_BACKOFF_MAX.0);
                 tracing::warn!(%error, "cannot accept a connection; again in {backoff} ms");
                 tokio::time::sleep(Duration::from_millis(backoff)).await;

@@ -1,5 +1,5 @@
-//! What one connection may do, by what it has done so far [W5] and by the rights of its kind [W14]. Pure: it answers,
-//! and the deciding thread acts.
+//! What one connection may do, by what it has done so far \[W5\] and by the rights of its kind
+//! \[W14\]. Pure: it answers, and the deciding thread acts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,8 +52,8 @@ impl Globs {
     }
 }
 
-/// Remembers the last `*` and lets it take one more byte whenever the rest does not fit; never more than both lengths'
-/// product, whatever the pattern.
+/// Remembers the last `*` and lets it take one more byte whenever the rest does not fit; never more
+/// than both lengths' product, whatever the pattern.
 fn glob(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -79,8 +79,8 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
     pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
-/// Rights by kind, as `launcher.yaml` gives them. What is absent is allowed: without it every process of the same user
-/// may do everything.
+/// Rights by kind, as `launcher.yaml` gives them. What is absent is allowed: without it every
+/// process of the same user may do everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Allow {
@@ -179,13 +179,15 @@ impl Session {
         }
     }
 
-    /// Whether a bus event of that name goes to this connection; an unregistered peer gets none \[W5\].
+    /// Whether a bus event of that name goes to this connection; an unregistered peer gets none
+    /// \[W5\].
     #[must_use]
     pub fn wants(&self, event: &str) -> bool {
         self.member().is_some_and(|member| member.wants(event))
     }
 
-    /// Whether the connection may ask this now. What only processes, sagas or catalogs can tell is asked elsewhere.
+    /// Whether the connection may ask this now. What only processes, sagas or catalogs can tell is
+    /// asked elsewhere.
     ///
     /// # Errors
     /// With what the sender is to be told.

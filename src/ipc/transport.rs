@@ -1,6 +1,8 @@
-//! Local sockets, and the only module that knows what they are: paths, modes, owners, bytes. Knows no line and no frame.
+//! Local sockets, and the only module that knows what they are: paths, modes, owners, bytes. Knows
+//! no line and no frame.
 //!
-//! Windows named pipes come behind these same names later; nothing else may use `UnixStream` or `UnixListener`.
+//! Windows named pipes come behind these same names later; nothing else may use `UnixStream` or
+//! `UnixListener`.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -32,7 +34,8 @@ pub enum Stale {
 pub enum BindError {
     /// The kernel's address has no room for it.
     #[error(
-        "the socket path {} is {length} bytes long, of at most {PATH_BYTES_MAX}; choose a shorter one with --socket",
+        "the socket path {} is {length} bytes long, of at most {PATH_BYTES_MAX}; \
+         choose a shorter one with --socket",
         path.display()
     )]
     PathTooLong {
@@ -43,7 +46,8 @@ pub enum BindError {
     },
     /// Somebody else could reach or replace the socket \[W11\].
     #[error(
-        "the socket's directory {} is open to others ({why}); make one that is yours alone: mkdir -m 700 DIR",
+        "the socket's directory {} is open to others ({why}); \
+         make one that is yours alone: mkdir -m 700 DIR",
         path.display()
     )]
     OpenToOthers {
@@ -82,7 +86,8 @@ pub enum BindError {
     },
 }
 
-/// A bound socket that accepts nobody yet. Removes its file when dropped, if the file is still its own.
+/// A bound socket that accepts nobody yet. Removes its file when dropped, if the file is still its
+/// own.
 #[derive(Debug)]
 pub struct Listener {
     socket: std::os::unix::net::UnixListener,
@@ -90,7 +95,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens at `path`: the directory is made 0700 when missing and refused when open to others; the socket is 0600.
+    /// Listens at `path`: the directory is made 0700 when missing and refused when open to others;
+    /// the socket is 0600.
     ///
     /// # Errors
     /// With what was wrong and what to do.
@@ -103,7 +109,8 @@ impl Listener {
         clear_place(path, stale)?;
         let os = |doing| move |source| BindError::Os { doing, path: path.to_owned(), source };
         let socket = std::os::unix::net::UnixListener::bind(path).map_err(os("listen on"))?;
-        // Between these two lines the directory alone keeps others out, which is why it must be 0700.
+        // Between these two lines the directory alone keeps others out, which is why it must be
+        // 0700.
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(os("protect"))?;
         socket.set_nonblocking(true).map_err(os("prepare"))?;
         let made = fs::symlink_metadata(path).map_err(os("look at"))?;
@@ -250,14 +257,14 @@ pub enum ConnectError {
 /// # Errors
 /// When nobody listens there, or it cannot be reached.
 pub async fn connect(path: &Path) -> Result<Stream, ConnectError> {
-    match UnixStream::connect(path).await {
+    let nobody = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+    let path = || path.to_owned();
+    match UnixStream::connect(path()).await {
         Ok(socket) => Ok(Stream { socket }),
-        Err(source) => match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                Err(ConnectError::Nobody { path: path.to_owned() })
-            }
-            _ => Err(ConnectError::Os { path: path.to_owned(), source }),
-        },
+        Err(source) if nobody.contains(&source.kind()) => {
+            Err(ConnectError::Nobody { path: path() })
+        }
+        Err(source) => Err(ConnectError::Os { path: path(), source }),
     }
 }
 

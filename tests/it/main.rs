@@ -1,3 +1,7 @@
 //! All end-to-end tests, in one binary. A test of one module stands with that module.
 
+mod cli;
+mod diagnostics;
+mod docs;
+mod shipped;
 mod tidy;

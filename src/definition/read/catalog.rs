@@ -188,7 +188,8 @@ fn command(
     Some((decl, References { target, events, undo: undo_name }))
 }
 
-/// Merges what was read, each with its origin; a name is declared once. Then looks up what commands refer to.
+/// Merges what was read, each with its origin; a name is declared once. Then looks up what commands
+/// refer to.
 pub fn merge(files: Vec<(Origin, Read)>, out: &mut Diagnostics) -> Catalog {
     let mut catalog = Catalog::default();
     let mut references = Vec::new();

@@ -1,4 +1,5 @@
-//! The findings of reading, one function each, so that one search for `add_` lists them all. Decides nothing.
+//! The findings of reading, one function each, so that one search for `add_` lists them all.
+//! Decides nothing.
 
 use crate::definition::keys::{Key, Mapping, Need};
 use crate::diag::{At, Code, Diagnostic, Diagnostics, Span, nearest};
@@ -34,6 +35,13 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// A scalar without quotes where YAML surely reads it as that text, else with quotes.
+fn bare(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_. =<>+-".contains(&byte);
+    let starts = text.starts_with(|first: char| first.is_ascii_alphabetic());
+    if starts && text.bytes().all(plain) { text.to_owned() } else { quoted(text) }
+}
+
 /// The text of the file.
 impl Diagnostics {
     pub(super) fn add_yaml_syntax(&mut self, span: Span, words: &str, line: At<&str>) {
@@ -48,7 +56,9 @@ impl Diagnostics {
             found = found.help("an unquoted `? :` is read as YAML: quote the whole expression");
         } else if text.contains("${{") && text.contains('{') && bare {
             found = found.help("quote `${{ … }}` where it stands inside `{ … }`");
-        } else if value.contains(": ") && bare {
+        } else if words.contains("expected '-'") || words.contains("block mapping") {
+            found = found.help("entries of one list, and keys of one mapping, begin in one column");
+        } else if value.contains(": ") && bare && !value.starts_with(['{', '[']) {
             found = found.help("a value that holds `: ` must be quoted as a whole");
         } else if value.starts_with(['@', '`', '%', '&', '*']) {
             found = found.help("a value that begins with this character must be quoted");
@@ -137,6 +147,9 @@ impl Diagnostics {
                     span,
                     near,
                 );
+            }
+            None if key.contains(' ') => {
+                found = found.help("inside `{ … }` a text that holds `,` must be quoted");
             }
             None => found = found.help(format!("known keys: {}", choices(&known))),
         }
@@ -237,8 +250,9 @@ impl Diagnostics {
     }
 
     pub(super) fn add_bad_name(&mut self, name: &str, span: Span, what: &str) {
-        let message = format!("{what} `{name}` is not snake_case");
+        let message = format!("`{name}` is not snake_case");
         let mut found = Diagnostic::new(Code::BadName, span, message)
+            .label(format!("{what} is a snake_case name"))
             .help("a name begins with a small letter; then small letters, digits and `_`");
         if let Some(better) = snake_case(name) {
             found = found.help(format!("for example `{better}`"));
@@ -272,7 +286,7 @@ impl Diagnostics {
         let message = format!("`{key}` is an expression already; it stands without `${{{{ }}}}`");
         let mut found = Diagnostic::new(Code::BareExpected, span, message);
         if let Some(inner) = inner {
-            found = found.fix("write it bare", span, quoted(inner));
+            found = found.fix("write it bare", span, bare(inner));
         }
         self.push(found);
     }

@@ -1,13 +1,14 @@
-//! Files to definitions: text, tree, typed tree, all findings at once. Pure: it is given texts, never paths to open.
+//! Files to definitions: text, tree, typed tree, all findings at once. Pure: it is given texts,
+//! never paths to open.
 
 mod catalog;
 mod findings;
-mod node;
-mod object;
+pub mod node;
+pub mod object;
 mod saga;
-mod scalar;
+pub mod scalar;
 mod step;
-mod values;
+pub mod values;
 mod waits;
 mod yaml;
 
@@ -51,35 +52,33 @@ impl FileKind {
     }
 }
 
-/// Reads a directory's files: catalogs first, then sagas, in the order given; other files are passed over.
-/// One bad file never hides another.
+/// Reads a directory's files: catalogs first, then sagas, in the order given; other files are
+/// passed over. One bad file never hides another.
 #[must_use]
 pub fn load(files: Vec<(String, Vec<u8>)>) -> (Library, Diagnostics) {
-    let builtin = [("launcher.catalog.yaml".to_owned(), LAUNCHER.as_bytes().to_vec())];
-    read_all(builtin.into(), files, Origin::Author)
+    let builtin = ("launcher.catalog.yaml".to_owned(), LAUNCHER.as_bytes().to_vec());
+    read_all(vec![builtin], files)
 }
 
-/// Reads one saga as it was kept with the declarations that it uses \[L4\]: nothing is built in.
+/// Reads one saga as it was kept with the declarations that it uses \[L4\]: nothing is built in,
+/// and the declarations may carry names that an author may not use.
 #[must_use]
 pub fn load_kept(saga: &str, catalog: &str) -> (Library, Diagnostics) {
     let own = ("kept.catalog.yaml".to_owned(), catalog.as_bytes().to_vec());
     let saga = ("kept.saga.yaml".to_owned(), saga.as_bytes().to_vec());
-    // Kept declarations may carry names that an author may not use: they hold the engine's own too.
-    read_all(vec![own], vec![saga], Origin::Author)
+    read_all(vec![own], vec![saga])
 }
 
 fn read_all(
     engine: Vec<(String, Vec<u8>)>,
-    files: Vec<(String, Vec<u8>)>,
-    origin: Origin,
+    author: Vec<(String, Vec<u8>)>,
 ) -> (Library, Diagnostics) {
     let mut reader = Reader::default();
     let mut catalogs = Vec::new();
     let mut sagas = Vec::new();
-    let files = files.into_iter().map(|file| (origin, file));
-    for (origin, (path, bytes)) in
-        engine.into_iter().map(|file| (Origin::Engine, file)).chain(files)
-    {
+    let engine = engine.into_iter().map(|file| (Origin::Engine, file));
+    let author = author.into_iter().map(|file| (Origin::Author, file));
+    for (origin, (path, bytes)) in engine.chain(author) {
         match FileKind::of(&path) {
             Some(FileKind::Catalog) => catalogs.extend(reader.catalog(origin, path, &bytes)),
             Some(FileKind::Saga) => sagas.extend(reader.saga(path, &bytes)),
@@ -90,9 +89,28 @@ fn read_all(
     let catalog = catalog::merge(catalogs, &mut found);
     refuse_twins(&sagas, &mut found);
     let catalog_is_whole = !reader.catalogs.iter().any(|file| found.has_errors_in(*file));
+    found.silence(&reader.sources);
     found.sort();
     let library = Library { catalog, catalog_is_whole, sagas, sources: reader.sources };
     (library, found)
+}
+
+/// Reads one YAML document of any kind into a tree, with our rules about YAML: what is not a
+/// definition but is written by the same hand.
+pub fn document(
+    path: String,
+    bytes: &[u8],
+    sources: &mut SourceMap,
+    found: &mut Diagnostics,
+) -> (FileId, Option<node::Node>) {
+    let text = String::from_utf8_lossy(bytes);
+    let file = sources.add(path, &*text);
+    if let Err(wrong) = std::str::from_utf8(bytes) {
+        let at = wrong.valid_up_to();
+        found.add_not_utf8(Span::new(file, at..at), at);
+        return (file, None);
+    }
+    (file, yaml::parse(file, &text, found))
 }
 
 #[derive(Default)]
@@ -104,14 +122,7 @@ struct Reader {
 
 impl Reader {
     fn tree(&mut self, path: String, bytes: &[u8]) -> (FileId, Option<node::Node>) {
-        let text = String::from_utf8_lossy(bytes);
-        let file = self.sources.add(path, &*text);
-        if let Err(wrong) = std::str::from_utf8(bytes) {
-            let at = wrong.valid_up_to();
-            self.found.add_not_utf8(Span::new(file, at..at), at);
-            return (file, None);
-        }
-        (file, yaml::parse(file, &text, &mut self.found))
+        document(path, bytes, &mut self.sources, &mut self.found)
     }
 
     fn catalog(
@@ -125,7 +136,8 @@ impl Reader {
         Some((origin, catalog::catalog(tree?, origin, &mut self.found)))
     }
 
-    /// A saga that was read with nothing lost; further checks of one with holes would only find the holes again.
+    /// A saga that was read with nothing lost; further checks of one with holes would only find the
+    /// holes again.
     fn saga(&mut self, path: String, bytes: &[u8]) -> Option<Arc<Saga>> {
         let before = self.found.len();
         let saga = saga::saga(self.tree(path, bytes).1?, &mut self.found)?;
@@ -166,6 +178,14 @@ fn refuse_twins(sagas: &[Arc<Saga>], found: &mut Diagnostics) {
             }
         }
     }
+}
+
+/// A file as plain JSON, for tests that hold schemas to texts.
+#[cfg(test)]
+pub(crate) fn json_of(text: &str) -> Option<serde_json::Value> {
+    let mut found = Diagnostics::default();
+    let tree = yaml::parse(FileId::default(), text, &mut found)?;
+    Some(values::json(tree, "", &mut found))
 }
 
 /// The launcher's own declarations alone.

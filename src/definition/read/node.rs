@@ -1,4 +1,5 @@
-//! The tree that every file becomes first: scalars, lists, mappings, each with its place. Knows no key of the language.
+//! The tree that every file becomes first: scalars, lists, mappings, each with its place. Knows no
+//! key of the language.
 
 use serde_json::Number;
 

@@ -1,6 +1,8 @@
-//! One mapping of a file, read key by key against its table: all that is wrong with its keys is found here.
+//! One mapping of a file, read key by key against its table: all that is wrong with its keys is
+//! found here.
 
 use crate::definition::keys::{Mapping, Need, STEP};
+use crate::definition::read::findings::choices;
 use crate::definition::read::node::{Kind, Node, Scalar};
 use crate::definition::read::scalar::is_word;
 use crate::diag::{At, Diagnostics, Span};
@@ -42,6 +44,7 @@ impl Object {
         }
         object.require_all(out);
         object.choose_one(out);
+        object.shut_out(out);
         Some(object)
     }
 
@@ -55,6 +58,8 @@ impl Object {
         self.places.push((name.value().to_owned(), span));
         match self.mapping.key(name.value()).map(|key| key.need) {
             Some(Need::Required | Need::Optional) => self.entries.push((name, node)),
+            // Parts of a construct that is reported by its own name.
+            Some(Need::Later) if ["join", "steps"].contains(&name.value()) => {}
             Some(Need::Later) => out.add_not_yet(name.value(), span),
             None if self.is_forward_only(name.value()) => {
                 let why = format!("does not belong in {}", self.mapping.what);
@@ -76,7 +81,8 @@ impl Object {
             if self.has(key.name) {
                 continue;
             }
-            // Silence about contention and time has its own page: it is the promise of the language.
+            // Silence about contention and time has its own page: it is the promise of the
+            // language.
             match (self.mapping.name, key.name) {
                 ("saga", "eviction") | ("eviction", "policy") => {
                     out.add_no_eviction_policy(self.head);
@@ -114,12 +120,37 @@ impl Object {
         }
     }
 
+    fn shut_out(&mut self, out: &mut Diagnostics) {
+        let mapping = self.mapping;
+        for exclude in mapping.excludes {
+            if !self.holds(exclude.key) {
+                continue;
+            }
+            for other in exclude.others {
+                self.forbid(other, exclude.why, exclude.help, out);
+            }
+        }
+        for (key, hosts) in mapping.needs {
+            if !hosts.iter().any(|host| self.has(host)) {
+                let why = format!("goes with {}", choices(hosts));
+                self.forbid(key, &why, "", out);
+            }
+        }
+    }
+
+    /// Whether a key of the table is written and not yet taken.
+    fn holds(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| name.value() == key)
+    }
+
     /// Whether the key is written.
+    #[must_use]
     pub fn has(&self, key: &str) -> bool {
         self.places.iter().any(|(name, _)| name == key)
     }
 
     /// Where the key is written.
+    #[must_use]
     pub fn place(&self, key: &str) -> Option<Span> {
         self.places.iter().find(|(name, _)| name == key).map(|(_, span)| *span)
     }
@@ -131,13 +162,15 @@ impl Object {
         Some(self.entries.remove(at).1)
     }
 
-    /// Takes what stands under a key that this mapping may not even have (an undoing step has no `pivot`).
+    /// Takes what stands under a key that this mapping may not even have (an undoing step has no
+    /// `pivot`).
     pub fn take_known(&mut self, key: &str) -> Option<Node> {
         self.mapping.key(key)?;
         self.take(key)
     }
 
     /// What stands under a key, left where it is.
+    #[must_use]
     pub fn peek(&self, key: &str) -> Option<&Node> {
         self.entries.iter().find(|(name, _)| name.value() == key).map(|(_, node)| node)
     }
@@ -177,12 +210,11 @@ pub fn unless_none(node: Node) -> Result<Node, Span> {
     if is_word(&node, "none") { Err(node.span) } else { Ok(node) }
 }
 
-/// The keys and values of a free mapping, repeated keys refused.
-pub fn free_map(
-    node: Node,
-    key: &str,
-    out: &mut Diagnostics,
-) -> Option<(Span, Vec<(At<String>, Node)>)> {
+/// The keys and values of a free mapping, in the author's order.
+type Pairs = Vec<(At<String>, Node)>;
+
+/// Reads a free mapping; repeated keys are refused.
+pub fn free_map(node: Node, key: &str, out: &mut Diagnostics) -> Option<(Span, Pairs)> {
     let span = node.span;
     let pairs = match node.kind {
         Kind::Map(pairs) => pairs,
@@ -192,7 +224,7 @@ pub fn free_map(
             return None;
         }
     };
-    let mut seen: Vec<(At<String>, Node)> = Vec::new();
+    let mut seen: Pairs = Vec::new();
     for (name, value) in pairs {
         let name = At::new(name.text.value, name.text.span);
         match seen.iter().find(|(known, _)| known.value == name.value) {

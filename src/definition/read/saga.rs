@@ -145,7 +145,6 @@ fn trigger(node: Node, key: &str, out: &mut Diagnostics) -> Option<Trigger> {
         (read.len() == wanted).then_some(read)
     });
     let alternatives = if object.has("any_of") {
-        object.forbid("when", "belongs to one alternative of `any_of`", "", out);
         for key in ["event", "call"] {
             object.take(key);
         }
@@ -164,10 +163,6 @@ fn alternative(
 ) -> Option<TriggerAlternative> {
     let span = object.span;
     let head = object.place("call").unwrap_or(object.head);
-    if object.has("call") {
-        let help = "a guard over a caller's fields is a `require`";
-        object.forbid("when", "goes with `event`", help, out);
-    }
     let event = object.read_key("event", out, name);
     let when = object.read_key("when", out, condition);
     let call = object.read_key("call", out, |node, key, out| call(node, key, head, out));

@@ -1,4 +1,5 @@
-//! Scalars read as what their key wants: text, names, words, durations, conditions, numbers. Looks nothing up.
+//! Scalars read as what their key wants: text, names, words, durations, conditions, numbers. Looks
+//! nothing up.
 
 use crate::definition::duration::{self, Bound};
 use crate::definition::read::node::{Kind, Node, Resolved, Scalar};
@@ -23,6 +24,7 @@ impl Kind {
 }
 
 /// Whether a node is exactly this word.
+#[must_use]
 pub fn is_word(node: &Node, word: &str) -> bool {
     matches!(&node.kind, Kind::Scalar(scalar) if scalar.value() == word)
 }
@@ -66,6 +68,7 @@ pub fn literal(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<String
 }
 
 /// Whether a name is snake_case: a small letter, then small letters, digits and `_`.
+#[must_use]
 pub fn is_name(name: &str) -> bool {
     let rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(rest)
@@ -165,6 +168,7 @@ pub fn condition(node: Node, key: &str, out: &mut Diagnostics) -> Option<Text> {
 }
 
 /// `true` or `false`.
+#[expect(clippy::needless_pass_by_value, reason = "every reader of a value consumes its node")]
 pub fn flag(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<bool>> {
     let span = node.span;
     let is = node.kind.words();
@@ -189,7 +193,10 @@ pub fn integer(node: Node, key: &str, least: u64, out: &mut Diagnostics) -> Opti
     match number.as_u64() {
         Some(value) if (least..=most).contains(&value) => Some(At::new(value, scalar.span())),
         Some(_) | None => {
-            let range = format!("a whole number from {least} to {most}");
+            let range = match number.as_u64() {
+                Some(value) if value > most => format!("at most {most}"),
+                Some(_) | None => format!("a whole number, at least {least}"),
+            };
             out.add_out_of_range(scalar.value(), scalar.span(), key, &range);
             None
         }

@@ -62,10 +62,12 @@ pub fn steps(place: Place, node: Node, key: &str, out: &mut Diagnostics) -> Opti
 fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step> {
     let o = &mut object;
     forbid_by_place(place, o, out);
-    forbid_by_verb(o, out);
     let id = o.take_known("id").and_then(|node| name(node, "id", out));
     let retry = o.read_key("retry", out, retry);
-    let tries_again = matches!(&retry, Some(At { value: RetryChoice::Retry(retry), .. }) if retry.attempts.value > 1);
+    let tries_again = match retry.as_ref().map(|at| &at.value) {
+        Some(RetryChoice::Retry(retry)) => retry.attempts.value > 1,
+        Some(RetryChoice::None) | None => false,
+    };
     let inner = Place { retried: place.retried || tries_again, ..place }.deeper();
     let condition = o.read_key("if", out, condition);
     let wait = o.read_key("await", out, waits::wait);
@@ -73,7 +75,7 @@ fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step>
     let fail_on = o.read_key("fail_on", out, waits::fail_on).unwrap_or_default();
     let timeout = o.read_key("timeout", out, bound);
     let on_timeout =
-        o.read_key("on_timeout", out, |node, key, out| on_timeout(inner, node, key, out));
+        o.read_key("on_timeout", out, |node, key, out| on_timeout(place.deeper(), node, key, out));
     let compensate = match o.take_known("compensate") {
         Some(node) => compensate(inner, node, out),
         None => None,
@@ -107,16 +109,11 @@ fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step>
 
 /// The verb and the place of its key; the first one where several are written.
 fn verb(inner: Place, o: &mut Object, out: &mut Diagnostics) -> Option<(Verb, Span)> {
-    let with_span = o.place("with");
     let with = o.read_key("with", out, values);
     let fields = |with: Option<At<Vec<Named>>>| match with {
         Some(with) => (with.value, Some(with.span)),
         None => (Vec::new(), None),
     };
-    if with_span.is_some() && !o.has("issue") && !o.has("emit") {
-        let why = "goes with `issue` or `emit`";
-        out.add_key_not_here("with", with_span.unwrap_or(o.head), why, "");
-    }
     let mut chosen = None;
     let mut with = Some(with);
     for key in VERBS {
@@ -173,52 +170,6 @@ fn forbid_by_place(place: Place, o: &mut Object, out: &mut Diagnostics) {
             o.forbid("compensate", "has no meaning in `finally`: nothing undoes it", help, out);
         }
         o.forbid("pivot", "has no meaning in `finally`: the way forward is over", "", out);
-    }
-}
-
-fn forbid_by_verb(o: &mut Object, out: &mut Diagnostics) {
-    let rules: [(&str, &[&str], &str); 4] = [
-        (
-            "fail",
-            &[
-                "await",
-                "fail_on",
-                "timeout",
-                "on_timeout",
-                "retry",
-                "compensate",
-                "pivot",
-                "best_effort",
-            ],
-            "does not go with `fail`, which is over at once",
-        ),
-        (
-            "done",
-            &[
-                "await",
-                "fail_on",
-                "timeout",
-                "on_timeout",
-                "retry",
-                "compensate",
-                "pivot",
-                "best_effort",
-            ],
-            "does not go with `done`, which is over at once",
-        ),
-        (
-            "delay",
-            &["await", "timeout", "on_timeout", "retry"],
-            "does not go with `delay`, which ends by itself",
-        ),
-        ("group", &["await"], "does not go with `group`, whose steps wait for themselves"),
-    ];
-    for (verb, keys, why) in rules {
-        if o.has(verb) {
-            for key in keys {
-                o.forbid(key, why, "", out);
-            }
-        }
     }
 }
 

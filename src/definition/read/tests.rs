@@ -6,7 +6,7 @@ use crate::time::Millis;
 
 pub(crate) const CATALOG: &str = r#"
 targets:
-  host: { doc: "Owns windows and panes.", buffer: 64, disconnect_timeout: 30s, overflow: fail_oldest }
+  host: { doc: "Owns windows.", buffer: 64, disconnect_timeout: 30s, overflow: fail_oldest }
 events:
   window_closed:
     doc: A top-level window closed.
@@ -158,5 +158,104 @@ fn hostile_yaml_is_refused_in_words() {
         let (_, found) = load(vec![("x.saga.yaml".to_owned(), text.as_bytes().to_vec())]);
         let shown: String = text.chars().take(40).collect();
         assert_eq!(codes(&found), [code], "{shown}: {found:#?}");
+    }
+}
+
+#[test]
+fn line_ends_and_byte_order_marks_of_other_systems_move_no_place() {
+    let text = format!("\u{feff}{}", CASCADE.replace('\n', "\r\n"));
+    let (library, found) = read(&text);
+    assert!(found.is_empty(), "{found:?}");
+    let name = &library.sagas[0].name;
+    assert_eq!(library.sources.slice(name.span), "window_cleanup_cascade");
+    let (library, found) = read(&text.replace("timeout: 30s", "timout: 30s"));
+    let unknown = found.iter().find(|one| one.code == Code::UnknownKey).expect("it is found");
+    assert_eq!(library.sources.slice(unknown.primary()), "timout");
+    let (library, found) = read(&text.replace("\"!trigger.crash_detected\"", "!trigger.crash"));
+    let tag = found.iter().next().expect("it is found");
+    assert_eq!(library.sources.slice(tag.primary()), "!trigger.crash");
+}
+
+mod hostile {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EVERYTHING: &str = include_str!("../../schema/everything.saga.yaml");
+    const VOCABULARY: &str = include_str!("../../schema/everything.catalog.yaml");
+
+    /// A way to spoil a text.
+    #[derive(Clone, Debug)]
+    enum Spoil {
+        DropLine(usize),
+        RepeatLine(usize),
+        SwapLines(usize, usize),
+        Indent(usize),
+        /// Puts the n-th word in the place of another one.
+        MoveWord(usize, usize),
+        Cut(usize),
+        Insert(usize, char),
+    }
+
+    fn spoil() -> impl Strategy<Value = Spoil> {
+        let at = 0usize..4_000;
+        prop_oneof![
+            at.clone().prop_map(Spoil::DropLine),
+            at.clone().prop_map(Spoil::RepeatLine),
+            (at.clone(), at.clone()).prop_map(|(a, b)| Spoil::SwapLines(a, b)),
+            at.clone().prop_map(Spoil::Indent),
+            (at.clone(), at.clone()).prop_map(|(a, b)| Spoil::MoveWord(a, b)),
+            at.clone().prop_map(Spoil::Cut),
+            (
+                at,
+                prop::sample::select(vec!['{', '}', '[', ':', '"', '&', '!', '-', '\t', 'é', '#'])
+            )
+                .prop_map(|(at, letter)| Spoil::Insert(at, letter)),
+        ]
+    }
+
+    fn spoiled(text: &str, how: &Spoil) -> String {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let count = lines.len().max(1);
+        match how {
+            Spoil::DropLine(at) if !lines.is_empty() => drop(lines.remove(at % count)),
+            Spoil::RepeatLine(at) if !lines.is_empty() => {
+                lines.insert(at % count, lines[at % count].clone());
+            }
+            Spoil::SwapLines(a, b) if !lines.is_empty() => lines.swap(a % count, b % count),
+            Spoil::Indent(at) if !lines.is_empty() => lines[at % count].insert(0, ' '),
+            Spoil::MoveWord(from, to) => {
+                let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+                let words: Vec<&str> = text.split(|letter| !is_word(letter)).collect();
+                let pick = |n: usize| words[n % words.len()];
+                return text.replacen(pick(*to), pick(*from), 1);
+            }
+            Spoil::Cut(at) => return text.chars().take(at % text.len().max(1)).collect(),
+            Spoil::Insert(at, letter) => {
+                let at = at % (text.chars().count() + 1);
+                let head: String = text.chars().take(at).collect();
+                let tail: String = text.chars().skip(at).collect();
+                return format!("{head}{letter}{tail}");
+            }
+            Spoil::DropLine(_) | Spoil::RepeatLine(_) | Spoil::SwapLines(..) | Spoil::Indent(_) => {
+            }
+        }
+        lines.join("\n")
+    }
+
+    proptest! {
+        /// No text crashes the reader, and none is passed over in silence.
+        #[test]
+        fn a_spoiled_file_is_read_or_found_fault_with(how in prop::collection::vec(spoil(), 1..5)) {
+            let saga = how.iter().fold(EVERYTHING.to_owned(), |text, how| spoiled(&text, how));
+            let catalog = how.iter().fold(VOCABULARY.to_owned(), |text, how| spoiled(&text, how));
+            let (library, found) = load(vec![
+                ("x.catalog.yaml".to_owned(), catalog.into_bytes()),
+                ("x.saga.yaml".to_owned(), saga.into_bytes()),
+            ]);
+            prop_assert!(!library.sagas.is_empty() || !found.is_empty());
+            let shown = crate::diag::render::human(&found, &library.sources, false);
+            prop_assert_eq!(shown.is_empty(), found.is_empty());
+        }
     }
 }

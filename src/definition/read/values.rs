@@ -1,4 +1,5 @@
-//! Value trees: `with`, `save`, `input`, `vars`, `result`, and fields as JSON Schemas. Parses no expression.
+//! Value trees: `with`, `save`, `input`, `vars`, `result`, and fields as JSON Schemas. Parses no
+//! expression.
 
 use std::sync::Arc;
 
@@ -75,7 +76,7 @@ fn warn_of_scalar(scalar: &Scalar, key: &str, out: &mut Diagnostics) {
 }
 
 /// A node as JSON, for schemas.
-fn json(node: Node, key: &str, out: &mut Diagnostics) -> Value {
+pub(super) fn json(node: Node, key: &str, out: &mut Diagnostics) -> Value {
     match node.kind {
         Kind::Scalar(scalar) => {
             warn_of_scalar(&scalar, key, out);

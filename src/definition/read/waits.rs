@@ -20,10 +20,6 @@ pub fn wait(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<Await>> {
     let all_of = object.read_key("all_of", out, alternatives);
     let many = object.has("any_of") || object.has("all_of");
     let value = if many {
-        let why = "belongs to one alternative";
-        for key in ["where", "save"] {
-            object.forbid(key, why, "write it inside each alternative that needs it", out);
-        }
         // A second verb beside `any_of` has been reported as such.
         for key in ["echo", "event"] {
             object.take(key);

@@ -1,4 +1,5 @@
-//! YAML text to one tree with places: the only module that knows the YAML library. Knows no key of the language.
+//! YAML text to one tree with places: the only module that knows the YAML library. Knows no key of
+//! the language.
 
 use std::fmt;
 
@@ -212,15 +213,20 @@ impl Placer<'_> {
         Node { span, kind: Kind::Scalar(Scalar { text, plain }) }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's errors, open-ended")]
     fn report(&self, error: &Error, out: &mut Diagnostics) {
         let error = error.without_snippet();
-        let span = error.location().map_or(Span::new(self.file, 0..0), |at| self.span(at));
+        let span = error.location().map_or(Span::new(self.file, 0..0), |at| self.error_span(at));
         match error {
-            Error::UnsupportedTag { tag, .. } => out.add_tag(self.line_rest(span), tag),
+            Error::UnsupportedTag { tag, .. } => {
+                out.add_tag(self.line_rest(self.back_to(span, &['!'])), tag);
+            }
             Error::MergeKeyNotAllowed { .. } => out.add_alias(span),
             Error::MultipleDocuments { .. } => out.add_several_documents(span),
             Error::Budget { breach, .. } => match breach {
-                BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } => out.add_alias(span),
+                BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } => {
+                    out.add_alias(self.back_to(span, &['&', '*']));
+                }
                 BudgetBreach::Depth { .. } => out.add_too_large(span, YamlLimit::Depth),
                 BudgetBreach::Documents { .. } => out.add_several_documents(span),
                 _ => out.add_too_large(span, YamlLimit::Nodes),
@@ -233,6 +239,42 @@ impl Placer<'_> {
                 }
                 out.add_yaml_syntax(span, &words, self.line_of(span));
             }
+        }
+    }
+
+    /// Errors of the scanner have a line and a column only.
+    fn error_span(&self, at: Location) -> Span {
+        if at.span().byte_offset().is_some() || at.line() == 0 {
+            return self.span(at);
+        }
+        let narrow = |at: u64| usize::try_from(at.saturating_sub(1)).unwrap_or(usize::MAX);
+        let body = &self.text[self.shift..];
+        let mut lines = body.split_inclusive('\n');
+        let before: usize = lines.by_ref().take(narrow(at.line())).map(str::len).sum();
+        let line = lines.next().unwrap_or("").trim_end_matches(['\n', '\r']);
+        let column = line.char_indices().nth(narrow(at.column())).map_or(line.len(), |(at, _)| at);
+        let start = self.shift + before + column;
+        Span::new(self.file, start..start)
+    }
+
+    /// The library points behind a tag or an anchor: back to the sign that begins it, on the same
+    /// line.
+    fn back_to(&self, span: Span, signs: &[char]) -> Span {
+        let end = (span.start as usize).min(self.text.len());
+        let before = self.text.get(..end).unwrap_or("");
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let after = self.text.get(end..).unwrap_or("");
+        if after.starts_with(signs) {
+            return span;
+        }
+        match before[line_start..].rfind(signs) {
+            Some(at) => {
+                let start = line_start + at;
+                let rest = &self.text[start..];
+                let len = rest.find(char::is_whitespace).unwrap_or(rest.len());
+                Span::new(self.file, start..start + len)
+            }
+            None => span,
         }
     }
 

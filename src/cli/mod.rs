@@ -1,0 +1,109 @@
+//! The command line: one file a command, all of them clients of what lies below. Decides nothing
+//! about sagas.
+
+mod cancel;
+mod catalog;
+mod completions;
+mod emit;
+mod exit;
+mod explain;
+mod link;
+mod load;
+mod out;
+mod pairs;
+mod place;
+mod ps;
+mod resolve;
+mod retry;
+mod schema;
+mod show;
+mod signal;
+mod source;
+mod start;
+mod validate;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use exit::{Exit, Failure, Outcome};
+
+/// Sagas in YAML: checked before they run, durable in one SQLite file
+#[derive(Debug, Parser)]
+#[command(name = "sagaflow", version, max_term_width = 100, after_help = AFTER)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER: &str = "\
+Exit codes: 0 fine; 1 the data says no; 2 wrong usage; 3 no launcher can be reached; \
+4 another launcher holds the data directory; 5 the log cannot be opened, read or written.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Report an event
+    Emit(emit::Args),
+    /// Start a saga by name, and with --wait print how it ended
+    Start(start::Args),
+    /// Print events as they happen
+    Watch(watch::Args),
+    /// List sagas: what needs a person first, then the newest
+    Ps(ps::Args),
+    /// Show one saga: every step with times, attempts and payloads, and why it failed
+    Show(show::Args),
+    /// Cancel a saga that goes forward: what it did is undone
+    Cancel(cancel::Args),
+    /// Try an incident's failed steps again
+    Retry(retry::Args),
+    /// Settle an incident that was mended by hand
+    Resolve(resolve::Args),
+    /// Check definitions: every mistake at once, with its place and its cure
+    Validate(validate::Args),
+    /// Explain a diagnostic: what it means, a failing example, its cure
+    Explain(explain::Args),
+    /// Print the vocabulary: targets, commands and events, the built-in ones included
+    Catalog(catalog::Args),
+    /// Print the JSON Schemas for editors, or write them, or check that they are fresh
+    Schema(schema::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(exit) => exit.into(),
+        Err(Failure::PipeClosed) => Exit::Fine.into(),
+        Err(Failure::Said { exit, message }) => {
+            out::complain(&message);
+            exit.into()
+        }
+    }
+}
+
+/// The commands as clap knows them, for completions and for the reference.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn dispatch(command: Command) -> Outcome {
+    match command {
+        Command::Emit(args) => emit::run(&args),
+        Command::Start(args) => start::run(&args),
+        Command::Watch(args) => watch::run(&args),
+        Command::Ps(args) => ps::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Cancel(args) => cancel::run(&args),
+        Command::Retry(args) => retry::run(&args),
+        Command::Resolve(args) => resolve::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Catalog(args) => catalog::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    }
+}

@@ -1,0 +1,65 @@
+//! `key=value` on the command line: JSON where it is JSON, else a string. Knows no catalog.
+
+use serde_json::{Map, Value};
+
+/// One `key=value`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    key: String,
+    value: Value,
+}
+
+/// Reads one pair. `count=3` is a number, `label=main` a string, `label='"3"'` a string again.
+///
+/// # Errors
+/// There is no `=`, or no key before it.
+pub fn parse(text: &str) -> Result<Pair, String> {
+    let Some((key, value)) = text.split_once('=') else {
+        return Err(format!("`{text}` has no `=`; write key=value, like label=main"));
+    };
+    if key.is_empty() {
+        return Err("there is no key before the `=`".to_owned());
+    }
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    Ok(Pair { key: key.to_owned(), value })
+}
+
+/// The pairs as an object, in the order given.
+///
+/// # Errors
+/// A key stands twice.
+pub fn object(pairs: &[Pair]) -> Result<Map<String, Value>, String> {
+    let mut object = Map::new();
+    for pair in pairs {
+        if object.insert(pair.key.clone(), pair.value.clone()).is_some() {
+            return Err(format!("`{}` is given twice", pair.key));
+        }
+    }
+    Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_json_keeps_its_type_and_the_rest_is_a_string() {
+        let texts =
+            ["a=main", "b=3", "c=true", "d=null", "e={\"x\":[1]}", "f=\"3\"", "g=", "h=x=y"];
+        let pairs: Vec<Pair> = texts.iter().map(|text| parse(text).expect(text)).collect();
+        let expected = json!({
+            "a": "main", "b": 3, "c": true, "d": null, "e": {"x": [1]}, "f": "3", "g": "", "h": "x=y",
+        });
+        assert_eq!(Value::Object(object(&pairs).expect("no key twice")), expected);
+    }
+
+    #[test]
+    fn what_is_no_pair_is_refused() {
+        assert!(parse("label").is_err_and(|why| why.contains("key=value")));
+        assert!(parse("=main").is_err());
+        let twice = [parse("a=1").expect("a pair"), parse("a=2").expect("a pair")];
+        assert_eq!(object(&twice), Err("`a` is given twice".to_owned()));
+    }
+}

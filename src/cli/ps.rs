@@ -1,0 +1,140 @@
+//! `sagaflow ps`: which sagas there are, from the launcher or from the log of a dead one.
+
+use serde_json::{Value, json};
+
+use super::exit::{Exit, Failure, Outcome};
+use super::link::{Link, block_on};
+use super::out::{self, Shape};
+use super::place::Where;
+use super::source::{Source, now, picture_of, source};
+use crate::log::{Filter, LogRead, LogReader};
+use crate::saga::record::State;
+use crate::view::text;
+
+/// Arguments of `ps`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only those in this state; may be given more than once
+    #[arg(long, value_name = "STATE", value_parser = STATES)]
+    state: Vec<String>,
+    /// Only those of this definition
+    #[arg(long, value_name = "SAGA")]
+    name: Option<String>,
+    /// At most so many; incidents are shown whatever their number
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    limit: usize,
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+const STATES: [&str; 8] = [
+    "queued",
+    "running",
+    "compensating",
+    "completed",
+    "failed",
+    "compensated",
+    "failed_compensation",
+    "corrupt",
+];
+
+/// Prints the list: an array for tools, newest first; a table for people, incidents first.
+pub(super) fn run(args: &Args) -> Outcome {
+    let mut sagas = match source(&args.place)? {
+        Source::Launcher(socket) => {
+            let mut sagas = Vec::new();
+            block_on(async {
+                let mut link = Link::open(&socket).await?;
+                ask(&mut link, args, &mut sagas).await?;
+                link.close().await;
+                Ok(Exit::Fine)
+            })?;
+            sagas
+        }
+        Source::Log(log) => read(&log, args)?,
+    };
+    // Incidents may have been asked for twice.
+    sagas.sort_by_key(|saga| std::cmp::Reverse(saga["saga_id"].as_u64()));
+    sagas.dedup_by_key(|saga| saga["saga_id"].as_u64());
+    if args.shape.is_json() {
+        out::json(&Value::Array(sagas))?;
+        return Ok(Exit::Fine);
+    }
+    text::incidents_first(&mut sagas);
+    if sagas.is_empty() {
+        out::say(text::Tone::Faint, "no sagas");
+    } else {
+        out::lines(&text::table(&sagas, now()))?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// The states asked for, and whether incidents must be asked for beside them.
+fn wants_incidents(args: &Args) -> bool {
+    args.state.is_empty()
+}
+
+async fn ask(link: &mut Link, args: &Args, sagas: &mut Vec<Value>) -> Result<(), Failure> {
+    ask_pages(link, args, &args.state, args.limit, sagas).await?;
+    if wants_incidents(args) {
+        let incidents = [State::FailedCompensation.as_str().to_owned()];
+        let mut found = Vec::new();
+        ask_pages(link, args, &incidents, usize::MAX, &mut found).await?;
+        sagas.extend(found.into_iter().filter(text::is_incident));
+    }
+    Ok(())
+}
+
+async fn ask_pages(
+    link: &mut Link,
+    args: &Args,
+    states: &[String],
+    limit: usize,
+    sagas: &mut Vec<Value>,
+) -> Result<(), Failure> {
+    let mut before = Value::Null;
+    while sagas.len() < limit {
+        let mut fields = json!({ "states": states });
+        if let Some(name) = &args.name {
+            fields["name"] = name.as_str().into();
+        }
+        if !before.is_null() {
+            fields["before"] = before;
+        }
+        if limit != usize::MAX {
+            fields["limit"] = (limit - sagas.len()).into();
+        }
+        let page = link.ask("list_sagas", fields).await?;
+        let list = page.fields.get("sagas").and_then(Value::as_array);
+        sagas.extend(list.into_iter().flatten().cloned());
+        before = page.fields.get("next").cloned().unwrap_or_default();
+        if before.is_null() {
+            break;
+        }
+    }
+    sagas.truncate(limit);
+    Ok(())
+}
+
+fn read(log: &LogReader, args: &Args) -> Result<Vec<Value>, Failure> {
+    let filter = |states: &[String]| Filter {
+        states: states.iter().map(|state| state.clone().into()).collect(),
+        name: args.name.as_deref().map(Into::into),
+        before: None,
+    };
+    let mut rows = log.list(&filter(&args.state), args.limit)?;
+    if wants_incidents(args) {
+        let incidents = [State::FailedCompensation.as_str().to_owned()];
+        let found = log.list(&filter(&incidents), usize::MAX)?;
+        rows.extend(found.into_iter().filter(|row| row.progress.is_incident()));
+    }
+    let mut sagas = Vec::new();
+    for row in rows {
+        if let Some(stored) = log.saga(row.saga_id)? {
+            sagas.push(picture_of(stored).summary());
+        }
+    }
+    Ok(sagas)
+}

@@ -1,0 +1,99 @@
+//! `sagaflow schema`: the JSON Schemas for editors, printed, written, or compared with what is
+//! written. Makes no schema.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::exit::{Exit, Failure, Outcome};
+use super::load;
+use super::out;
+use crate::definition::read;
+use crate::diag::render;
+use crate::schema::{self, Vocabulary};
+use crate::view::text::Tone;
+
+/// Where schemas are compared when nothing is said.
+const SCHEMAS: &str = "schemas";
+
+/// Arguments of `schema`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Write the schemas into this directory instead of printing them
+    #[arg(long, value_name = "DIR")]
+    write: Option<PathBuf>,
+    /// Write nothing; exit 1 when the schemas in --write DIR (default: schemas) are not these
+    #[arg(long)]
+    check: bool,
+    /// Specialise them to this directory's catalog and sagas, so that editors complete names and
+    /// fields
+    #[arg(long, value_name = "DIR")]
+    sagas: Option<PathBuf>,
+}
+
+/// Prints, writes or compares.
+pub(super) fn run(args: &Args) -> Outcome {
+    let files = match &args.sagas {
+        None => schema::files(None),
+        Some(directory) => specialised(directory)?,
+    };
+    match &args.write {
+        target if args.check => {
+            check(args, target.as_deref().unwrap_or(Path::new(SCHEMAS)), &files)
+        }
+        Some(target) => write(target, &files),
+        None => print(&files),
+    }
+}
+
+fn specialised(directory: &Path) -> Result<[(&'static str, String); 3], Failure> {
+    let files = load::files(&[directory.to_owned()], None)?;
+    let (library, found) = read::load(files.list);
+    if !library.catalog_is_whole {
+        let text = render::human(&found, &library.sources, false);
+        return Err(Failure::new(Exit::No, format!("the catalog is not valid\n\n{}", text.trim())));
+    }
+    let sagas: Vec<String> = library.sagas.iter().map(|saga| saga.name.value.clone()).collect();
+    Ok(schema::files(Some(Vocabulary { catalog: &library.catalog, sagas: &sagas })))
+}
+
+/// One object of all three, by file name.
+fn print(files: &[(&'static str, String); 3]) -> Outcome {
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let all: Map<String, Value> =
+        files.iter().map(|(name, text)| ((*name).to_owned(), parsed(text))).collect();
+    out::json(&Value::Object(all))?;
+    Ok(Exit::Fine)
+}
+
+fn write(target: &Path, files: &[(&'static str, String); 3]) -> Outcome {
+    let wrong = |path: &Path, error: &std::io::Error| {
+        Failure::new(Exit::No, format!("cannot write {}: {error}", path.display()))
+    };
+    fs::create_dir_all(target).map_err(|error| wrong(target, &error))?;
+    for (name, text) in files {
+        let path = target.join(name);
+        fs::write(&path, text).map_err(|error| wrong(&path, &error))?;
+        out::say(Tone::Faint, &format!("wrote {}", path.display()));
+    }
+    Ok(Exit::Fine)
+}
+
+fn check(args: &Args, target: &Path, files: &[(&'static str, String); 3]) -> Outcome {
+    let stale = |(name, text): &&(&'static str, String)| {
+        fs::read_to_string(target.join(name)).map_or(true, |written| written != *text)
+    };
+    let stale: Vec<&str> = files.iter().filter(stale).map(|(name, _)| *name).collect();
+    if stale.is_empty() {
+        out::say(Tone::Good, &format!("the schemas in {} are fresh", target.display()));
+        return Ok(Exit::Fine);
+    }
+    let mut cure = format!("sagaflow schema --write {}", target.display());
+    if let Some(sagas) = &args.sagas {
+        cure.push_str(&format!(" --sagas {}", sagas.display()));
+    }
+    let names = stale.join(", ");
+    let message = format!("not fresh in {}: {names}; write them anew: {cure}", target.display());
+    Err(Failure::new(Exit::No, message))
+}

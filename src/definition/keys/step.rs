@@ -1,0 +1,181 @@
+//! The keys of a step, and of one that undoes. Decodes nothing.
+
+use super::wait::{AWAIT, FAIL_ON, RETRY};
+use super::{Exclude, Kind, Mapping, Shape, later, optional, required};
+
+/// The words of `on_timeout`.
+pub const ON_TIMEOUT: &[&str] = &["fail", "continue"];
+
+/// The verbs of a step; exactly one, and `await` alone is one too.
+pub const VERBS: &[&str] = &["issue", "emit", "delay", "group", "fail", "done"];
+
+/// What `fail` and `done` leave no time for.
+const AT_ONCE: &[&str] =
+    &["await", "fail_on", "timeout", "on_timeout", "retry", "compensate", "pivot", "best_effort"];
+
+/// Verbs that shut other keys out.
+const EXCLUDES: &[Exclude] = &[
+    Exclude {
+        key: "fail",
+        others: AT_ONCE,
+        why: "does not go with `fail`, which is over at once",
+        help: "",
+    },
+    Exclude {
+        key: "done",
+        others: AT_ONCE,
+        why: "does not go with `done`, which is over at once",
+        help: "",
+    },
+    Exclude {
+        key: "delay",
+        others: &["await", "timeout", "on_timeout", "retry"],
+        why: "does not go with `delay`, which ends by itself",
+        help: "",
+    },
+    Exclude {
+        key: "group",
+        others: &["await"],
+        why: "does not go with `group`, whose steps wait for themselves",
+        help: "",
+    },
+];
+
+/// A step.
+pub static STEP: Mapping = Mapping {
+    name: "step",
+    what: "a step",
+    doc: "One step: an `id` and one verb.",
+    one_of: &[&["issue", "emit", "delay", "group", "fail", "done", "await"]],
+    excludes: EXCLUDES,
+    needs: &[("with", &["issue", "emit"])],
+    keys: &[
+        required("id", Shape::Name, "Unique in the whole saga."),
+        optional("if", Shape::Condition, "Run only when true, else the step is skipped."),
+        optional("issue", Shape::Ref(Kind::Command), "Puts a command on its target's pipe."),
+        optional("emit", Shape::Ref(Kind::Event), "Publishes an event on the bus."),
+        optional("delay", Shape::Duration, "A durable timer."),
+        optional("group", Shape::List(&STEP), "Several steps under one roof."),
+        optional("fail", Shape::Template, "Fails its branch with these words."),
+        optional("done", Shape::True, "Ends the saga, completed."),
+        later("parallel", "Branches."),
+        later("for_each", "One branch an element."),
+        later("call", "A sub-saga."),
+        later("join", "How branches end."),
+        later("steps", "The steps of a `for_each`."),
+        later("probe", "The question asked when in doubt."),
+        optional(
+            "with",
+            Shape::Values,
+            "Fields of the command or event; values may hold `${{ }}`.",
+        ),
+        optional(
+            "await",
+            Shape::MapOrNone(&AWAIT),
+            "What satisfies the step. `none`: fire and forget.",
+        ),
+        optional(
+            "fail_on",
+            Shape::List(&FAIL_ON),
+            "Reports that fail the step; looked at before `await`.",
+        ),
+        optional(
+            "timeout",
+            Shape::Bound,
+            "Per attempt. When it passes, a step that issued a command is in doubt.",
+        ),
+        optional(
+            "on_timeout",
+            Shape::WordsOrList(ON_TIMEOUT, &STEP),
+            "`fail` (default), `continue`, or steps that run in its place.",
+        ),
+        optional("retry", Shape::MapOrNone(&RETRY), "Further attempts."),
+        optional(
+            "compensate",
+            Shape::MapOrNone(&COMPENSATE),
+            "The step that undoes this one. Absent: the catalog's `undo`. `none`: nothing to undo.",
+        ),
+        optional("pivot", Shape::Flag, "`true`: the point of no return."),
+        optional("best_effort", Shape::Flag, "`true`: its failure is recorded, the saga goes on."),
+    ],
+};
+
+/// `compensate`.
+pub static COMPENSATE: Mapping = Mapping {
+    name: "compensate",
+    what: "a `compensate`",
+    doc: "One step that undoes another; a `group` for several. It has no `id`.",
+    one_of: &[&["issue", "emit", "delay", "group", "fail", "await"]],
+    excludes: EXCLUDES,
+    needs: &[("with", &["issue", "emit"])],
+    keys: &[
+        optional("if", Shape::Condition, "Run only when true, else skipped."),
+        optional("issue", Shape::Ref(Kind::Command), "Puts a command on its target's pipe."),
+        optional("emit", Shape::Ref(Kind::Event), "Publishes an event on the bus."),
+        optional("delay", Shape::Duration, "A durable timer."),
+        optional("group", Shape::List(&UNDO_STEP), "Several undoing steps, in order."),
+        optional("fail", Shape::Template, "Fails the undoing with these words."),
+        later("parallel", "Branches."),
+        later("for_each", "One branch an element."),
+        later("call", "A sub-saga."),
+        later("probe", "The question asked when in doubt."),
+        optional(
+            "with",
+            Shape::Values,
+            "Fields of the command or event; values may hold `${{ }}`.",
+        ),
+        optional("await", Shape::MapOrNone(&AWAIT), "What satisfies it."),
+        optional("fail_on", Shape::List(&FAIL_ON), "Reports that fail it."),
+        optional("timeout", Shape::Bound, "Per attempt."),
+        optional(
+            "on_timeout",
+            Shape::WordsOrList(ON_TIMEOUT, &UNDO_STEP),
+            "`fail` (default), `continue`, or steps that run in its place.",
+        ),
+        optional("retry", Shape::MapOrNone(&RETRY), "Further attempts."),
+        optional("best_effort", Shape::Flag, "`true`: its failure is recorded only."),
+        optional(
+            "covers",
+            Shape::StepIds,
+            "Later steps that this undoes as well; it replaces their undo and runs once.",
+        ),
+    ],
+};
+
+/// A step of a `group` inside `compensate`.
+pub static UNDO_STEP: Mapping = Mapping {
+    name: "undo_step",
+    what: "a step of a `compensate`",
+    doc: "One of several undoing steps. Its `id` may be left out.",
+    one_of: &[&["issue", "emit", "delay", "group", "fail", "await"]],
+    excludes: EXCLUDES,
+    needs: &[("with", &["issue", "emit"])],
+    keys: &[
+        optional("id", Shape::Name, "Unique in the whole saga; may be left out here."),
+        optional("if", Shape::Condition, "Run only when true, else skipped."),
+        optional("issue", Shape::Ref(Kind::Command), "Puts a command on its target's pipe."),
+        optional("emit", Shape::Ref(Kind::Event), "Publishes an event on the bus."),
+        optional("delay", Shape::Duration, "A durable timer."),
+        optional("group", Shape::List(&UNDO_STEP), "Several undoing steps, in order."),
+        optional("fail", Shape::Template, "Fails the undoing with these words."),
+        later("parallel", "Branches."),
+        later("for_each", "One branch an element."),
+        later("call", "A sub-saga."),
+        later("probe", "The question asked when in doubt."),
+        optional(
+            "with",
+            Shape::Values,
+            "Fields of the command or event; values may hold `${{ }}`.",
+        ),
+        optional("await", Shape::MapOrNone(&AWAIT), "What satisfies it."),
+        optional("fail_on", Shape::List(&FAIL_ON), "Reports that fail it."),
+        optional("timeout", Shape::Bound, "Per attempt."),
+        optional(
+            "on_timeout",
+            Shape::WordsOrList(ON_TIMEOUT, &UNDO_STEP),
+            "`fail` (default), `continue`, or steps that run in its place.",
+        ),
+        optional("retry", Shape::MapOrNone(&RETRY), "Further attempts."),
+        optional("best_effort", Shape::Flag, "`true`: its failure is recorded only."),
+    ],
+};

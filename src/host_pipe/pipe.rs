@@ -1,0 +1,111 @@
+//! A link and the connection that serves it: what is owed goes into the connection's outbox. Writes
+//! no byte.
+
+use std::sync::Arc;
+
+use super::link::{Link, Owed};
+use crate::ids::{ConnId, SagaId, SessionNo};
+use crate::ipc::frames::{self, Line};
+use crate::ipc::outbox::Outbox;
+use crate::ipc::{ErrorCode, ProtocolError};
+
+/// The pipe to one target. Owned by the thread that decides.
+#[derive(Debug)]
+pub struct Pipe<C> {
+    link: Link<C>,
+    wire: Option<Wire>,
+}
+
+#[derive(Debug)]
+struct Wire {
+    conn: ConnId,
+    session: SessionNo,
+    outbox: Arc<Outbox>,
+}
+
+/// A command as it is handed over.
+#[derive(Clone, Debug)]
+pub struct Handed {
+    /// Its frame.
+    pub line: Line,
+    /// Whether the coordinator is to learn when it was written \[P5\].
+    pub notify_sent: bool,
+}
+
+impl<C> Default for Pipe<C> {
+    fn default() -> Self {
+        Self { link: Link::default(), wire: None }
+    }
+}
+
+impl<C> Pipe<C> {
+    /// What is owed and handed over.
+    #[must_use]
+    pub fn link(&self) -> &Link<C> {
+        &self.link
+    }
+
+    /// The connection that serves the target.
+    #[must_use]
+    pub fn conn(&self) -> Option<ConnId> {
+        self.wire.as_ref().map(|wire| wire.conn)
+    }
+
+    /// The open session.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionNo> {
+        self.link.session()
+    }
+
+    /// Opens a session over a connection that was told `registered`. An older one is superseded
+    /// first \[W12\].
+    pub fn open(&mut self, session: SessionNo, conn: ConnId, outbox: Arc<Outbox>) {
+        self.supersede();
+        outbox.set_target();
+        self.link.session_opened(session);
+        self.wire = Some(Wire { conn, session, outbox });
+    }
+
+    /// Ends the open session because a newer client takes over: it is told so, and gets nothing
+    /// more \[W12, R20\]. Its connection's `Closed` says when nothing is on its way any more.
+    pub fn supersede(&mut self) -> Option<ConnId> {
+        let wire = self.wire.take()?;
+        self.link.session_closed(wire.session);
+        let message = "a newer client registered as this target";
+        let error = ProtocolError::fatal(ErrorCode::Superseded, message);
+        wire.outbox.close_now(Some(frames::error(&error)));
+        Some(wire.conn)
+    }
+
+    /// The connection ended. None, and nothing changes, when it is not the one that serves the
+    /// target \[P6\].
+    pub fn close(&mut self, conn: ConnId) -> Option<SessionNo> {
+        let wire = self.wire.take_if(|wire| wire.conn == conn)?;
+        self.link.session_closed(wire.session);
+        wire.outbox.close_now(None);
+        Some(wire.session)
+    }
+
+    /// See [`Link::sync`].
+    pub fn sync(&mut self, saga_id: SagaId, owed: impl IntoIterator<Item = Owed<C>>) {
+        self.link.sync(saga_id, owed);
+    }
+
+    /// Takes back what is owed no more and hands over what waits, in order, as one push \[P1, P5\].
+    pub fn hand_over(&mut self, mut frame: impl FnMut(&Owed<C>, SessionNo) -> Handed) {
+        let retracted = self.link.take_retracted();
+        let Some(wire) = &self.wire else { return };
+        if retracted.is_empty() && self.link.waiting() == 0 {
+            return;
+        }
+        wire.outbox.with(|queue| {
+            for command_id in &retracted {
+                queue.retract(command_id);
+            }
+            while let Some((owed, session)) = self.link.hand_next() {
+                let Handed { line, notify_sent } = frame(owed, session);
+                queue.command(Arc::clone(&owed.command_id), line, notify_sent);
+            }
+        });
+    }
+}

@@ -1,0 +1,344 @@
+//! One mapping, one key, one shape as JSON Schema. The rules themselves stand in
+//! `definition::keys`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::definition::fields::{Fields, KEYWORDS};
+use crate::definition::keys::{Key, Kind, Mapping, Need, Shape, VERBS};
+use crate::definition::read::ENVELOPE;
+use crate::schema::Vocabulary;
+
+const NAME: &str = "^[a-z][a-z0-9_]*$";
+const DURATION: &str = "^0*[1-9][0-9]*(ms|s|m|h|d)$";
+const BOUND: &str = "^(none|0*[1-9][0-9]*(ms|s|m|h|d))$";
+
+/// Prints mappings, and remembers which others they refer to.
+pub struct Printer<'a> {
+    vocabulary: Option<Vocabulary<'a>>,
+    done: BTreeMap<&'static str, Value>,
+    open: Vec<&'static Mapping>,
+    fields_used: bool,
+}
+
+impl<'a> Printer<'a> {
+    /// A printer that knows these names.
+    pub fn new(vocabulary: Option<Vocabulary<'a>>) -> Printer<'a> {
+        Printer { vocabulary, done: BTreeMap::new(), open: Vec::new(), fields_used: false }
+    }
+
+    /// All that the printed mappings refer to, for `$defs`.
+    pub fn definitions(&mut self) -> Map<String, Value> {
+        while let Some(mapping) = self.open.pop() {
+            if !self.done.contains_key(mapping.name) {
+                let printed = self.mapping(mapping);
+                self.done.insert(mapping.name, printed);
+            }
+        }
+        let mut all: Map<String, Value> =
+            self.done.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        if self.fields_used {
+            all.insert("field".to_owned(), field());
+        }
+        all
+    }
+
+    /// The schema of one mapping, in place.
+    pub fn mapping(&mut self, mapping: &'static Mapping) -> Value {
+        let mut properties = Map::new();
+        for key in mapping.written() {
+            properties.insert(key.name.to_owned(), self.key(key));
+        }
+        let required: Vec<&str> = mapping
+            .written()
+            .filter(|key| key.need == Need::Required)
+            .map(|key| key.name)
+            .collect();
+        let mut schema = Map::new();
+        schema.insert("description".to_owned(), json!(mapping.doc));
+        schema.insert("type".to_owned(), json!("object"));
+        schema.insert("properties".to_owned(), Value::Object(properties));
+        schema.insert("additionalProperties".to_owned(), json!(false));
+        if !required.is_empty() {
+            schema.insert("required".to_owned(), json!(required));
+        }
+        let rules = self.rules(mapping);
+        if !rules.is_empty() {
+            schema.insert("allOf".to_owned(), Value::Array(rules));
+        }
+        let shut = shut_out(mapping);
+        if !shut.is_empty() {
+            schema.insert("dependentSchemas".to_owned(), Value::Object(shut));
+        }
+        if mapping.name == "step" {
+            schema.insert("defaultSnippets".to_owned(), snippets());
+        }
+        Value::Object(schema)
+    }
+
+    /// What must be chosen, and what a chosen command or event then carries.
+    fn rules(&self, mapping: &Mapping) -> Vec<Value> {
+        let mut rules: Vec<Value> = mapping.one_of.iter().map(|group| exactly_one(group)).collect();
+        if mapping.name == "eviction" {
+            rules.push(json!({
+                "if": { "required": ["queue_max"] },
+                "then": { "properties": { "policy": { "const": "queue" } } },
+            }));
+        }
+        let Some(vocabulary) = self.vocabulary else { return rules };
+        if mapping.key("with").is_none() {
+            return rules;
+        }
+        let partial = mapping.name == "expect";
+        if mapping.key("issue").is_some() {
+            for decl in vocabulary.catalog.commands.values() {
+                rules.push(carries("issue", &decl.name, &decl.fields, partial));
+            }
+        }
+        for verb in ["emit", "event", "echo"].into_iter().filter(|verb| mapping.key(verb).is_some())
+        {
+            for decl in vocabulary.catalog.events.values().filter(|decl| !decl.bracket) {
+                rules.push(carries(verb, &decl.name, &decl.fields, partial));
+            }
+        }
+        rules
+    }
+
+    fn key(&mut self, key: &'static Key) -> Value {
+        let mut schema = self.shape(&key.shape);
+        if let Value::Object(schema) = &mut schema
+            && !key.doc.is_empty()
+        {
+            // The first is for all tools; editors show the second one, with its marks rendered.
+            schema.insert("description".to_owned(), json!(key.doc));
+            schema.insert("markdownDescription".to_owned(), json!(key.doc));
+        }
+        schema
+    }
+
+    fn shape(&mut self, shape: &Shape) -> Value {
+        match shape {
+            Shape::Text | Shape::Template => json!({ "type": "string" }),
+            Shape::Condition => json!({ "type": ["string", "boolean"] }),
+            Shape::Conditions => json!({ "anyOf": [
+                { "type": ["string", "boolean"] },
+                { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+            ] }),
+            Shape::Name => name(),
+            Shape::Ref(kind) => self.reference(*kind, &[]),
+            Shape::Refs(kind) => json!({ "type": "array", "items": self.reference(*kind, &[]) }),
+            Shape::StepIds => json!({ "type": "array", "items": name() }),
+            Shape::Duration => json!({ "type": "string", "pattern": DURATION }),
+            Shape::Bound => json!({ "type": "string", "pattern": BOUND }),
+            Shape::Words(words) => json!({ "enum": words }),
+            Shape::WordList(words) => {
+                json!({ "type": "array", "items": { "enum": words }, "minItems": 1 })
+            }
+            Shape::CatalogUndo => self.reference(Kind::Command, &["none", "irreversible"]),
+            Shape::Flag => json!({ "type": "boolean" }),
+            Shape::True => json!({ "const": true }),
+            Shape::Integer(least) => {
+                json!({ "type": "integer", "minimum": least, "maximum": u32::MAX })
+            }
+            Shape::Share => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
+            Shape::Any => json!({}),
+            Shape::Values => json!({ "type": "object", "propertyNames": { "pattern": NAME } }),
+            Shape::Labels => {
+                json!({ "type": "object", "additionalProperties": { "type": "string" } })
+            }
+            Shape::Fields => {
+                self.fields_used = true;
+                json!({
+                    "type": "object",
+                    "propertyNames": { "pattern": NAME, "not": { "enum": ENVELOPE } },
+                    "additionalProperties": { "$ref": "#/$defs/field" },
+                })
+            }
+            Shape::Map(mapping) => self.refer(mapping),
+            Shape::MapOrNone(mapping) => {
+                json!({ "anyOf": [{ "const": "none" }, self.refer(mapping)] })
+            }
+            Shape::List(mapping) => {
+                json!({ "type": "array", "items": self.refer(mapping), "minItems": 1 })
+            }
+            Shape::WordsOrList(words, mapping) => json!({ "anyOf": [
+                { "enum": words },
+                { "type": "array", "items": self.refer(mapping), "minItems": 1 },
+            ] }),
+            Shape::Named(mapping) => json!({
+                "type": "object",
+                "propertyNames": { "pattern": NAME },
+                "additionalProperties": self.refer(mapping),
+            }),
+        }
+    }
+
+    /// A reference; the type beside it lets editors complete its keys.
+    fn refer(&mut self, mapping: &'static Mapping) -> Value {
+        self.open.push(mapping);
+        json!({ "type": "object", "$ref": format!("#/$defs/{}", mapping.name) })
+    }
+
+    /// A name of the vocabulary, or any name where none is known.
+    fn reference(&self, kind: Kind, words: &[&str]) -> Value {
+        let Some(vocabulary) = self.vocabulary else { return name() };
+        let catalog = vocabulary.catalog;
+        let mut known: Vec<&str> = match kind {
+            Kind::Event => catalog
+                .events
+                .values()
+                .filter(|decl| !decl.bracket)
+                .map(|decl| &*decl.name)
+                .collect(),
+            Kind::Command => catalog.commands.keys().map(|name| &**name).collect(),
+            Kind::Target => catalog.targets.keys().map(|name| &**name).collect(),
+            Kind::Saga => vocabulary.sagas.iter().map(String::as_str).collect(),
+        };
+        known.extend(words);
+        json!({ "enum": known })
+    }
+}
+
+fn name() -> Value {
+    json!({ "type": "string", "pattern": NAME })
+}
+
+/// One of these keys and no second one; `await` goes with a verb, and is one when it stands alone.
+fn exactly_one(group: &[&str]) -> Value {
+    let alone = |key: &str| group.contains(&"issue") && key == "await";
+    let verbs: Vec<Value> = group
+        .iter()
+        .filter(|key| VERBS.contains(key))
+        .map(|key| json!({ "required": [key] }))
+        .collect();
+    let one = |key: &&str| {
+        if alone(key) {
+            json!({ "required": [key], "not": { "anyOf": verbs } })
+        } else {
+            json!({ "required": [key] })
+        }
+    };
+    json!({ "oneOf": group.iter().map(one).collect::<Vec<_>>() })
+}
+
+/// `excludes` and `needs` of a mapping.
+fn shut_out(mapping: &Mapping) -> Map<String, Value> {
+    let mut all = Map::new();
+    for rule in mapping.excludes {
+        let others = rule.others.iter().filter(|key| mapping.key(key).is_some());
+        let never: Map<String, Value> =
+            others.map(|key| ((*key).to_owned(), json!(false))).collect();
+        if mapping.key(rule.key).is_some() && !never.is_empty() {
+            all.insert(rule.key.to_owned(), json!({ "properties": never }));
+        }
+    }
+    for (key, hosts) in mapping.needs {
+        let hosts: Vec<Value> = hosts.iter().map(|host| json!({ "required": [host] })).collect();
+        all.insert((*key).to_owned(), json!({ "anyOf": hosts }));
+    }
+    all
+}
+
+/// When `verb` names this declaration, `with` carries its fields.
+fn carries(verb: &str, name: &str, fields: &Fields, partial: bool) -> Value {
+    let mut properties = Map::new();
+    for field in &fields.list {
+        let mut value = field.schema.clone();
+        let doc = value.as_object_mut().and_then(|schema| schema.shift_remove("description"));
+        // A hole gives its value when the saga runs; its type is the checker's business.
+        let hole = json!({ "type": "string", "pattern": "\\$\\{\\{" });
+        let mut schema = json!({ "anyOf": [value, hole] });
+        if let Some(doc) = doc {
+            schema["description"] = doc;
+        }
+        properties.insert(field.name.to_string(), schema);
+    }
+    let required: Vec<&str> = fields
+        .list
+        .iter()
+        .filter(|field| field.required && !partial)
+        .map(|field| &*field.name)
+        .collect();
+    let with = json!({
+        "properties": properties,
+        "additionalProperties": false,
+        "required": required,
+    });
+    let mut then = json!({ "properties": { "with": with } });
+    if !required.is_empty() {
+        then["required"] = json!(["with"]);
+    }
+    json!({ "if": { "properties": { verb: { "const": name } }, "required": [verb] }, "then": then })
+}
+
+/// A field of the catalog: JSON Schema with two additions.
+fn field() -> Value {
+    let mut properties: Map<String, Value> =
+        KEYWORDS.iter().map(|key| ((*key).to_owned(), json!(true))).collect();
+    let types = ["string", "integer", "number", "boolean", "object", "array", "null"];
+    let types = json!({ "enum": types });
+    properties.insert(
+        "type".to_owned(),
+        json!({ "anyOf": [types, { "type": "array", "items": types, "minItems": 1 }] }),
+    );
+    let described = |doc: &str, mut schema: Value| {
+        schema["description"] = json!(doc);
+        schema["markdownDescription"] = json!(doc);
+        schema
+    };
+    for (key, doc) in [
+        ("required", "`false`: the field may be absent, and is read behind `has()`."),
+        ("sensitive", "`true`: hidden in log, `show` and dashboard."),
+    ] {
+        properties.insert(key.to_owned(), described(doc, json!({ "type": "boolean" })));
+    }
+    let doc = "Filled in on arrival, so that the field can always be read.";
+    properties.insert("default".to_owned(), described(doc, json!({})));
+    properties.insert("description".to_owned(), json!({ "type": "string" }));
+    properties.insert("enum".to_owned(), json!({ "type": "array", "minItems": 1 }));
+    json!({
+        "description": "JSON Schema (draft 2020-12) with `required: false`, `sensitive: true`.",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+        "if": { "required": ["default"] },
+        "then": { "properties": { "required": { "const": false } } },
+    })
+}
+
+/// Whole steps that an editor offers after `- `.
+fn snippets() -> Value {
+    json!([
+        {
+            "label": "issue",
+            "description": "Ask a target, wait for its answer",
+            "body": {
+                "id": "$1",
+                "issue": "$2",
+                "with": { "$3": "\"\\${{ input.$3 }}\"" },
+                "await": { "echo": "$4" },
+                "timeout": "${5:10s}",
+            },
+        },
+        {
+            "label": "await",
+            "description": "Wait for what others cause",
+            "body": {
+                "id": "$1",
+                "await": { "event": "$2", "where": "event.$3 == input.$3" },
+                "timeout": "${4:10s}",
+            },
+        },
+        {
+            "label": "emit",
+            "description": "Publish an event",
+            "body": { "id": "$1", "emit": "$2" },
+        },
+        {
+            "label": "delay",
+            "description": "A durable timer",
+            "body": { "id": "$1", "delay": "${2:5s}" },
+        },
+    ])
+}

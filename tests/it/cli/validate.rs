@@ -1,0 +1,99 @@
+//! `validate`: the three formats, and what is read when one file, a directory or nothing is named.
+
+use serde_json::json;
+
+use super::{package, run, scratch};
+
+const CATALOG: &str = "\
+targets: { host: {} }
+events:
+  closed: { fields: { label: { type: string } } }
+commands:
+  close:
+    target: host
+    fields: { label: { type: string } }
+    echoes: [closed]
+    idempotent: true
+    undo: none
+";
+
+const BAD: &str = "\
+saga: tidy
+trigger: { call: { fields: { label: { type: string } } } }
+input: { label: \"${{ trigger.label }}\" }
+eviction: { key: input.label, policy: refuse }
+timout: 10s
+steps:
+  - id: close
+    issue: close
+    with: { label: \"${{ input.label }}\" }
+    await: { echo: closed }
+    timeout: soon
+";
+
+fn bad() -> tempfile::TempDir {
+    scratch(&[("sagas/a.catalog.yaml", CATALOG), ("sagas/tidy.saga.yaml", BAD)])
+}
+
+#[test]
+fn the_shipped_sagas_are_valid() {
+    let did = run(package(), &["validate"]);
+    assert_eq!(did.exit, 0, "{}", did.stdout);
+    assert_eq!(did.stdout, "", "no findings are no data");
+    assert!(did.stderr.contains("nothing wrong"), "{}", did.stderr);
+}
+
+#[test]
+fn all_mistakes_come_at_once_with_their_places() {
+    let did = run(bad().path(), &["validate"]);
+    assert_eq!(did.exit, 1);
+    for words in [
+        "error[SF009]",
+        "sagas/tidy.saga.yaml:5:1",
+        "did you mean `timeout`",
+        "error[SF013]",
+        "sagas/tidy.saga.yaml:11:14",
+    ] {
+        assert!(did.stdout.contains(words), "{words} is missing in:\n{}", did.stdout);
+    }
+    assert!(did.stderr.contains("2 files"), "{}", did.stderr);
+}
+
+#[test]
+fn tools_get_one_object() {
+    let json = run(bad().path(), &["validate", "--format", "json"]).json();
+    assert_eq!(json["files"], 2);
+    let first = json["diagnostics"]
+        .as_array()
+        .and_then(|list| list.iter().find(|one| one["code"] == "SF009"))
+        .expect("the unknown key is found");
+    let place = json!([first["severity"], first["file"], first["line"], first["column"]]);
+    assert_eq!(place, json!(["error", "sagas/tidy.saga.yaml", 5, 1]));
+    assert!(first["message"].as_str().is_some_and(|words| words.contains("timout")));
+    assert!(first["help"].as_str().is_some_and(|words| words.contains("timeout")));
+    assert_eq!(run(package(), &["validate", "--json"]).json()["diagnostics"], json!([]));
+}
+
+#[test]
+fn github_gets_annotations() {
+    let did = run(bad().path(), &["validate", "--format", "github"]);
+    assert_eq!(did.exit, 1);
+    let line = "::error file=sagas/tidy.saga.yaml,line=5,col=1,";
+    assert!(did.stdout.lines().any(|found| found.starts_with(line)), "{}", did.stdout);
+}
+
+#[test]
+fn one_file_is_checked_against_the_catalogs_beside_it() {
+    let here = bad();
+    let one = run(here.path(), &["validate", "sagas/tidy.saga.yaml", "--json"]).json();
+    assert_eq!(one["files"], 1);
+    let text = one.to_string();
+    assert!(!text.contains("SF102"), "the command is known: {text}");
+
+    std::fs::create_dir(here.path().join("new")).expect("room");
+    std::fs::copy(here.path().join("sagas/tidy.saga.yaml"), here.path().join("new/b.saga.yaml"))
+        .expect("room");
+    let args = ["validate", "new/b.saga.yaml", "--sagas", "sagas", "--json"];
+    let with = run(here.path(), &args).json().to_string();
+    assert!(!with.contains("SF102"), "--sagas gives the vocabulary: {with}");
+}

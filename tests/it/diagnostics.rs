@@ -1,0 +1,170 @@
+//! Every diagnostic code has a page, a failing file and a golden message; this test ties the three.
+//! Checks no rule itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sagaflow::definition::read::load;
+use sagaflow::diag::{Code, Diagnostics, SourceMap, render};
+
+/// Codes whose rule is not built yet. Shrinks only: an entry that is no longer needed fails.
+const AWAITED: &[&str] = &[
+    "SF101", "SF102", "SF105", "SF107", "SF109", "SF110", "SF111", "SF112", "SF113", "SF114",
+    "SF115", "SF117", "SF201", "SF202", "SF203", "SF204", "SF205", "SF206", "SF207", "SF208",
+    "SF209", "SF210", "SF211", "SF301", "SF302", "SF303", "SF304", "SF305", "SF306", "SF307",
+    "SF308", "SF309", "SF310", "SF311", "SF402", "SF502", "SF503", "SF504",
+];
+
+/// What `sagaflow validate` finds in these files.
+fn validate(files: Vec<(String, Vec<u8>)>) -> (SourceMap, Diagnostics) {
+    let (library, found) = load(files);
+    (library.sources, found)
+}
+
+/// A failing example: the files of one stem (`SF106_two_sagas.saga.yaml`,
+/// `SF106_two_sagas.again.saga.yaml`).
+struct Case {
+    code: String,
+    files: Vec<PathBuf>,
+    golden: PathBuf,
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics")
+}
+
+fn updating() -> bool {
+    std::env::var_os("UPDATE").is_some_and(|value| value == "1")
+}
+
+fn cases() -> BTreeMap<String, Case> {
+    let mut cases: BTreeMap<String, Case> = BTreeMap::new();
+    for entry in fs::read_dir(directory()).expect("the directory is in the repository") {
+        let path = entry.expect("the directory can be read").path();
+        let name = path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
+        if !name.ends_with(".yaml") || name == "common.catalog.yaml" {
+            continue;
+        }
+        let stem = name.split('.').next().unwrap_or_default().to_owned();
+        let code = stem.split('_').next().unwrap_or_default().to_owned();
+        let golden = directory().join(format!("{stem}.txt"));
+        let new = || Case { code, files: Vec::new(), golden };
+        cases.entry(stem).or_insert_with(new).files.push(path);
+    }
+    for case in cases.values_mut() {
+        // The plain name first, as an author would pass it.
+        case.files.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
+    }
+    cases
+}
+
+fn read(path: &Path) -> (String, Vec<u8>) {
+    let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
+    (name, fs::read(path).expect("the file was listed a moment ago"))
+}
+
+#[test]
+fn each_failing_file_says_its_code_and_nothing_else() {
+    let mut wrong = Vec::new();
+    for (stem, case) in cases() {
+        let mut files = vec![read(&directory().join("common.catalog.yaml"))];
+        files.extend(case.files.iter().map(|path| read(path)));
+        let (sources, found) = validate(files);
+        let codes: BTreeSet<&str> = found.iter().map(|one| one.code.as_str()).collect();
+        let shown = render::human(&found, &sources, false);
+        if codes != BTreeSet::from([case.code.as_str()]) {
+            wrong.push(format!("{stem} finds {codes:?}:\n{shown}"));
+            continue;
+        }
+        if updating() {
+            fs::write(&case.golden, &shown).expect("the directory can be written");
+        } else if fs::read_to_string(&case.golden).unwrap_or_default() != shown {
+            wrong.push(format!(
+                "{stem} differs from its .txt; `UPDATE=1 cargo test` rewrites:\n{shown}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_code_has_a_failing_file_and_each_file_a_code() {
+    let cases = cases();
+    let shown: BTreeSet<&str> = cases.values().map(|case| case.code.as_str()).collect();
+    for code in Code::ALL {
+        let name = code.as_str();
+        let expected = !AWAITED.contains(&name);
+        assert_eq!(shown.contains(name), expected, "{name}: a failing file, or AWAITED, not both");
+    }
+    for name in shown {
+        assert!(Code::parse(name).is_some(), "tests/diagnostics/{name}_* is of no code");
+    }
+}
+
+#[test]
+fn no_golden_message_outlives_its_file() {
+    let stems: BTreeSet<String> = cases().into_keys().collect();
+    for entry in fs::read_dir(directory()).expect("the directory is in the repository") {
+        let name = entry.expect("the directory can be read").file_name();
+        let name = name.to_string_lossy().into_owned();
+        if let Some(stem) = name.strip_suffix(".txt") {
+            assert!(stems.contains(stem), "tests/diagnostics/{name} has no failing file");
+        }
+    }
+}
+
+/// The lines of the first YAML block of a page.
+fn example(page: &str) -> Vec<&str> {
+    let lines = page.lines().skip_while(|line| *line != "```yaml").skip(1);
+    lines.take_while(|line| *line != "```").collect()
+}
+
+/// Whether the lines stand in the text in this order without a gap, wherever they are indented to.
+fn stands_in(lines: &[&str], text: &str) -> bool {
+    let text: Vec<&str> = text.lines().collect();
+    text.windows(lines.len().max(1)).any(|window| {
+        let pairs = window.iter().zip(lines);
+        pairs.into_iter().all(|(there, here)| there.trim_start() == here.trim_start())
+    })
+}
+
+#[test]
+fn each_page_explains_shows_a_file_that_fails_and_cures() {
+    let cases = cases();
+    for code in Code::ALL {
+        let (name, page) = (code.as_str(), code.explain());
+        let title = format!("# {name}: {}\n", code.title());
+        assert!(page.starts_with(&title), "docs/errors/{name}.md must begin with {title:?}");
+        assert!(page.contains("\n## Cure\n"), "docs/errors/{name}.md has no cure");
+        let lines = example(page);
+        assert!(!lines.is_empty(), "docs/errors/{name}.md has no example");
+        if AWAITED.contains(&name) {
+            continue;
+        }
+        let mut files = cases.values().filter(|case| case.code == name).flat_map(|c| &c.files);
+        let fails = files.any(|path| stands_in(&lines, &String::from_utf8_lossy(&read(path).1)));
+        assert!(
+            fails,
+            "the example of docs/errors/{name}.md stands in no tests/diagnostics/{name}_*"
+        );
+    }
+}
+
+#[test]
+fn the_index_of_codes_is_fresh() {
+    let mut text = "# Diagnostic codes\n\n\
+        Generated by `UPDATE=1 cargo test`. `sagaflow explain CODE` prints the page of a code.\n\n\
+        | code | what is wrong |\n|---|---|\n"
+        .to_owned();
+    for code in Code::ALL {
+        text.push_str(&format!("| [{code}]({code}.md) | {} |\n", code.title()));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors/index.md");
+    if updating() {
+        fs::write(path, text).expect("docs/errors can be written");
+    } else {
+        let written = fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(written, text, "docs/errors/index.md: run `UPDATE=1 cargo test`");
+    }
+}

@@ -1,0 +1,48 @@
+//! What the documentation shows is true: its definitions are read and checked like anybody's.
+
+use super::shipped::read_clean;
+use super::tidy::{Source, root, sources};
+
+/// Blocks of code whose fence names a file, as in "```yaml site/site.catalog.yaml".
+fn named_blocks(document: &Source) -> Vec<(String, Vec<u8>)> {
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    let mut open = false;
+    for line in document.text.lines() {
+        if let Some(fence) = line.strip_prefix("```") {
+            open = !open && fence.contains(' ');
+            if open {
+                let path = fence.split_whitespace().last().unwrap_or_default();
+                blocks.push((path.to_owned(), String::new()));
+            }
+        } else if let Some((_, text)) = blocks.last_mut().filter(|_| open) {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    blocks.into_iter().map(|(path, text)| (path, text.into_bytes())).collect()
+}
+
+#[test]
+fn definitions_in_the_guide_are_free_of_mistakes() {
+    let guides = sources("docs/guide", "md");
+    let first = guides.iter().find(|d| d.path.ends_with("first-saga.md")).expect("we ship it");
+    let library = read_clean(named_blocks(first));
+    assert_eq!(library.sagas.len(), 1);
+}
+
+#[test]
+fn the_saga_on_the_front_page_is_the_guides() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("we ship it");
+    let shown = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let shown = shown.expect("the front page shows a saga");
+    let code = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(|l| l.split(" #").next().unwrap_or_default().trim_end());
+        lines.filter(|l| !l.is_empty() && !l.starts_with("doc:")).map(str::to_owned).collect()
+    };
+    let guides = sources("docs/guide", "md");
+    let first = guides.iter().find(|d| d.path.ends_with("first-saga.md")).expect("we ship it");
+    let blocks = named_blocks(first);
+    let (_, saga) = blocks.iter().find(|(p, _)| p.ends_with(".saga.yaml")).expect("it has one");
+    let saga = String::from_utf8_lossy(saga).into_owned();
+    assert_eq!(code(shown), code(&saga));
+}

@@ -1,0 +1,42 @@
+//! The shipped definitions hold what the language asks. What they do when they run is tested
+//! elsewhere.
+
+use std::fs;
+use std::path::Path;
+
+use sagaflow::definition::Library;
+use sagaflow::definition::read::load;
+use sagaflow::diag::Diagnostics;
+
+/// Reads files given as (path, text) and fails with every finding, each with its place.
+pub fn read_clean(files: Vec<(String, Vec<u8>)>) -> Library {
+    let (library, findings) = load(files);
+    assert!(findings.is_empty(), "{}", shown(&library, &findings));
+    library
+}
+
+fn shown(library: &Library, findings: &Diagnostics) -> String {
+    let line = |d: &sagaflow::diag::Diagnostic| {
+        let at = library.sources.place(d.primary());
+        let path = library.sources.path(d.primary().file);
+        format!("{path}:{}:{}: {} {}", at.line, at.column, d.code.as_str(), d.message)
+    };
+    findings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn shipped() -> Vec<(String, Vec<u8>)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
+    let entries = fs::read_dir(&dir).expect("sagas/ is part of the package");
+    let paths = entries.map(|e| e.expect("an opened directory can be listed").path());
+    let mut paths: Vec<_> = paths.filter(|p| p.extension().is_some_and(|e| e == "yaml")).collect();
+    paths.sort();
+    let read = |p: &std::path::PathBuf| fs::read(p).expect("a listed file can be read");
+    paths.iter().map(|p| (p.to_string_lossy().into_owned(), read(p))).collect()
+}
+
+#[test]
+fn shipped_definitions_are_free_of_mistakes() {
+    let library = read_clean(shipped());
+    assert!(library.catalog_is_whole);
+    assert!(library.sagas.len() >= 9, "only {} sagas were read", library.sagas.len());
+}
