@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod definition;
 pub mod diag;
+pub mod expr;
 pub mod host_pipe;
 pub mod ids;
 pub mod ipc;

@@ -68,6 +68,8 @@ pub const YAML_NODES_MAX: usize = 50_000;
 pub const EXPR_BYTES_MAX: usize = 4096;
 /// Nesting of one expression. Beyond: SF2xx.
 pub const EXPR_DEPTH_MAX: usize = 32;
+/// Bytes of one compiled pattern of `matches`. Beyond: SF2xx.
+pub const EXPR_PATTERN_BYTES_MAX: usize = 256 * 1024;
 /// Elements that one evaluation may visit in all its macros together. Beyond: the evaluation fails.
 pub const EXPR_VISITS_MAX: usize = 100_000;
 /// Steps of one saga, nested ones included. Beyond: SF004.

@@ -1,0 +1,41 @@
+//! Expressions: the subset of CEL that sagas are written in, from text to value. Knows no saga:
+//! names and values come from the caller, as an [`Env`] of types before anything runs and as a
+//! [`Scope`] of values afterwards.
+//!
+//! [`parse`] gives an [`Ast`], [`check`] types it under what guards have proved ([`Facts`]),
+//! [`eval`] computes it. [`pins`] finds what an event must equal, [`reads`] what is read. A
+//! [`Template`] is a value with `${{ }}` holes.
+
+mod ast;
+mod calls;
+mod check;
+mod eval;
+mod facts;
+mod functions;
+mod lex;
+mod macros;
+mod number;
+mod parse;
+mod pins;
+mod print;
+mod reads;
+mod run;
+mod same;
+mod schema;
+mod template;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use ast::{Ast, Path};
+pub use check::{TypeError, TypeErrorKind, check, expect_bool};
+pub use eval::{EvalError, EvalErrorKind, Resolved, Scope, eval, eval_bool};
+pub use facts::{Facts, facts_when_false, facts_when_true};
+pub use parse::{SyntaxError, SyntaxErrorKind, parse};
+pub use pins::{Pin, pins};
+pub use reads::{Read, reads};
+pub use same::{key_text, same};
+pub use schema::json_schema_type;
+pub use template::{Part, Template, check_template, parse_template};
+pub use types::{Env, Field, ObjectType, Presence, Type};

@@ -1,0 +1,62 @@
+//! Which field of an event must equal what for a condition to hold: the keys under which waiting
+//! sagas are found. Judges no types.
+
+use super::ast::{Ast, Kind, Relation};
+use super::reads::reads;
+
+/// One arm of a condition holds only for an event whose field equals the value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pin {
+    /// Names below `event`.
+    pub field: Vec<Box<str>>,
+    /// What it must equal; reads nothing of `event`. An arm whose value cannot be computed cannot
+    /// hold, so it needs no key.
+    pub value: Ast,
+}
+
+/// One pin for each `||` arm: an event for which the condition holds fits at least one of them.
+/// Nothing when some arm has no `==` between a field of `event` and what reads one of the `bound`
+/// roots; a literal does not pin.
+#[must_use]
+pub fn pins(ast: &Ast, bound: &[&str]) -> Option<Vec<Pin>> {
+    match &ast.kind {
+        Kind::Or(arms) => {
+            let arms: Option<Vec<Vec<Pin>>> = arms.iter().map(|arm| pins(arm, bound)).collect();
+            arms.map(|arms| arms.into_iter().flatten().collect())
+        }
+        // All parts must hold, so any one of them will do: the one that needs the fewest keys.
+        Kind::And(parts) => parts.iter().filter_map(|part| pins(part, bound)).min_by_key(Vec::len),
+        Kind::Compare(Relation::Equal, pair) => {
+            let (a, b) = &**pair;
+            pin(a, b, bound).or_else(|| pin(b, a, bound)).map(|pin| vec![pin])
+        }
+        Kind::Literal(_)
+        | Kind::Path(_)
+        | Kind::Local { .. }
+        | Kind::Field(..)
+        | Kind::Index(_)
+        | Kind::Has(_)
+        | Kind::Not(_)
+        | Kind::Negate(_)
+        | Kind::Compare(..)
+        | Kind::Compute(..)
+        | Kind::Choose(_)
+        | Kind::List(_)
+        | Kind::Map(_)
+        | Kind::Call(..)
+        | Kind::Matches(_)
+        | Kind::Macro(_) => None,
+    }
+}
+
+fn pin(field: &Ast, value: &Ast, bound: &[&str]) -> Option<Pin> {
+    let (root, names) = field.as_path()?.split_first()?;
+    if &**root != "event" || names.is_empty() {
+        return None;
+    }
+    let reads = reads(value);
+    let roots = || reads.iter().filter_map(|read| read.path.first());
+    let is_bound = roots().any(|root| bound.contains(&&**root));
+    let is_free_of_event = roots().all(|root| &**root != "event");
+    (is_bound && is_free_of_event).then(|| Pin { field: names.to_vec(), value: value.clone() })
+}

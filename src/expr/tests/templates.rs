@@ -1,0 +1,76 @@
+//! Text with holes: what keeps its type, what becomes text, what stays as written.
+
+use serde_json::json;
+
+use super::names;
+use crate::expr::{Template, parse_template};
+
+#[test]
+fn a_whole_hole_keeps_its_type_and_text_takes_words() {
+    for (text, expected) in [
+        ("plain", json!("plain")),
+        ("", json!("")),
+        ("${{ trigger.count }}", json!(3)),
+        ("${{ input.ids }}", json!(["a", "b", "c"])),
+        ("${{trigger.flag}}", json!(false)),
+        ("ws-${{ saga.id }}", json!("ws-12")),
+        ("${{ trigger.label }}/${{ trigger.count }}: ${{ trigger.flag }}", json!("main/3: false")),
+        ("${{ trigger.count }} ", json!("3 ")),
+        ("$${{ not a hole }}", json!("${{ not a hole }}")),
+        ("a $${{ b }} ${{ saga.id }}", json!("a ${{ b }} 12")),
+        ("$ {{ x }} }} ${", json!("$ {{ x }} }} ${")),
+        ("${{ {'a': {'b': 1}} }}", json!({"a": {"b": 1}})),
+        ("${{ {'a': {'b': 1}}}}", json!({"a": {"b": 1}})),
+        ("${{ '}}' + \"}}\" }}", json!("}}}}")),
+        ("é ${{ trigger.label }} é", json!("é main é")),
+    ] {
+        let template = parse_template(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(template.eval(&names()).as_ref(), Ok(&expected), "{text}");
+    }
+}
+
+#[test]
+fn a_value_that_is_no_word_does_not_become_text() {
+    for (text, expected) in [
+        ("x ${{ input.ids }}", "`input.ids` is a list; text takes strings, integers and booleans"),
+        (
+            "x ${{ input.ratio }}",
+            "`input.ratio` is a number; text takes strings, integers and booleans",
+        ),
+        (
+            "x ${{ input.nothing }}",
+            "`input.nothing` is null; text takes strings, integers and booleans",
+        ),
+        ("x ${{ vars.nobody }}", "`vars.nobody` has no value"),
+    ] {
+        let error = parse_template(text).expect(text).eval(&names()).expect_err(text);
+        assert_eq!(error.message, expected);
+    }
+}
+
+#[test]
+fn an_error_in_a_hole_points_into_the_whole_text() {
+    for (text, marked, message) in [
+        ("ab ${{ 1 + }} cd", "", "a value is missing at the end"),
+        ("ab ${{ a = b }}", "=", "`=` has no meaning here"),
+        ("ab ${{ x", "${{", "a `${{` that `}}` does not close"),
+        ("ab ${{ }}", "", "an expression is missing"),
+        ("ab ${{ 'x }}", "'x ", "a string that ' does not close"),
+        ("é ${{ a b }}", "b", "`b` stands where the expression had ended"),
+    ] {
+        let error = parse_template(text).expect_err(text);
+        assert_eq!((&text[error.at.clone()], error.message.as_str()), (marked, message), "{text}");
+    }
+}
+
+#[test]
+fn a_tree_of_templates_is_filled_in_order() {
+    let hole = |text: &str| parse_template(text).expect(text);
+    let tree = Template::Map(vec![
+        ("z".to_owned(), Template::List(vec![hole("${{ saga.id }}"), hole("x")])),
+        ("a".to_owned(), Template::Literal(json!(1))),
+    ]);
+    let value = tree.eval(&names()).expect("all is set");
+    assert_eq!(value.to_string(), r#"{"z":[12,"x"],"a":1}"#);
+    assert_eq!(tree.expressions().len(), 1);
+}
