@@ -36,7 +36,7 @@ pub fn json(found: &Diagnostics, sources: &SourceMap, files: usize) -> Value {
             "line": at.line,
             "column": at.column,
             "message": one.message,
-            "help": one.helps.join("; "),
+            "help": helps(one).join("; "),
         })
     };
     json!({ "files": files, "diagnostics": found.iter().map(one).collect::<Vec<_>>() })
@@ -49,7 +49,7 @@ pub fn github(found: &Diagnostics, sources: &SourceMap) -> String {
     for one in found.iter() {
         let at = sources.place(one.primary());
         let mut message = one.message.clone();
-        for help in &one.helps {
+        for help in helps(one) {
             message.push_str("\nhelp: ");
             message.push_str(help);
         }
@@ -64,6 +64,14 @@ pub fn github(found: &Diagnostics, sources: &SourceMap) -> String {
         ));
     }
     out
+}
+
+/// What to do; where nothing else is said, what the fix does.
+fn helps(found: &Diagnostic) -> Vec<&str> {
+    match &found.fix {
+        Some(fix) if found.helps.is_empty() => vec![&fix.message],
+        Some(_) | None => found.helps.iter().map(String::as_str).collect(),
+    }
 }
 
 fn severity(severity: Severity) -> &'static str {

@@ -157,7 +157,8 @@ impl<'a> Printer<'a> {
             }
             Shape::Map(mapping) => self.refer(mapping),
             Shape::MapOrNone(mapping) => {
-                json!({ "anyOf": [{ "const": "none" }, self.refer(mapping)] })
+                // The mapping first: editors report the faults of the first branch.
+                json!({ "anyOf": [self.refer(mapping), { "const": "none" }] })
             }
             Shape::List(mapping) => {
                 json!({ "type": "array", "items": self.refer(mapping), "minItems": 1 })
