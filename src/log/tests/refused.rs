@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{NOON, Scratch, births, commit, rows_since};
-use crate::log::{Log, LogReader, OpenError, SqliteLog};
+use super::{NOON, Scratch, births, commit, incidents, open_sagas, rows_since};
+use crate::ids::{SagaId, Seq};
+use crate::log::{Filter, Log, LogRead, LogReader, OpenError, SqliteLog};
+use crate::saga::record::Record;
 
 /// A closed log of one saga.
 fn sound(scratch: &Scratch) -> PathBuf {
@@ -161,4 +163,30 @@ fn a_closed_log_is_one_file() {
     let names = fs::read_dir(scratch.directory.path()).expect("the directory is there");
     assert_eq!(names.count(), 1);
     assert_eq!(rows_since(&scratch.open(), 0).len(), 1);
+}
+
+/// \[L1\]: formats only move forward, and what an older program wrote is all there afterwards.
+#[test]
+fn l1_a_log_of_format_1_is_opened_with_all_that_it_holds() {
+    let scratch = Scratch::new();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/log/v1/log.db");
+    fs::copy(sample, scratch.path()).expect("the sample is copied");
+    let log = scratch.open();
+    assert_eq!(log.full_check().expect("the log is read"), Vec::<String>::new());
+    let states: Vec<_> = log
+        .list(&Filter::default(), 9)
+        .expect("the log is read")
+        .into_iter()
+        .map(|saga| (saga.saga_id.0, saga.progress.state.into_owned()))
+        .collect();
+    let expected =
+        [(4, "running"), (3, "failed_compensation"), (2, "compensated"), (1, "completed")];
+    assert_eq!(states, expected.map(|(id, state)| (id, state.to_owned())));
+    assert_eq!((incidents(&log), open_sagas(&log).len()), (vec![3], 1));
+    let water = log.high_water().expect("the log is read");
+    assert_eq!((water.seq, water.saga_id), (Seq(43), SagaId(4)));
+    assert_eq!((water.client_id.0, water.session.0), (2, 2));
+    for row in rows_since(&log, 0) {
+        row.records::<Record>().expect("today's records read old ones");
+    }
 }
