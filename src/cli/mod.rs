@@ -7,6 +7,7 @@ mod completions;
 mod emit;
 mod exit;
 mod explain;
+mod host;
 mod link;
 mod load;
 mod out;
@@ -43,6 +44,8 @@ Exit codes: 0 fine; 1 the data says no; 2 wrong usage; 3 no launcher can be reac
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Play a target: answer commands as a script says, over the real socket
+    Host(host::Args),
     /// Report an event
     Emit(emit::Args),
     /// Start a saga by name, and with --wait print how it ended
@@ -92,6 +95,7 @@ pub fn command() -> clap::Command {
 
 fn dispatch(command: Command) -> Outcome {
     match command {
+        Command::Host(args) => host::run(&args),
         Command::Emit(args) => emit::run(&args),
         Command::Start(args) => start::run(&args),
         Command::Watch(args) => watch::run(&args),
