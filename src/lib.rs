@@ -11,6 +11,7 @@ pub mod ids;
 pub mod ipc;
 pub mod limits;
 pub mod log;
+pub mod plan;
 pub mod saga;
 pub mod schema;
 pub mod time;

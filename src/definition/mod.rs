@@ -12,9 +12,10 @@ pub mod step;
 pub mod subset;
 pub mod value;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::diag::SourceMap;
+use crate::diag::{FileId, SourceMap};
 
 pub use await_::{Alternative, Await, FailOn, Source};
 pub use catalog::{Catalog, CatalogUndo, CommandDecl, EventDecl, Overflow, TargetDecl};
@@ -41,6 +42,8 @@ pub struct Library {
     ///
     /// [`Diagnostics::has_errors_in`]: crate::diag::Diagnostics::has_errors_in
     pub sagas: Vec<Arc<Saga>>,
+    /// Saga files with a key that nobody knows: what stood under it is missing where it belongs.
+    pub lost_keys: BTreeSet<FileId>,
     /// The texts that all spans point into.
     pub sources: SourceMap,
 }

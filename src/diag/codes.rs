@@ -70,8 +70,7 @@ macro_rules! codes {
 // SF104 unknown saga (`call`), SF116 unknown signal, SF118 `collect`/`outcomes` of what is no loop,
 // SF212 a branch's step read from outside, SF312 a probe that does not save what its step saves,
 // SF403 a wait for a signal without `on_timeout`, SF505 parent and child need the same key,
-// SF6xx the shape family: SF601 unreachable step, SF602 constant condition, SF603 join that cannot
-// finish, SF604 saga that triggers itself, SF605 unused `save`.
+// SF603 a join that cannot finish.
 codes! {
     YamlSyntax "SF001" "the file is not YAML";
     YamlTag "SF002" "a value that begins with `!` is read as a YAML tag";
@@ -144,6 +143,11 @@ codes! {
     QueueUnbounded "SF502" "a queue without a bound";
     ReplacePastPivot "SF503" "`replace` of a saga with a pivot";
     ParallelConfused "SF504" "parallel sagas whose waits cannot tell them apart";
+
+    UnreachableStep "SF601" "a step that is never reached";
+    ConstantCondition "SF602" "a condition that always says the same";
+    SelfTrigger "SF604" "a saga that starts itself without end";
+    UnusedSave "SF605" "a `save` that nothing reads";
 
     AmbiguousNumber "W001" "a number that readers of YAML disagree about";
 }

@@ -1,6 +1,17 @@
 //! A plan: one definition compiled and checked, in the shape that the interpreter walks. Knows
 //! nothing of a running saga.
 
+mod budget;
+mod check;
+mod compile;
+mod flow;
+mod library;
+mod outline;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,6 +22,8 @@ use crate::definition::fields::FieldError;
 use crate::expr::{Ast, Pin, Template};
 use crate::ids::DefinitionHash;
 use crate::time::Millis;
+
+pub use library::{compile_library, compile_stored};
 
 /// Index of a step in [`Plan::steps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,18 +76,22 @@ pub struct Plan {
     pub commands: BTreeMap<Arc<str>, Arc<CommandDecl>>,
 }
 
-/// What starts a saga.
+/// What starts a saga: events, a caller, or both.
 #[derive(Clone, Debug)]
-pub enum Trigger {
+pub struct Trigger {
     /// The first of these that fits an event starts it.
-    Events(Vec<EventTrigger>),
-    /// Started by name; the declaration types the caller's fields.
-    Call {
-        /// Types and defaults of the caller's fields.
-        fields: Arc<EventDecl>,
-        /// Values taken from the fields.
-        input: Vec<(Arc<str>, Template)>,
-    },
+    pub events: Vec<EventTrigger>,
+    /// How it is started by name, if it may be.
+    pub call: Option<CallTrigger>,
+}
+
+/// A start by name.
+#[derive(Clone, Debug)]
+pub struct CallTrigger {
+    /// Types and defaults of the caller's fields.
+    pub fields: Arc<EventDecl>,
+    /// Values taken from the fields.
+    pub input: Vec<(Arc<str>, Template)>,
 }
 
 /// One event that starts a saga.
@@ -310,6 +327,9 @@ pub enum Backoff {
 }
 
 /// What undoes a step.
+///
+/// An undo that the catalog brings reads `steps.ID.with.FIELD`: the very values that the command of
+/// its step was issued with, whatever became of variables since. No definition can read these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undo {
     /// Nothing to undo, or the author's `none`.

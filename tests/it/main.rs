@@ -3,5 +3,6 @@
 mod cli;
 mod diagnostics;
 mod docs;
+mod mangled;
 mod shipped;
 mod tidy;

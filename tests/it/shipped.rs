@@ -7,10 +7,12 @@ use std::path::Path;
 use sagaflow::definition::Library;
 use sagaflow::definition::read::load;
 use sagaflow::diag::Diagnostics;
+use sagaflow::plan::compile_library;
 
 /// Reads files given as (path, text) and fails with every finding, each with its place.
 pub fn read_clean(files: Vec<(String, Vec<u8>)>) -> Library {
-    let (library, findings) = load(files);
+    let (library, mut findings) = load(files);
+    findings.append(compile_library(&library).1);
     assert!(findings.is_empty(), "{}", shown(&library, &findings));
     library
 }

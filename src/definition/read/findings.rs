@@ -184,6 +184,16 @@ impl Diagnostics {
         self.push(found);
     }
 
+    pub(super) fn add_no_undo(&mut self, span: Span) {
+        let found = Diagnostic::new(Code::NoUndo, span, "nothing says how to undo this command")
+            .label("`undo` is missing")
+            .help(
+                "write the command that undoes it, `none` when there is nothing to undo, or \
+                 `irreversible` when nothing can",
+            );
+        self.push(found);
+    }
+
     pub(super) fn add_one_of(&mut self, span: Span, what: &str, group: &[&str], hint: &str) {
         let message = format!("{what} needs one of {}", choices(group));
         let mut found = Diagnostic::new(Code::OneOf, span, message).label("none is written");

@@ -15,7 +15,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::definition::saga::Saga;
@@ -91,7 +91,13 @@ fn read_all(
     let catalog_is_whole = !reader.catalogs.iter().any(|file| found.has_errors_in(*file));
     found.silence(&reader.sources);
     found.sort();
-    let library = Library { catalog, catalog_is_whole, sagas, sources: reader.sources };
+    let library = Library {
+        catalog,
+        catalog_is_whole,
+        sagas,
+        lost_keys: reader.lost_keys,
+        sources: reader.sources,
+    };
     (library, found)
 }
 
@@ -118,6 +124,7 @@ struct Reader {
     sources: SourceMap,
     found: Diagnostics,
     catalogs: Vec<FileId>,
+    lost_keys: BTreeSet<FileId>,
 }
 
 impl Reader {
@@ -144,6 +151,9 @@ impl Reader {
         let whole = self.found.iter().skip(before).all(|found| {
             found.severity == Severity::Warning || LOSES_NOTHING.contains(&found.code)
         });
+        if self.found.iter().skip(before).any(|found| found.code == Code::UnknownKey) {
+            self.lost_keys.insert(saga.span.file);
+        }
         whole.then(|| Arc::new(saga))
     }
 }

@@ -81,13 +81,14 @@ impl Object {
             if self.has(key.name) {
                 continue;
             }
-            // Silence about contention and time has its own page: it is the promise of the
-            // language.
+            // Silence about contention, time and undoing has its own page: it is the promise of
+            // the language.
             match (self.mapping.name, key.name) {
                 ("saga", "eviction") | ("eviction", "policy") => {
                     out.add_no_eviction_policy(self.head);
                 }
                 ("saga", "timeout") => out.add_no_deadline(self.head),
+                ("command", "undo") => out.add_no_undo(self.head),
                 _ => out.add_missing_key(key, self.head, self.mapping),
             }
         }

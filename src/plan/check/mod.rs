@@ -1,0 +1,92 @@
+//! The rules that a compiled saga must hold: one rule, one file, one code. Changes no plan.
+
+mod constant_condition;
+mod covers_stranger;
+mod deadline_too_short;
+mod irreversible;
+mod no_bound;
+mod parallel_confused;
+mod pivot_misplaced;
+mod pivot_not_repeatable;
+mod queue_unbounded;
+mod replace_past_pivot;
+mod retry_not_repeatable;
+mod self_trigger;
+mod undo_after_pivot;
+mod undo_dropped;
+mod undo_not_repeatable;
+mod unreachable_step;
+mod unused_save;
+
+use crate::definition::Catalog;
+use crate::diag::Diagnostics;
+use crate::plan::compile::{Compiled, Written};
+use crate::plan::{Step, StepIx, Verb};
+
+/// What a rule looks at.
+pub struct Subject<'a> {
+    /// The saga.
+    pub saga: &'a Compiled<'a>,
+    /// All declarations.
+    pub catalog: &'a Catalog,
+}
+
+/// A rule about one saga.
+type Rule = fn(&Subject<'_>, &mut Diagnostics);
+
+/// Rules about one saga, in the order of their codes.
+const RULES: &[Rule] = &[
+    undo_dropped::check,
+    undo_not_repeatable::check,
+    irreversible::check,
+    undo_after_pivot::check,
+    pivot_not_repeatable::check,
+    retry_not_repeatable::check,
+    covers_stranger::check,
+    pivot_misplaced::check,
+    no_bound::check,
+    deadline_too_short::check,
+    queue_unbounded::check,
+    replace_past_pivot::check,
+    parallel_confused::check,
+    unreachable_step::check,
+    constant_condition::check,
+    unused_save::check,
+];
+
+/// Holds one saga to all rules.
+pub fn saga(subject: &Subject<'_>, out: &mut Diagnostics) {
+    for rule in RULES {
+        rule(subject, out);
+    }
+}
+
+/// Holds all sagas together to the rules that need them all.
+pub fn library(sagas: &[Compiled<'_>], out: &mut Diagnostics) {
+    self_trigger::check(sagas, out);
+}
+
+impl<'a> Subject<'a> {
+    /// Every step with its text.
+    fn steps(&self) -> impl Iterator<Item = (StepIx, &'a Step, &'a Written<'a>)> {
+        let steps = self.saga.plan.steps.iter().zip(&self.saga.written);
+        (0u32..).map(StepIx).zip(steps).map(|(ix, (step, written))| (ix, step, written))
+    }
+
+    fn written(&self, ix: StepIx) -> &'a Written<'a> {
+        &self.saga.written[ix.0 as usize]
+    }
+}
+
+/// The command that a step issues, and whether its target repeats its answer.
+fn issued(step: &Step) -> Option<(&str, bool)> {
+    match &step.verb {
+        Verb::Issue { command, idempotent, .. } => Some((command, *idempotent)),
+        Verb::Await
+        | Verb::Emit { .. }
+        | Verb::Delay(_)
+        | Verb::Group(_)
+        | Verb::Fail(_)
+        | Verb::Done => None,
+    }
+}

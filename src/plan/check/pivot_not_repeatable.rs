@@ -1,0 +1,33 @@
+//! SF307: a step after the pivot that cannot be tried again, though forward is the only way left.
+
+use crate::diag::{Code, Diagnostic, Diagnostics, Span};
+use crate::plan::compile::Passed;
+use crate::plan::outline::Part;
+
+use super::{Subject, issued};
+
+pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
+    for (_, step, written) in subject.steps() {
+        let behind = written.part == Part::Forward && written.pivot != Passed::No;
+        if !behind || step.best_effort {
+            continue;
+        }
+        if let Some((command, false)) = issued(step) {
+            out.add_pivot_not_repeatable(written.step.verb_span, command);
+        }
+    }
+}
+
+impl Diagnostics {
+    fn add_pivot_not_repeatable(&mut self, at: Span, command: &str) {
+        let message = format!(
+            "after the pivot a step is tried until it succeeds, and `{command}` cannot be sent \
+             again: it is not idempotent"
+        );
+        let help = format!(
+            "declare `{command}` with `idempotent: true` if its target repeats answers, or let \
+             the step be `best_effort: true`"
+        );
+        self.push(Diagnostic::new(Code::PivotNotRepeatable, at, message).help(help));
+    }
+}

@@ -1,0 +1,77 @@
+//! SF308: a retry after doubt of a command that may have happened and cannot be sent again.
+
+use crate::definition::step::{Retry, RetryChoice, RetryOn};
+use crate::diag::{Code, Diagnostic, Diagnostics, Span};
+use crate::plan::Verb;
+
+use super::{Subject, issued};
+
+pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
+    let default = subject.saga.saga.defaults.retry.as_ref().map(|retry| &retry.value);
+    for (_, step, written) in subject.steps() {
+        let Some((command, false)) = issued(step) else { continue };
+        let own = written.step.retry.as_ref().filter(|_| !written.by_catalog);
+        let choice = own.map(|retry| &retry.value);
+        let (choice, by_default) = match (choice, default) {
+            (Some(own), _) => (own, false),
+            (None, Some(default)) => (default, true),
+            (None, None) => continue,
+        };
+        let RetryChoice::Retry(retry) = choice else { continue };
+        let Some((at, word)) = in_doubt(retry) else { continue };
+        let issue = match &step.verb {
+            Verb::Issue { .. } => written.step.verb_span,
+            Verb::Await
+            | Verb::Emit { .. }
+            | Verb::Delay(_)
+            | Verb::Group(_)
+            | Verb::Fail(_)
+            | Verb::Done => continue,
+        };
+        if by_default {
+            out.add_default_retry_not_repeatable(issue, at, command, word);
+        } else {
+            out.add_retry_not_repeatable(at, issue, command, word);
+        }
+    }
+}
+
+/// The first word of `on` that tries again after doubt.
+fn in_doubt(retry: &Retry) -> Option<(Span, &'static str)> {
+    retry.on.iter().find_map(|on| match on.value {
+        RetryOn::Timeout => Some((on.span, "timeout")),
+        RetryOn::Unreachable => Some((on.span, "unreachable")),
+        RetryOn::Failed => None,
+    })
+}
+
+impl Diagnostics {
+    fn add_retry_not_repeatable(&mut self, at: Span, issue: Span, command: &str, word: &str) {
+        let message = format!(
+            "after `{word}` nobody knows whether `{command}` happened, and it cannot be sent \
+             again: it is not idempotent"
+        );
+        self.push(
+            Diagnostic::new(Code::RetryNotRepeatable, at, message)
+                .also(issue, "issued here")
+                .help("write `on: [failed]`, or declare the command with `idempotent: true`"),
+        );
+    }
+
+    fn add_default_retry_not_repeatable(
+        &mut self,
+        issue: Span,
+        default: Span,
+        command: &str,
+        word: &str,
+    ) {
+        let message = format!(
+            "the default retry sends `{command}` again after `{word}`, and it is not idempotent"
+        );
+        self.push(
+            Diagnostic::new(Code::RetryNotRepeatable, issue, message)
+                .also(default, "the default")
+                .help("give this step its own `retry` with `on: [failed]`, or `retry: none`"),
+        );
+    }
+}

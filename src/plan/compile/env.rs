@@ -1,0 +1,237 @@
+//! What an expression may read at its place, with its types and with what is surely set. Follows no
+//! control flow itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::exprs::{Place, Stage};
+use super::{Compiler, trigger};
+use crate::definition::Await as AwaitNode;
+use crate::definition::Step as StepNode;
+use crate::definition::saga::TriggerKind;
+use crate::expr::{Env, Field, ObjectType, Path, Presence, Read, Type};
+use crate::plan::flow::Set;
+use crate::plan::outline::Part;
+use crate::plan::types;
+
+/// What may be said of a step's end.
+pub(super) const OUTCOMES: [&str; 6] =
+    ["succeeded", "failed", "in_doubt", "skipped", "compensated", "compensation_failed"];
+
+/// States that `finally` may see.
+const STATES: [&str; 4] = ["completed", "failed", "compensated", "failed_compensation"];
+
+/// Why a saga came to fail \[R16\].
+const CAUSES: [&str; 9] = [
+    "timed_out",
+    "evicted",
+    "cancelled",
+    "action_failed",
+    "fail_step",
+    "unreachable",
+    "fault",
+    "restart",
+    "shutdown",
+];
+
+impl Compiler<'_> {
+    /// The environment of an expression: of steps and variables only those that it reads.
+    pub(super) fn env(&self, place: &Place<'_>, reads: &[Read]) -> Env {
+        let mut roots = BTreeMap::new();
+        let trigger = place.trigger.as_ref().unwrap_or(&self.types.trigger);
+        roots.insert("trigger".to_owned(), Type::Object(trigger.clone()));
+        if let Some(event) = &place.event {
+            roots.insert("event".to_owned(), Type::Object(event.clone()));
+        }
+        match place.stage {
+            Stage::When | Stage::Input => {}
+            Stage::Vars | Stage::Require => {
+                roots.insert("input".to_owned(), Type::Object(self.types.input.clone()));
+            }
+            Stage::Step(_) | Stage::Watch | Stage::Result => {
+                roots.insert("input".to_owned(), Type::Object(self.types.input.clone()));
+                roots.insert("vars".to_owned(), closed(self.vars_of(place, reads)));
+                roots.insert("steps".to_owned(), closed(self.steps_of(place, reads)));
+                roots.insert("saga".to_owned(), closed(self.saga_of(place)));
+            }
+        }
+        Env { roots }
+    }
+
+    fn vars_of(&self, place: &Place<'_>, reads: &[Read]) -> BTreeMap<String, Field> {
+        let mut fields = BTreeMap::new();
+        for name in second(reads, "vars") {
+            let known = self.outline.vars.get(name);
+            let ty = self.types.vars.get(name).cloned().unwrap_or(Type::Dyn);
+            let presence = match (known, place.flow.vars.get(name)) {
+                // That it is unknown is said elsewhere.
+                (None, _) => Presence::Always,
+                (Some(_), Some(set)) => presence(set, &format!("`vars.{name}`"), "is set"),
+                (Some(_), None) => Presence::Unless {
+                    when: Vec::new(),
+                    why: format!("no step before this point sets `vars.{name}`"),
+                },
+            };
+            fields.insert(name.to_owned(), Field { ty, presence });
+        }
+        fields
+    }
+
+    /// Steps that are read, and those whose outcome proves that what is read was set.
+    fn steps_named<'n>(&'n self, place: &'n Place<'_>, reads: &'n [Read]) -> BTreeSet<&'n str> {
+        let mut ids: BTreeSet<&str> = second(reads, "steps").collect();
+        let steps = ids.iter().filter_map(|id| place.flow.steps.get(*id));
+        let vars = second(reads, "vars").filter_map(|name| place.flow.vars.get(name));
+        let proofs: Vec<&str> =
+            steps.chain(vars).flat_map(|set| &set.by).map(String::as_str).collect();
+        ids.extend(proofs);
+        ids
+    }
+
+    fn steps_of(&self, place: &Place<'_>, reads: &[Read]) -> BTreeMap<String, Field> {
+        let mut fields = BTreeMap::new();
+        for id in self.steps_named(place, reads) {
+            let field = match (self.outline.steps.get(id), place.flow.steps.get(id)) {
+                // That it is unknown is said elsewhere.
+                (None, _) => Field { ty: Type::Dyn, presence: Presence::Always },
+                (Some(known), Some(set)) => Field {
+                    ty: closed(self.step_fields(id, known.step, set, place.stage)),
+                    presence: Presence::Always,
+                },
+                (Some(known), None) => Field {
+                    ty: closed(self.step_fields(id, known.step, &Set::default(), place.stage)),
+                    presence: Presence::Unless {
+                        when: Vec::new(),
+                        why: format!("step `{id}` has not ended when this is read"),
+                    },
+                },
+            };
+            fields.insert(id.to_owned(), field);
+        }
+        fields
+    }
+
+    fn step_fields(
+        &self,
+        id: &str,
+        step: &StepNode,
+        set: &Set,
+        stage: Stage,
+    ) -> BTreeMap<String, Field> {
+        let mut fields = BTreeMap::new();
+        let outcome = match stage {
+            // While the saga runs any step may be open, and an open step has no outcome.
+            Stage::Watch => Presence::Unless {
+                when: Vec::new(),
+                why: format!("step `{id}` may be open, and then it has no outcome"),
+            },
+            Stage::When
+            | Stage::Input
+            | Stage::Vars
+            | Stage::Require
+            | Stage::Step(_)
+            | Stage::Result => Presence::Always,
+        };
+        fields.insert(
+            "outcome".to_owned(),
+            Field { ty: words(&OUTCOMES), presence: outcome.clone() },
+        );
+        fields.insert("attempts".to_owned(), Field { ty: Type::Int, presence: outcome });
+        if let Some(echo) = self.echo_of(step) {
+            let presence = presence(set, &format!("`steps.{id}.echo`"), "came");
+            fields.insert("echo".to_owned(), Field { ty: Type::Object(echo), presence });
+        }
+        fields
+    }
+
+    /// What a step's echo holds: the fields common to what may satisfy it; none under `all_of`.
+    fn echo_of(&self, step: &StepNode) -> Option<ObjectType> {
+        let alternatives = match &step.wait.as_ref()?.value {
+            AwaitNode::None | AwaitNode::AllOf(_) => return None,
+            AwaitNode::One(only) => std::slice::from_ref(only),
+            AwaitNode::AnyOf(list) => list,
+        };
+        let fields = |name: &str| match self.catalog.events.get(name) {
+            Some(decl) => types::of_fields(&decl.fields),
+            None => trigger::open_object(),
+        };
+        let all: Vec<ObjectType> =
+            alternatives.iter().map(|one| fields(one.name.value.as_str())).collect();
+        // One unknown event was reported; it should not make every read of the others wrong.
+        if all.iter().any(|one| one.open) {
+            return Some(trigger::open_object());
+        }
+        Some(types::common(&all))
+    }
+
+    fn saga_of(&self, place: &Place<'_>) -> BTreeMap<String, Field> {
+        let always = |ty| Field { ty, presence: Presence::Always };
+        let mut fields = BTreeMap::new();
+        fields.insert("id".to_owned(), always(Type::Int));
+        fields.insert("now".to_owned(), always(Type::String));
+        let triggers = self.saga.trigger.alternatives.iter().map(|one| match &one.kind {
+            TriggerKind::Event { event, .. } => event.value.as_str(),
+            TriggerKind::Call { .. } => "call",
+        });
+        let triggers = Type::Word(triggers.map(str::to_owned).collect());
+        fields.insert("trigger".to_owned(), always(triggers));
+        match place.stage {
+            Stage::Step(Part::Undo) => {
+                fields.insert("state".to_owned(), always(words(&["compensating"])));
+                fields.insert("cause".to_owned(), always(words(&CAUSES)));
+                fields.insert("reason".to_owned(), always(Type::String));
+            }
+            Stage::Step(Part::Finally) => {
+                let why = "a saga that completes has no cause and no reason".to_owned();
+                let state: Path = vec!["saga".into(), "state".into()];
+                let failed = STATES.iter().filter(|state| **state != "completed");
+                let when = failed.map(|word| (state.clone(), (*word).to_owned())).collect();
+                let presence = Presence::Unless { when, why };
+                fields.insert("state".to_owned(), always(words(&STATES)));
+                let cause = Field { ty: words(&CAUSES), presence: presence.clone() };
+                fields.insert("cause".to_owned(), cause);
+                fields.insert("reason".to_owned(), Field { ty: Type::String, presence });
+            }
+            Stage::Step(Part::Forward)
+            | Stage::When
+            | Stage::Input
+            | Stage::Vars
+            | Stage::Require
+            | Stage::Watch
+            | Stage::Result => {}
+        }
+        fields
+    }
+}
+
+/// The names that stand right below a root in what is read.
+pub(super) fn second<'r>(reads: &'r [Read], root: &'r str) -> impl Iterator<Item = &'r str> {
+    let below = reads.iter().filter(move |read| read.path.first().is_some_and(|at| **at == *root));
+    below.filter_map(|read| read.path.get(1)).map(|name| &**name)
+}
+
+fn closed(fields: BTreeMap<String, Field>) -> Type {
+    Type::Object(ObjectType { fields, open: false })
+}
+
+fn words(list: &[&str]) -> Type {
+    Type::Word(list.iter().map(|word| (*word).to_owned()).collect())
+}
+
+/// Whether what was set may be read, and the outcomes that prove it.
+fn presence(set: &Set, what: &str, verb: &str) -> Presence {
+    if set.always {
+        return Presence::Always;
+    }
+    let path = |step: &String| vec!["steps".into(), step.as_str().into(), "outcome".into()];
+    let when: Vec<(Path, String)> =
+        set.by.iter().map(|step| (path(step), "succeeded".to_owned())).collect();
+    let why = match set.by.as_slice() {
+        [] => format!("{what} is not set on every path to here"),
+        [only] => format!("{what} {verb} only when step `{only}` succeeded"),
+        several => {
+            let names: Vec<String> = several.iter().map(|step| format!("`{step}`")).collect();
+            format!("{what} {verb} only when one of the steps {} succeeded", names.join(", "))
+        }
+    };
+    Presence::Unless { when, why }
+}

@@ -1,0 +1,91 @@
+//! What stands around the steps: guards, contention, first variables, the result, what cancels.
+//! Compiles no step.
+
+use std::sync::Arc;
+
+use super::Compiler;
+use super::exprs::{Place, Stage};
+use super::trigger::open_object;
+use crate::definition::saga::Policy as PolicyNode;
+use crate::expr::Template;
+use crate::plan::flow::Flow;
+use crate::plan::{Alternative, Eviction, Policy, Require, types};
+
+impl Compiler<'_> {
+    /// Guards that are checked before anything exists \[R10\].
+    pub(super) fn require(&mut self) -> Vec<Require> {
+        let saga = self.saga;
+        let empty = Flow::start(std::iter::empty());
+        let mut place = Place::new(Stage::Require, &empty).with_facts(self.given.clone());
+        let mut list = Vec::new();
+        for guard in &saga.require {
+            let that = self.condition(&guard.that, &place);
+            let otherwise = self.words(&guard.otherwise, &place);
+            if let Some(that) = that {
+                place = place.proving(&that);
+                list.push(Require { that, otherwise });
+            }
+        }
+        self.given = place.facts;
+        list
+    }
+
+    /// Who gives way \[R17\].
+    pub(super) fn eviction(&mut self) -> Eviction {
+        let eviction = &self.saga.eviction;
+        let empty = Flow::start(std::iter::empty());
+        let place = Place::new(Stage::Require, &empty).with_facts(self.given.clone());
+        let key = eviction.key.iter().filter_map(|key| self.key(key, &place)).collect();
+        Eviction {
+            key,
+            key_is_list: eviction.key_is_list,
+            policy: match eviction.policy.value {
+                PolicyNode::Replace => Policy::Replace,
+                PolicyNode::Refuse => Policy::Refuse,
+                PolicyNode::Ignore => Policy::Ignore,
+                PolicyNode::Queue => Policy::Queue,
+                PolicyNode::Parallel => Policy::Parallel,
+            },
+            queue_max: eviction.queue_max.as_ref().map(|max| max.value),
+        }
+    }
+
+    /// Variables that are set from the start.
+    pub(super) fn vars(&mut self) -> Vec<(Arc<str>, Template)> {
+        let saga = self.saga;
+        let empty = Flow::start(std::iter::empty());
+        let (vars, ty) =
+            self.named(&saga.vars, &Place::new(Stage::Vars, &empty).with_facts(self.given.clone()));
+        for (name, field) in ty.fields {
+            self.note_var_type(&name, field.ty, &saga.vars);
+        }
+        vars
+    }
+
+    /// What a caller gets, read wherever the way forward may end well.
+    pub(super) fn result(&mut self) -> Vec<(Arc<str>, Template)> {
+        let saga = self.saga;
+        let mut ends = std::mem::take(&mut self.ends).into_iter();
+        let Some(first) = ends.next() else { return Vec::new() };
+        let end = ends.fold(first, |all, one| all.meet(&one));
+        self.named(&saga.result, &Place::new(Stage::Result, &end).with_facts(self.given.clone())).0
+    }
+
+    /// What cancels it, at any time.
+    pub(super) fn cancel_on(&mut self, start: &Flow) -> Vec<Alternative> {
+        let saga = self.saga;
+        let flow = self.anywhere(start);
+        let mut list = Vec::new();
+        for one in &saga.cancel_on {
+            let decl = self.event(&one.name);
+            let fields = decl.map_or_else(open_object, |decl| types::of_fields(&decl.fields));
+            let place =
+                Place::new(Stage::Watch, &flow).with_event(fields).with_facts(self.given.clone());
+            let filter = one.filter.as_ref().and_then(|filter| self.condition(filter, &place));
+            let pins = self.pins(one, filter.as_ref());
+            let event = one.name.value.as_str().into();
+            list.push(Alternative { echo: false, event, filter, pins, save: Vec::new() });
+        }
+        list
+    }
+}

@@ -1,0 +1,236 @@
+//! From a definition and the catalog to a plan: names resolved, expressions typed, defaults
+//! applied.
+//! Always makes a plan, also of what is wrong, so that all is found at once; rules about plans are
+//! in `check`.
+
+mod env;
+mod exprs;
+mod head;
+mod payload;
+mod policy;
+mod say;
+mod steps;
+mod trigger;
+mod undo;
+mod wait;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::definition::saga::{self, Saga};
+use crate::definition::step::Step as StepNode;
+use crate::definition::{Catalog, CatalogUndo, CommandDecl, EventDecl, Names};
+use crate::diag::Diagnostics;
+use crate::expr::{Facts, ObjectType, Type};
+use crate::plan::flow::Flow;
+use crate::plan::outline::{Outline, Part};
+use crate::plan::{OnRestart, OnShutdown, Plan, Step, StepIx, library};
+
+/// A plan and what was written, side by side: what the rules look at.
+#[derive(Debug)]
+pub struct Compiled<'a> {
+    /// The plan; not fit to run when anything was found.
+    pub plan: Plan,
+    /// The definition.
+    pub saga: &'a Saga,
+    /// What was written for each step of the plan.
+    pub written: Vec<Written<'a>>,
+    /// All that the definition names.
+    pub outline: Outline<'a>,
+    /// Variables that an expression reads.
+    pub vars_read: BTreeSet<String>,
+    /// The types of `trigger`, for the triggers and of `input` and variables.
+    pub types: Types,
+}
+
+/// Types that hold for the whole saga.
+#[derive(Clone, Debug, Default)]
+pub struct Types {
+    /// `trigger`: what all triggers share.
+    pub trigger: ObjectType,
+    /// `input`.
+    pub input: ObjectType,
+    /// Each variable, as far as it was seen.
+    pub vars: BTreeMap<String, Type>,
+}
+
+/// Where a step of a plan comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'a> {
+    /// Its text; for an undo that the catalog brings, the text of the step that it undoes.
+    pub step: &'a StepNode,
+    /// Whether the catalog brought it.
+    pub by_catalog: bool,
+    /// The part of the saga that it stands in.
+    pub part: Part,
+    /// Whether the pivot lies behind when it runs.
+    pub pivot: Passed,
+    /// Whether it can be reached.
+    pub reachable: bool,
+}
+
+/// Whether the point of no return lies behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Passed {
+    /// It does not.
+    No,
+    /// On some paths.
+    Maybe,
+    /// On all paths.
+    Surely,
+}
+
+/// The state of one compilation.
+struct Compiler<'a> {
+    saga: &'a Saga,
+    catalog: &'a Catalog,
+    outline: Outline<'a>,
+    types: Types,
+    steps: Vec<Step>,
+    written: Vec<Written<'a>>,
+    by_path: BTreeMap<Box<str>, StepIx>,
+    used: Names,
+    undos: Vec<PendingUndo<'a>>,
+    pivot: Passed,
+    /// What trigger and guards have proved: it holds for the whole saga.
+    given: Facts,
+    /// What is known wherever the way forward may end well.
+    ends: Vec<Flow>,
+    vars_read: BTreeSet<String>,
+    echoes_read: BTreeSet<String>,
+    found: Diagnostics,
+}
+
+/// An undo that waits until the whole way forward is known.
+struct PendingUndo<'a> {
+    owner: StepIx,
+    step: &'a StepNode,
+    before: Flow,
+    facts: Facts,
+}
+
+/// Compiles one saga. Everything that is wrong is added to `found`.
+pub fn compile<'a>(
+    saga: &'a Saga,
+    catalog: &'a Catalog,
+    source: &Arc<str>,
+    found: &mut Diagnostics,
+) -> Compiled<'a> {
+    let mut compiler = Compiler {
+        saga,
+        catalog,
+        outline: Outline::of(saga),
+        types: Types::default(),
+        steps: Vec::new(),
+        written: Vec::new(),
+        by_path: BTreeMap::new(),
+        used: Names::default(),
+        undos: Vec::new(),
+        pivot: Passed::No,
+        given: Facts::default(),
+        ends: Vec::new(),
+        vars_read: BTreeSet::new(),
+        echoes_read: BTreeSet::new(),
+        found: Diagnostics::default(),
+    };
+    let compiled = compiler.run(source);
+    found.append(compiler.found);
+    Compiled {
+        plan: compiled,
+        saga,
+        written: compiler.written,
+        outline: compiler.outline,
+        vars_read: compiler.vars_read,
+        types: compiler.types,
+    }
+}
+
+impl Compiler<'_> {
+    fn run(&mut self, source: &Arc<str>) -> Plan {
+        self.report_doubles();
+        let trigger = self.trigger();
+        let require = self.require();
+        let eviction = self.eviction();
+        let vars = self.vars();
+        let start = Flow::start(self.saga.vars.iter().map(|var| var.name.value.as_str()));
+        let main = self.forward(start.clone());
+        self.compile_undos();
+        let finally = self.finally(&start);
+        let result = self.result();
+        let cancel_on = self.cancel_on(&start);
+        self.mark_echoes();
+        let (events, commands) = self.declarations();
+        let catalog = self.catalog.subset_json(&self.used);
+        let waits_for_events = !cancel_on.is_empty() || self.steps.iter().any(waits_for_events);
+        Plan {
+            name: self.saga.name.value.as_str().into(),
+            hash: library::hash(source, &catalog),
+            doc: self.saga.doc.as_ref().map(|doc| doc.value.clone()).unwrap_or_default(),
+            source: source.clone(),
+            catalog: catalog.into(),
+            trigger,
+            require,
+            eviction,
+            timeout: self.saga.timeout.value.millis(),
+            vars,
+            steps: std::mem::take(&mut self.steps),
+            main,
+            finally,
+            result,
+            cancel_on,
+            on_restart: match self.saga.on_restart {
+                saga::OnRestart::Resume => OnRestart::Resume,
+                saga::OnRestart::Compensate => OnRestart::Compensate,
+                saga::OnRestart::Fail => OnRestart::Fail,
+            },
+            on_shutdown: match self.saga.on_shutdown {
+                saga::OnShutdown::Park => OnShutdown::Park,
+                saga::OnShutdown::Cancel => OnShutdown::Cancel,
+            },
+            by_path: std::mem::take(&mut self.by_path),
+            waits_for_events,
+            events,
+            commands,
+        }
+    }
+
+    fn report_doubles(&mut self) {
+        for (id, second, first) in std::mem::take(&mut self.outline.twice) {
+            self.found.add_duplicate_step(id, second, first);
+        }
+    }
+
+    /// The declarations of what it names, and of all that may answer or undo its commands.
+    fn declarations(&mut self) -> (Declared<EventDecl>, Declared<CommandDecl>) {
+        let mut commands = BTreeMap::new();
+        let mut open: Vec<Arc<str>> = self.used.commands.iter().cloned().collect();
+        while let Some(name) = open.pop() {
+            let Some(decl) = self.catalog.commands.get(&name).cloned() else { continue };
+            self.used.events.extend(decl.echoes.iter().chain(&decl.failures).cloned());
+            if let CatalogUndo::Command(undo) = &decl.undo
+                && !commands.contains_key(undo)
+            {
+                open.push(undo.clone());
+            }
+            commands.insert(name, decl);
+        }
+        let events = self.used.events.iter().filter_map(|name| {
+            self.catalog.events.get(name).map(|decl| (name.clone(), decl.clone()))
+        });
+        (events.collect(), commands)
+    }
+
+    /// The echo of a step is kept only where an expression reads it.
+    fn mark_echoes(&mut self) {
+        for step in &mut self.steps {
+            step.echo_is_read = self.echoes_read.contains(&*step.path);
+        }
+    }
+}
+
+type Declared<T> = BTreeMap<Arc<str>, Arc<T>>;
+
+fn waits_for_events(step: &Step) -> bool {
+    let awaited = step.wait.iter().flat_map(|wait| &wait.alternatives);
+    awaited.chain(step.fail_on.iter().map(|entry| &entry.on)).any(|one| !one.echo)
+}

@@ -1,0 +1,206 @@
+//! What undoes a step: the author's `compensate`, else the catalog's `undo`. Whether it may stand
+//! there is judged by rules.
+
+use std::sync::Arc;
+
+use super::payload::issue_of;
+use super::steps::Way;
+use super::wait::answer;
+use super::{Compiler, Passed, PendingUndo, Written};
+use crate::definition::CommandDecl;
+use crate::definition::catalog::CatalogUndo;
+use crate::definition::step::{Compensate, Verb as VerbNode};
+use crate::diag::At;
+use crate::expr::{self, Template};
+use crate::plan::flow::{Flow, Set};
+use crate::plan::outline::{self, Part};
+use crate::plan::{Await, Body, FailOn, OnTimeout, Step, StepIx, Undo, Verb, types};
+use crate::time::Millis;
+
+/// What an undo undoes.
+#[derive(Clone, Debug)]
+pub(super) struct Undone {
+    /// The id of the step.
+    pub id: String,
+    /// Variables that the step itself saves.
+    pub saved: Vec<String>,
+    /// The step's timeout, which bounds an undo that has no other.
+    pub timeout: Option<Millis>,
+}
+
+impl<'a> Compiler<'a> {
+    /// Compiles all undos, now that every step and variable of the way forward is known.
+    pub(super) fn compile_undos(&mut self) {
+        for pending in std::mem::take(&mut self.undos) {
+            let undo = self.undo_of(&pending);
+            if let Undo::Step { covers, .. } = &undo {
+                for covered in covers {
+                    self.steps[covered.0 as usize].covered_by = Some(pending.owner);
+                }
+            }
+            self.steps[pending.owner.0 as usize].undo = undo;
+        }
+    }
+
+    fn undo_of(&mut self, pending: &PendingUndo<'a>) -> Undo {
+        let node = pending.step;
+        match node.compensate.as_ref().map(|compensate| &compensate.value) {
+            Some(Compensate::None) => Undo::Nothing,
+            Some(Compensate::Step { step, covers }) => {
+                let (flow, way) = self.way_of(pending);
+                let step = self.undo_step(step, pending.owner, flow, &way);
+                Undo::Step { step, covers: self.covers(covers, pending.owner) }
+            }
+            // Past the pivot there is no way back; on some paths only, the interpreter knows.
+            None if self.written[pending.owner.0 as usize].pivot == Passed::Surely => Undo::Nothing,
+            None => self.undo_by_catalog(pending),
+        }
+    }
+
+    /// What can be read in an undo: the point before its step, and the doubt about all that came
+    /// later.
+    fn way_of(&self, pending: &PendingUndo<'a>) -> (Flow, Way) {
+        let node = pending.step;
+        let owner = &self.steps[pending.owner.0 as usize];
+        let mut flow = self.anywhere(&pending.before);
+        let wait = node.wait.as_ref().map(|wait| &wait.value);
+        let saved: Vec<String> = wait
+            .map(|wait| outline::saved(wait).into_iter().map(str::to_owned).collect())
+            .unwrap_or_default();
+        let id = node.id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
+        for var in &saved {
+            let surely = wait.is_some_and(|wait| outline::surely_saved(wait).contains(&&**var));
+            let set = if surely { Set::when(&id) } else { Set::default() };
+            flow.vars.insert(var.clone(), set);
+        }
+        let undone = Some(Undone { id, saved, timeout: owner.timeout });
+        (flow, Way { part: Part::Undo, facts: pending.facts.clone(), undone })
+    }
+
+    /// The flow, with every other step and variable of the saga as something that may have come
+    /// about.
+    pub(super) fn anywhere(&self, flow: &Flow) -> Flow {
+        let mut flow = flow.clone();
+        flow.live = true;
+        for (id, known) in &self.outline.steps {
+            if known.part == Part::Forward && !flow.steps.contains_key(*id) {
+                flow.steps.insert((*id).to_owned(), Set::when(id));
+            }
+        }
+        for (name, known) in &self.outline.vars {
+            let by = known.by.iter().map(|id| (*id).to_owned()).collect();
+            flow.vars.entry((*name).to_owned()).or_insert(Set { always: false, by });
+        }
+        flow
+    }
+
+    fn covers(&mut self, names: &[At<String>], owner: StepIx) -> Vec<StepIx> {
+        let mut covers = Vec::new();
+        for name in names {
+            let known = self.outline.steps.get(name.value.as_str());
+            let ix = self.by_path.get(name.value.as_str());
+            match (known, ix) {
+                (Some(known), Some(ix)) if known.part == Part::Forward => covers.push(*ix),
+                (Some(_) | None, _) => {
+                    let own = self.steps[owner.0 as usize].path.clone();
+                    self.found.add_covers_unknown(name, &own, &self.outline);
+                }
+            }
+        }
+        covers
+    }
+
+    /// The catalog's `undo` of the step's command, if it has one.
+    fn undo_by_catalog(&mut self, pending: &PendingUndo<'a>) -> Undo {
+        let VerbNode::Issue { command, .. } = &pending.step.verb else { return Undo::Nothing };
+        let Some(decl) = self.catalog.commands.get(command.value.as_str()).cloned() else {
+            return Undo::Nothing;
+        };
+        let CatalogUndo::Command(undo) = &decl.undo else { return Undo::Nothing };
+        let Some(undo) = self.catalog.commands.get(undo).cloned() else { return Undo::Nothing };
+        let with = self.undo_payload(pending, &decl, &undo);
+        let timeout = match &self.saga.defaults.timeout {
+            Some(default) => default.value.millis(),
+            None => self.steps[pending.owner.0 as usize].timeout,
+        };
+        let alternatives: Vec<_> = undo.echoes.iter().map(answer).collect();
+        let waits = !alternatives.is_empty();
+        let verb = issue_of(&undo, with);
+        let path: Arc<str> = format!("{}.undo", self.steps[pending.owner.0 as usize].path).into();
+        let step = StepIx(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
+        self.by_path.entry((&*path).into()).or_insert(step);
+        self.written.push(Written {
+            step: pending.step,
+            by_catalog: true,
+            part: Part::Undo,
+            pivot: Passed::No,
+            reachable: true,
+        });
+        let failures = undo.failures.iter();
+        self.steps.push(Step {
+            path,
+            body: Body::Undo(pending.owner),
+            position: 0,
+            retry: self.default_retry(&verb),
+            verb,
+            condition: None,
+            wait: waits.then_some(Await { all: false, alternatives }),
+            fail_on: failures.map(|on| FailOn { on: answer(on), reason: None }).collect(),
+            timeout: timeout.filter(|_| waits),
+            on_timeout: OnTimeout::Fail,
+            undo: Undo::Nothing,
+            covered_by: None,
+            pivot: false,
+            best_effort: false,
+            echo_is_read: false,
+        });
+        Undo::Step { step, covers: Vec::new() }
+    }
+
+    /// The undo's fields: those of the same names, with the very values that the command was issued
+    /// with.
+    fn undo_payload(
+        &mut self,
+        pending: &PendingUndo<'a>,
+        decl: &CommandDecl,
+        undo: &CommandDecl,
+    ) -> Vec<(Arc<str>, Template)> {
+        let VerbNode::Issue { command, with, .. } = &pending.step.verb else { return Vec::new() };
+        let path = self.steps[pending.owner.0 as usize].path.clone();
+        let mut payload = Vec::new();
+        for field in &undo.fields.list {
+            let declared = decl.fields.get(&field.name);
+            let given = with.iter().any(|one| *one.name.value == *field.name)
+                || declared.is_some_and(|own| own.default.is_some());
+            if !given {
+                if field.required {
+                    self.found.add_undo_lacks_field(pending.step.head(), command, undo, field);
+                }
+                continue;
+            }
+            let own = declared.map(|own| expr::json_schema_type(&own.schema));
+            let wanted = expr::json_schema_type(&field.schema);
+            if let Some(own) = own.filter(|own| !types::fits(own, &wanted)) {
+                self.found.add_wrong_type(command.span, &undo.name, field, &own);
+            }
+            let text = format!("steps.{path}.with.{}", field.name);
+            let value =
+                expr::parse(&text).expect("an id and a field name are names by their grammar");
+            payload.push((field.name.clone(), Template::Whole(value)));
+        }
+        payload
+    }
+
+    /// The defaults' retry for a step that says none.
+    fn default_retry(&self, verb: &Verb) -> Option<crate::plan::Retry> {
+        super::policy::of_choice(&self.saga.defaults.retry.as_ref()?.value, verb)
+    }
+
+    /// What can be read in `finally`: nothing of the way forward is sure.
+    pub(super) fn finally(&mut self, start: &Flow) -> Vec<StepIx> {
+        let way = Way { part: Part::Finally, facts: self.given.clone(), undone: None };
+        let saga = self.saga;
+        let flow = self.anywhere(start);
+        self.list(&saga.finally, Body::Finally, "", flow, &way).0
+    }
+}

@@ -1,0 +1,181 @@
+//! Waits: what may answer a step, what fails it, and the index keys of `event` waits. Times them
+//! not at all.
+
+use std::sync::Arc;
+
+use super::Compiler;
+use super::exprs::Place;
+use super::trigger::open_object;
+use crate::definition::step::{Step as StepNode, Verb as VerbNode};
+use crate::definition::{
+    Alternative as AlternativeNode, Await as AwaitNode, CommandDecl, EventDecl, Source,
+};
+use crate::diag::At;
+use crate::expr::{self, Pin};
+use crate::plan::{Alternative, Await, FailOn, types};
+
+/// What a pin may compare a field of `event` with; a literal says nothing of this saga.
+pub(super) const BOUND: [&str; 4] = ["trigger", "input", "vars", "steps"];
+
+impl Compiler<'_> {
+    /// What satisfies the step.
+    pub(super) fn wait(
+        &mut self,
+        node: &StepNode,
+        command: Option<&CommandDecl>,
+        place: &Place<'_>,
+    ) -> Option<Await> {
+        let Some(wait) = &node.wait else {
+            if let (VerbNode::Issue { command: name, .. }, Some(command)) = (&node.verb, command)
+                && !command.echoes.is_empty()
+            {
+                self.found.add_await_not_said(name.span, command);
+            }
+            return None;
+        };
+        let all = match &wait.value {
+            AwaitNode::None => return None,
+            AwaitNode::One(_) | AwaitNode::AnyOf(_) => false,
+            AwaitNode::AllOf(_) => true,
+        };
+        let alternatives = wait.value.alternatives();
+        let alternatives =
+            alternatives.iter().map(|one| self.alternative(one, node, command, place)).collect();
+        Some(Await { all, alternatives })
+    }
+
+    /// What fails the step: what the author says, then what the catalog adds.
+    pub(super) fn fail_on(
+        &mut self,
+        node: &StepNode,
+        command: Option<&CommandDecl>,
+        place: &Place<'_>,
+    ) -> Vec<FailOn> {
+        let mut list = Vec::new();
+        for entry in &node.fail_on {
+            let on = self.alternative(&entry.on, node, command, place);
+            let reason = entry.reason.as_ref().map(|reason| {
+                let place = self.at_event(&entry.on, &on, place);
+                self.words(reason, &place)
+            });
+            list.push(FailOn { on, reason });
+        }
+        let awaited = node.wait.iter().flat_map(|wait| wait.value.alternatives());
+        let named = awaited.chain(node.fail_on.iter().map(|entry| &entry.on));
+        let named: Vec<&str> = named.map(|one| one.name.value.as_str()).collect();
+        for failure in command.iter().flat_map(|command| &command.failures) {
+            if !named.contains(&&**failure) {
+                list.push(FailOn { on: answer(failure), reason: None });
+            }
+        }
+        list
+    }
+
+    fn alternative(
+        &mut self,
+        one: &AlternativeNode,
+        node: &StepNode,
+        command: Option<&CommandDecl>,
+        place: &Place<'_>,
+    ) -> Alternative {
+        let decl = self.event(&one.name);
+        let echo = match one.source {
+            Source::Echo => true,
+            Source::Event => false,
+        };
+        if echo && decl.is_some() {
+            self.hold_to_answers(one, node, command);
+        }
+        let fields = decl.map_or_else(open_object, |decl| types::of_fields(&decl.fields));
+        let place = place.clone().with_event(fields);
+        let filter = one.filter.as_ref().and_then(|filter| self.condition(filter, &place));
+        let pins = if echo { Vec::new() } else { self.pins(one, filter.as_ref()) };
+        let place = match &filter {
+            Some(filter) => place.proving(filter),
+            None => place,
+        };
+        let (save, saved) = self.named(&one.save, &place);
+        for (name, field) in saved.fields {
+            self.note_var_type(&name, field.ty, &one.save);
+        }
+        Alternative { echo, event: one.name.value.as_str().into(), filter, pins, save }
+    }
+
+    /// What can be read once an alternative came.
+    fn at_event<'f>(
+        &self,
+        one: &AlternativeNode,
+        compiled: &Alternative,
+        place: &Place<'f>,
+    ) -> Place<'f> {
+        let decl = self.catalog.events.get(one.name.value.as_str());
+        let fields = decl.map_or_else(open_object, |decl| types::of_fields(&decl.fields));
+        let place = place.clone().with_event(fields);
+        match &compiled.filter {
+            Some(filter) => place.proving(filter),
+            None => place,
+        }
+    }
+
+    /// An echo must be among what the command may answer.
+    fn hold_to_answers(
+        &mut self,
+        one: &AlternativeNode,
+        node: &StepNode,
+        command: Option<&CommandDecl>,
+    ) {
+        let VerbNode::Issue { command: name, .. } = &node.verb else {
+            self.found.add_nothing_issued(&one.name);
+            return;
+        };
+        let Some(command) = command else { return };
+        let mut answers = command.echoes.iter().chain(&command.failures);
+        if !answers.any(|answer| **answer == *one.name.value) {
+            self.found.add_never_answered(&one.name, command, name.span);
+        }
+    }
+
+    /// The index keys of an `event` wait; one arm without a pin would match any saga's event.
+    pub(super) fn pins(
+        &mut self,
+        one: &AlternativeNode,
+        filter: Option<&crate::expr::Ast>,
+    ) -> Vec<Pin> {
+        match (&one.filter, filter) {
+            (None, _) => {
+                self.found.add_no_identity(one.name.span, &one.name.value);
+                Vec::new()
+            }
+            // It could not be read, which was said.
+            (Some(_), None) => Vec::new(),
+            (Some(text), Some(filter)) => expr::pins(filter, &BOUND).unwrap_or_else(|| {
+                self.found.add_no_identity(text.span, &one.name.value);
+                Vec::new()
+            }),
+        }
+    }
+
+    /// An event that may trigger, be awaited or be emitted.
+    pub(super) fn event(&mut self, name: &At<String>) -> Option<Arc<EventDecl>> {
+        let Some(decl) = self.catalog.events.get(name.value.as_str()) else {
+            self.found.add_unknown_event(name, self.catalog);
+            return None;
+        };
+        if decl.bracket {
+            self.found.add_bracket_event(name);
+        }
+        self.used.events.insert(decl.name.clone());
+        Some(decl.clone())
+    }
+}
+
+/// An alternative for an answer that needs no further word.
+pub(super) fn answer(event: &Arc<str>) -> Alternative {
+    Alternative {
+        echo: true,
+        event: event.clone(),
+        filter: None,
+        pins: Vec::new(),
+        save: Vec::new(),
+    }
+}

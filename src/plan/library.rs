@@ -1,0 +1,113 @@
+//! Many definitions to plans, and one definition out of the log. Opens no file.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::Plan;
+use super::check;
+use super::compile::{self, Compiled};
+use crate::definition::read::load_kept;
+use crate::definition::{Catalog, Library, Saga};
+use crate::diag::{Code, Diagnostic, Diagnostics, Family, SourceMap};
+use crate::ids::DefinitionHash;
+
+/// Compiles and checks all sagas of a library, each as if the others were right. The plans are
+/// those of
+/// sagas in which nothing wrong was found here; the caller still asks for findings of reading them.
+#[must_use]
+pub fn compile_library(library: &Library) -> (Vec<Arc<Plan>>, Diagnostics) {
+    let mut found = Diagnostics::default();
+    let mut compiled = Vec::new();
+    for saga in &library.sagas {
+        let source = source(saga, &library.sources);
+        compiled.push(compile_one(saga, &library.catalog, &source, &mut found));
+    }
+    check::library(&compiled, &mut found);
+    if !library.catalog_is_whole {
+        // What is missing may have been declared where it could not be read: that was said.
+        found = found.into_iter().filter(|one| !is_about_names(one)).collect();
+    }
+    // What a key that nobody knows should have said is not asked for again.
+    let lost = |one: &Diagnostic| library.lost_keys.contains(&one.primary().file);
+    found = found.into_iter().filter(|one| !(lost(one) && misses_a_key(one.code))).collect();
+    found.sort();
+    let plans = compiled.into_iter().filter(|one| !found.has_errors_in(one.saga.span.file));
+    (plans.map(|one| Arc::new(one.plan)).collect(), found)
+}
+
+fn compile_one<'a>(
+    saga: &'a Saga,
+    catalog: &'a Catalog,
+    source: &Arc<str>,
+    found: &mut Diagnostics,
+) -> Compiled<'a> {
+    let compiled = compile::compile(saga, catalog, source, found);
+    check::saga(&check::Subject { saga: &compiled, catalog }, found);
+    compiled
+}
+
+/// Compiles a saga as it was kept in the log with the declarations that it uses \[L4\]. Rules are
+/// not asked
+/// again: what ran under an older version goes on running.
+///
+/// # Errors
+///
+/// What makes the text unusable: it cannot be read, names something unknown, or holds an expression
+/// that
+/// cannot be parsed.
+pub fn compile_stored(name: &str, source: &str, catalog: &str) -> Result<Arc<Plan>, Diagnostics> {
+    let (library, mut found) = load_kept(source, catalog);
+    let Some(saga) = library.sagas.first().filter(|saga| saga.name.value == name) else {
+        return Err(found);
+    };
+    let source: Arc<str> = source.into();
+    let compiled = compile::compile(saga, &library.catalog, &source, &mut found);
+    let unusable: Diagnostics = found.into_iter().filter(makes_unusable).collect();
+    if unusable.has_errors() { Err(unusable) } else { Ok(Arc::new(compiled.plan)) }
+}
+
+fn is_about_names(one: &Diagnostic) -> bool {
+    one.code.family() == Family::Names || one.code == Code::ExprUnknownField
+}
+
+/// Whether the finding may only say that something is not there.
+fn misses_a_key(code: Code) -> bool {
+    [
+        Code::MissingField,
+        Code::AwaitNotSaid,
+        Code::NothingIssued,
+        Code::UndoLacksField,
+        Code::NoBound,
+        Code::QueueUnbounded,
+        Code::UnusedSave,
+    ]
+    .contains(&code)
+}
+
+fn makes_unusable(one: &Diagnostic) -> bool {
+    match one.code.family() {
+        Family::Text | Family::Names => true,
+        Family::Expressions => one.code == Code::ExprSyntax,
+        Family::Undoing | Family::Time | Family::Contention | Family::Shape | Family::Lint => false,
+    }
+}
+
+fn source(saga: &Saga, sources: &SourceMap) -> Arc<str> {
+    sources.get(saga.span.file).map_or_else(|| "".into(), |source| Arc::clone(&source.text))
+}
+
+/// The content hash of a definition's text and the declarations that it uses \[L4\].
+pub(super) fn hash(source: &str, catalog: &str) -> DefinitionHash {
+    let mut digest = Sha256::new();
+    // The length first, so that no text can be moved from one part into the other.
+    digest.update((source.len() as u64).to_be_bytes());
+    digest.update(source);
+    digest.update(catalog);
+    let mut hex = String::with_capacity(64);
+    for byte in digest.finalize() {
+        write!(hex, "{byte:02x}").expect("a String takes all that is written to it");
+    }
+    DefinitionHash(hex.into())
+}

@@ -1,0 +1,117 @@
+//! Whatever becomes of a definition's text, reading and compiling it says so and never panics.
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use sagaflow::definition::read::load;
+use sagaflow::diag::render;
+use sagaflow::plan::{compile_library, compile_stored};
+
+/// One change of a text, by lines; numbers are taken modulo what there is.
+#[derive(Clone, Debug)]
+enum Edit {
+    Delete(usize),
+    Repeat(usize),
+    Swap(usize, usize),
+    /// A line is replaced by one of another file.
+    Graft(usize, usize, usize),
+    /// A word of a line is replaced by a word of another line.
+    Word(usize, usize),
+    Cut(usize, usize),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let n = 0usize..4096;
+    prop_oneof![
+        n.clone().prop_map(Edit::Delete),
+        n.clone().prop_map(Edit::Repeat),
+        (n.clone(), n.clone()).prop_map(|(a, b)| Edit::Swap(a, b)),
+        (n.clone(), n.clone(), n.clone()).prop_map(|(a, b, c)| Edit::Graft(a, b, c)),
+        (n.clone(), n.clone()).prop_map(|(a, b)| Edit::Word(a, b)),
+        (n.clone(), n).prop_map(|(a, b)| Edit::Cut(a, b)),
+    ]
+}
+
+/// Paths and texts.
+type Files = Vec<(String, String)>;
+
+/// The shipped definitions, catalogs first.
+fn shipped() -> (Files, Files) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
+    let mut files: Files = fs::read_dir(directory)
+        .expect("the shipped sagas are in the repository")
+        .map(|entry| entry.expect("the directory can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("a shipped file is text");
+            (path.to_string_lossy().into_owned(), text)
+        })
+        .collect();
+    files.sort();
+    files.into_iter().partition(|(path, _)| path.ends_with(".catalog.yaml"))
+}
+
+fn apply(lines: &mut Vec<String>, edit: &Edit, all: &[(String, String)]) {
+    if lines.is_empty() {
+        return;
+    }
+    let len = lines.len();
+    match *edit {
+        Edit::Delete(at) => {
+            lines.remove(at % len);
+        }
+        Edit::Repeat(at) => lines.insert(at % len, lines[at % len].clone()),
+        Edit::Swap(a, b) => lines.swap(a % len, b % len),
+        Edit::Graft(at, file, line) => {
+            let other: Vec<&str> = all[file % all.len()].1.lines().collect();
+            lines[at % len] = other[line % other.len()].to_owned();
+        }
+        Edit::Word(at, from) => {
+            let words: Vec<String> =
+                lines[from % len].split_whitespace().map(str::to_owned).collect();
+            let Some(word) = words.get(from % words.len().max(1)) else { return };
+            let line = lines[at % len].clone();
+            let old: Vec<&str> = line.split_whitespace().collect();
+            if let Some(target) = old.get(from % old.len().max(1)) {
+                lines[at % len] = line.replacen(target, word, 1);
+            }
+        }
+        Edit::Cut(at, keep) => {
+            let kept: String = lines[at % len].chars().take(keep % 80).collect();
+            lines[at % len] = kept;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_mangled_definition_is_refused_in_words(
+        which in 0usize..64,
+        edits in prop::collection::vec(edit(), 1..6),
+    ) {
+        let (catalogs, sagas) = shipped();
+        let (path, text) = &sagas[which % sagas.len()];
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        for edit in &edits {
+            apply(&mut lines, edit, &sagas);
+        }
+        let mangled = lines.join("\n");
+        let mut files: Vec<(String, Vec<u8>)> =
+            catalogs.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
+        files.push((path.clone(), mangled.into_bytes()));
+        let (library, mut found) = load(files);
+        let (plans, wrong) = compile_library(&library);
+        found.append(wrong);
+        // Every finding can be shown, so every span lies in its file.
+        let _ = render::human(&found, &library.sources, false);
+        // What reading found forbids loading, too.
+        for plan in plans.iter().filter(|_| !found.has_errors()) {
+            let again = compile_stored(&plan.name, &plan.source, &plan.catalog);
+            let again = again.map(|again| again.hash.clone());
+            prop_assert_eq!(again, Ok(plan.hash.clone()), "what was kept is another plan");
+        }
+    }
+}
