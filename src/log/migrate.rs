@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ const APPLICATION_ID: i64 = 0x7361_6761;
 /// Bytes of a page of a new log. With 4,096 a turn of one saga is a twentieth cheaper, and a turn
 /// of a thousand a sixth dearer (`cargo bench -- log`).
 const PAGE_BYTES: i64 = 8_192;
+/// How long a reader waits for one that just recovers the file, in milliseconds.
+const READER_BUSY_MS: i64 = 2_000;
 /// Bytes of the header of an SQLite file.
 const HEADER_BYTES: usize = 100;
 
@@ -78,11 +81,53 @@ pub(super) fn writer_flags() -> OpenFlags {
 }
 
 /// Opens the file for reading alone. Closing it never checkpoints, so the files stay as they are.
-pub(super) fn open_read_only(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+///
+/// Even a reader needs the -shm file, and so cannot have it where it may not write. A log without a
+/// -wal can be read without one; nobody writes it, or there would be a -wal.
+pub(super) fn open_read_only(path: &Path) -> Result<Connection, OpenError> {
+    let refused = match read_through(path, OpenFlags::empty()) {
+        Ok(connection) => return Ok(connection),
+        Err(error) => error,
+    };
+    let code = refused.sqlite_error_code();
+    if !matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) {
+        return Err(explain(path, &refused));
+    }
+    let wal = beside(path, "-wal");
+    if fs::metadata(&wal).is_ok_and(|waiting| waiting.len() > 0) {
+        let why = format!(
+            "its newest records are in {}, and only who may write the directory can read them \
+             there; copy the directory and give the copy as --data",
+            wal.display()
+        );
+        return Err(OpenError::Access { path: path.to_owned(), why });
+    }
+    read_through(&immutable(path), OpenFlags::SQLITE_OPEN_URI)
+        .map_err(|error| explain(path, &error))
+}
+
+fn read_through(path: &Path, more: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let connection = Connection::open_with_flags(path, flags)?;
     harden(&connection)?;
+    connection.pragma_update(None, "busy_timeout", READER_BUSY_MS)?;
+    // SQLite opens a file when it is first read.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)
+}
+
+/// The URI by which SQLite reads a file that nobody changes.
+fn immutable(path: &Path) -> PathBuf {
+    let mut uri = OsString::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte).to_string()),
+            _ if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte).to_string()),
+            _ => uri.push(format!("%{byte:02X}")),
+        }
+    }
+    uri.push("?immutable=1");
+    PathBuf::from(uri)
 }
 
 /// Makes the connection safe on a file that a stranger may have written, and its statements stable.
@@ -113,10 +158,9 @@ pub(super) fn inspect(path: &Path) -> Result<i64, OpenError> {
     newest_known(path, word(60))?;
     whole(path, word(28) * page_size(&header))?;
     // The header may be older than the -wal beside it; only SQLite can read both together.
-    let format = open_read_only(path).and_then(|connection| {
-        connection.pragma_query_value(None, "user_version", |row| row.get(0))
-    });
-    let format = format.map_err(|error| explain(path, &error))?;
+    let format = open_read_only(path)?
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|error| explain(path, &error))?;
     newest_known(path, format)?;
     Ok(format)
 }

@@ -9,9 +9,6 @@ use crate::log::error::OpenError;
 use crate::log::migrate::{FORMAT, explain, inspect, open_read_only};
 use crate::log::read::OnSqlite;
 
-/// How long a writer that is just recovering the file is waited for, in milliseconds.
-const BUSY_MS: i64 = 2_000;
-
 /// The log of a launcher that another process is, or that is dead.
 #[derive(Debug)]
 pub struct LogReader {
@@ -37,16 +34,13 @@ impl LogReader {
             );
             return Err(OpenError::Access { path: path.to_owned(), why });
         }
-        let opened = (|| {
-            let connection = open_read_only(path)?;
-            connection.pragma_update(None, "busy_timeout", BUSY_MS)?;
-            connection.prepare_cached("SELECT seq, n, saga_id, at, body FROM fact")?;
-            Ok(connection)
-        })();
-        match opened {
-            Ok(connection) => Ok(LogReader { connection }),
-            Err(error) => Err(explain(path, &error)),
+        let connection = open_read_only(path)?;
+        // A file that lacks a table of ours is found out here and not in the middle.
+        match connection.prepare("SELECT 1 FROM fact, saga, definition, mark, world") {
+            Ok(_) => {}
+            Err(error) => return Err(explain(path, &error)),
         }
+        Ok(LogReader { connection })
     }
 }
 

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use super::{NOON, Scratch, births, commit, free, note, open_sagas, row, rows_since};
 use crate::ids::{SagaId, Seq};
-use crate::log::{AppendError, Filter, Log, LogRead, ReadError, Row, SqliteLog, StoredSaga, Turn};
+use crate::log::{
+    AppendError, Filter, Log, LogRead, LogReader, ReadError, Row, SqliteLog, StoredSaga, Turn,
+};
 
 /// A turn that needs some pages.
 fn bulky(seq: u64) -> Turn {
@@ -77,6 +79,14 @@ impl SmallDisk {
     }
 }
 
+impl SmallDisk {
+    /// From now on nothing can be written there, by nobody.
+    fn freeze(&self) {
+        let done = Command::new("mount").args(["-o", "remount,ro"]).arg(&self.at).status();
+        assert!(done.is_ok_and(|done| done.success()), "the disk cannot be frozen");
+    }
+}
+
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _left_mounted = Command::new("umount").arg("--lazy").arg(&self.at).status();
@@ -92,6 +102,27 @@ fn l7_a_really_full_disk_is_told_from_a_broken_one() {
     let mut log = SqliteLog::open(&disk.at.join("log.db")).expect("the log opens");
     l7_holds(&mut log, |_| fs::remove_file(&ballast).expect("the ballast is removed"));
     drop(log);
+}
+
+/// `ps` on a dead launcher's directory that the asker may not write, or on a read-only copy.
+#[test]
+fn a_log_is_read_where_nothing_can_be_written() {
+    let scratch = Scratch::new();
+    let Some(disk) = SmallDisk::new(scratch.directory.path().join("100% disk?")) else { return };
+    let (closed, killed) = (disk.at.join("closed.db"), disk.at.join("killed.db"));
+    let mut log = scratch.open();
+    commit(&mut log, &births(1, NOON, &[1]));
+    fs::copy(scratch.path(), &killed).expect("the log is copied");
+    let wal = |path: &Path| format!("{}-wal", path.display());
+    fs::copy(wal(&scratch.path()), wal(&killed)).expect("the -wal is copied");
+    Box::new(log).close().expect("the log is closed");
+    fs::copy(scratch.path(), &closed).expect("the log is copied");
+    disk.freeze();
+
+    let reader = LogReader::open(&closed).expect("a closed log is read");
+    assert_eq!(rows_since(&reader, 0).len(), 1);
+    let said = LogReader::open(&killed).expect_err("its -wal cannot be read").to_string();
+    assert!(said.contains("copy the directory and give the copy as --data"), "{said}");
 }
 
 /// Others are never waited for twice: who holds the lock is a stranger, and the launcher ends.
