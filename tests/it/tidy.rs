@@ -146,7 +146,9 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
         let indent = &line[..line.len() - code.len()];
         let end = format!("{indent}}}");
         let length = lines[i..].iter().position(|l| **l == end);
-        if let Some(length) = length.filter(|_| !code.ends_with(['}', ';'])) {
+        // A test may be one long table.
+        let is_test = i > 0 && lines[i - 1].trim_start() == "#[test]";
+        if let Some(length) = length.filter(|_| !is_test && !code.ends_with(['}', ';'])) {
             found.push((name.to_owned(), i + 1, length + 1));
         }
     }

@@ -1,4 +1,5 @@
-//! The script of a host: what it answers to which command. Read and checked here, followed in `actor`.
+//! The script of a host: what it answers to which command. Read and checked here, followed in
+//! `actor`.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
