@@ -81,3 +81,13 @@ pub const STEP_DEPTH_MAX: usize = 12;
 pub const FORWARD_RETRY_FIRST: Millis = Millis(500);
 /// Longest such pause.
 pub const FORWARD_RETRY_MAX: Millis = Millis(10_000);
+/// Sagas on one page of `list_sagas`, and in a snapshot. Beyond: the next page.
+pub const LIST_SAGAS: usize = 200;
+/// Lines of a replay that wait for its client to read. Beyond: the reading of the log waits.
+pub const REPLAY_LINES: usize = 256;
+/// How often retention looks for what is too old \[L6\].
+pub const SWEEP_EVERY: Millis = Millis(60_000);
+/// Pause between two batches of retention, so that turns come first \[L6\].
+pub const SWEEP_PAUSE: Millis = Millis(50);
+/// Exited processes that a snapshot still shows. Beyond: the oldest is forgotten.
+pub const EXITED_KEPT: usize = 64;

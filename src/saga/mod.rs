@@ -1,4 +1,8 @@
-//! One saga: its facts, their fold, and what they owe. Knows nothing of other sagas, and reads no
-//! clock.
+//! One saga: its facts, their fold, and what they owe. Knows nothing of other sagas, and reads no clock.
 
+pub mod apply;
+pub mod decide;
+pub mod owed;
 pub mod record;
+pub mod state;
+pub mod targets;

@@ -65,6 +65,8 @@ pub enum Record {
     Finishing(Verdict),
     /// The end \[R1\].
     Ended(Verdict),
+    /// A queued saga ended before it started: it has no bracket \[R18\].
+    Dropped(Verdict),
     /// Something asked of the saga was refused.
     Refused(Refused),
     /// An answer came too late to matter \[R19\].
@@ -215,6 +217,8 @@ pub struct Began {
 /// See [`Record::Dequeued`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dequeued {
+    /// The saga's name.
+    pub name: Arc<str>,
     /// Its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
@@ -507,6 +511,7 @@ impl Record {
             | Record::Unwinding(_)
             | Record::Finishing(_)
             | Record::Ended(_)
+            | Record::Dropped(_)
             | Record::Refused(_)
             | Record::Retried(_)
             | Record::Resolved(_)

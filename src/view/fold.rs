@@ -134,7 +134,7 @@ impl Fold {
                 }
             }
             Record::Finishing(verdict) => self.verdict(verdict),
-            Record::Ended(verdict) | Record::Settled(verdict) => {
+            Record::Ended(verdict) | Record::Dropped(verdict) | Record::Settled(verdict) => {
                 self.verdict(verdict);
                 self.picture.state = Shown::Is(verdict.state);
                 self.picture.ended_at = Some(at);

@@ -57,6 +57,7 @@ impl Story {
             Record::Undone(undone) => end_of_undo(undone),
             Record::Finishing(verdict) => format!("will end {}; finally first", brief(verdict)),
             Record::Ended(verdict) => format!("ended {}", full(verdict)),
+            Record::Dropped(verdict) => format!("ended before it started: {}", full(verdict)),
             Record::Settled(verdict) => format!("ended anew {}", full(verdict)),
             Record::Refused(refused) => format!("{} refused: {}", refused.what, refused.why),
             Record::Late(late) => format!("{} came too late to matter", late.what),
@@ -102,6 +103,7 @@ pub(super) fn kind(record: &Record) -> &'static str {
         Record::Undone(_) => "undone",
         Record::Finishing(_) => "finishing",
         Record::Ended(_) => "ended",
+        Record::Dropped(_) => "dropped",
         Record::Refused(_) => "refused",
         Record::Late(_) => "late",
         Record::Retried(_) => "retried",
@@ -126,7 +128,9 @@ pub(super) fn state(record: &Record) -> Option<&'static str> {
         }
         Record::Dequeued(_) => return Some(State::Running.as_str()),
         Record::Unwinding(_) => return Some(State::Compensating.as_str()),
-        Record::Ended(verdict) | Record::Settled(verdict) => return Some(verdict.state.as_str()),
+        Record::Ended(verdict) | Record::Dropped(verdict) | Record::Settled(verdict) => {
+            return Some(verdict.state.as_str());
+        }
         Record::Armed(_)
         | Record::Sent(_)
         | Record::Matched(_)

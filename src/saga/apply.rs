@@ -1,0 +1,294 @@
+//! Folds one durable fact into a saga. The live path and the recovery path are this function \[R3\]; it decides nothing.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::ids::Seq;
+use crate::plan::{Plan, StepIx, Verb};
+use crate::saga::record::{Ending, Issued, Outcome, Record, State, Undone, Verdict};
+use crate::saga::state::{Command, Phase, Saga, StepKey};
+use crate::time::Timestamp;
+
+/// Two facts that clash: the saga is set aside \[L9\].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corrupt {
+    /// What the fold says.
+    pub state: String,
+    /// What the record says.
+    pub record: String,
+}
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, but {}", self.state, self.record)
+    }
+}
+
+impl std::error::Error for Corrupt {}
+
+impl Saga {
+    /// Folds one fact.
+    ///
+    /// # Errors
+    /// The fact is impossible after those before it, or names a step that the plan does not have.
+    pub fn apply(
+        &mut self,
+        plan: &Plan,
+        seq: Seq,
+        at: Timestamp,
+        record: &Record,
+    ) -> Result<(), Corrupt> {
+        match record {
+            Record::Began(_) => return Err(self.clash("a second `began`")),
+            Record::Dequeued(dequeued) => {
+                self.expect_state(State::Queued, "dequeued")?;
+                self.state = State::Running;
+                self.started_at = Some(at);
+                self.due = dequeued.due;
+            }
+            Record::Issued(issued) => self.issued(plan, seq, at, issued)?,
+            Record::Reissued(r) => {
+                let run = self.run_mut(key(plan, &r.step)?);
+                run.attempt = r.attempt;
+                run.phase = Phase::Waiting { due: r.due };
+                if let Some(command) = &mut run.command {
+                    command.owed = seq;
+                    command.at = at;
+                }
+            }
+            Record::Entered(r) => {
+                let run = self.run_mut(key(plan, &r.step)?);
+                run.attempt = r.attempt;
+                run.matched.clear();
+                run.phase = Phase::Waiting { due: r.due };
+            }
+            Record::Armed(r) => {
+                self.run_mut(key(plan, &r.step)?).phase = Phase::Waiting { due: Some(r.due) };
+            }
+            Record::Matched(r) => {
+                self.run_mut(key(plan, &r.step)?).matched.push(r.alternative);
+                self.save(&r.save);
+            }
+            Record::Outcome(outcome) => self.outcome(plan, outcome)?,
+            Record::Backoff(r) => {
+                let key = key(plan, &r.step)?;
+                if matches!(plan.step(key.step).verb, Verb::Group(_)) {
+                    self.reset_within(plan, key.step);
+                }
+                self.run_mut(key).phase = Phase::Pausing {
+                    until: r.until,
+                    in_doubt: r.in_doubt,
+                    cause: r.cause,
+                    reason: r.reason.clone(),
+                };
+            }
+            Record::Undoing(r) => {
+                self.run_mut(key(plan, &r.step)?).phase =
+                    Phase::Undoing { cause: r.cause, reason: r.reason.clone() };
+            }
+            Record::Undone(undone) => self.undone(plan, undone)?,
+            Record::Unwinding(r) => {
+                self.expect_state(State::Running, "unwinding")?;
+                self.state = State::Compensating;
+                self.unwinding = Some((r.cause, r.reason.clone()));
+            }
+            Record::Finishing(verdict) => self.verdict = Some(verdict.clone()),
+            Record::Dropped(verdict) => {
+                self.expect_state(State::Queued, "dropped")?;
+                self.ended(at, verdict)?;
+            }
+            Record::Ended(verdict) | Record::Settled(verdict) => self.ended(at, verdict)?,
+            Record::Retried(_) => self.retried(plan)?,
+            Record::Resolved(operator) => {
+                self.expect_state(State::FailedCompensation, "resolved")?;
+                self.resolved = Some(operator.clone());
+                self.resolved_at = Some(at);
+            }
+            // Facts that change nothing of the fold; kept for people.
+            Record::Emitted(_)
+            | Record::Sent(_)
+            | Record::Refused(_)
+            | Record::Late(_)
+            | Record::Event(_) => {}
+            Record::Boot(_)
+            | Record::Stopped(_)
+            | Record::Clock(_)
+            | Record::ProcessSpawned(_)
+            | Record::ProcessExited(_)
+            | Record::Lifecycle(_)
+            | Record::SessionOpened(_)
+            | Record::SessionClosed(_) => return Err(self.clash("a record of no saga")),
+        }
+        Ok(())
+    }
+
+    fn issued(
+        &mut self,
+        plan: &Plan,
+        seq: Seq,
+        at: Timestamp,
+        issued: &Issued,
+    ) -> Result<(), Corrupt> {
+        if self.state.is_end() {
+            return Err(self.clash("issued"));
+        }
+        let run = self.run_mut(key(plan, &issued.step)?);
+        run.attempt = issued.attempt;
+        run.commands += 1;
+        run.matched.clear();
+        run.command = Some(Command {
+            id: issued.command_id.clone(),
+            seq,
+            owed: seq,
+            at,
+            target: issued.target.clone(),
+            cmd: issued.cmd.clone(),
+            with: issued.with.clone(),
+        });
+        run.phase = Phase::Waiting { due: issued.due };
+        Ok(())
+    }
+
+    fn outcome(&mut self, plan: &Plan, outcome: &Outcome) -> Result<(), Corrupt> {
+        let key = key(plan, &outcome.step)?;
+        let run = self.run_mut(key);
+        match run.outcome() {
+            // Only a doubt can be settled; every other end is final.
+            Some(ended @ (Ending::Succeeded | Ending::Failed | Ending::Skipped)) => {
+                return Err(Corrupt {
+                    state: format!("step {} ended {}", outcome.step, ended.as_str()),
+                    record: format!("a later record says {}", outcome.outcome.as_str()),
+                });
+            }
+            Some(Ending::InDoubt) => {}
+            None => self.order.push(key),
+        }
+        let run = self.run_mut(key);
+        run.phase = Phase::Ended {
+            outcome: outcome.outcome,
+            cause: outcome.cause,
+            reason: outcome.reason.clone(),
+        };
+        run.echo = outcome.echo.clone();
+        self.save(&outcome.save);
+        Ok(())
+    }
+
+    fn undone(&mut self, plan: &Plan, undone: &Undone) -> Result<(), Corrupt> {
+        let key = key(plan, &undone.step)?;
+        let run = self.run_mut(key);
+        if run.undone.is_some() {
+            return Err(self.clash(&format!("step {} was undone twice", undone.step)));
+        }
+        run.undone = Some(undone.ok);
+        Ok(())
+    }
+
+    fn ended(&mut self, at: Timestamp, verdict: &Verdict) -> Result<(), Corrupt> {
+        if self.state.is_end() {
+            return Err(self.clash(&format!("a second end, {}", verdict.state.as_str())));
+        }
+        self.state = verdict.state;
+        self.verdict = Some(verdict.clone());
+        self.retrying = false;
+        self.ended_at = Some(at);
+        Ok(())
+    }
+
+    /// An incident's failed steps are open questions again; what succeeded stays.
+    fn retried(&mut self, plan: &Plan) -> Result<(), Corrupt> {
+        self.expect_state(State::FailedCompensation, "retried")?;
+        self.retrying = true;
+        self.ended_at = None;
+        self.verdict = None;
+        self.due = None;
+        if self.unwinding.is_some() {
+            self.state = State::Compensating;
+            let failed: Vec<StepKey> =
+                self.runs.iter().filter(|r| r.undone == Some(false)).map(|r| r.key).collect();
+            for key in failed {
+                self.run_mut(key).undone = None;
+                self.reset_undo_of(plan, key.step);
+            }
+        } else {
+            self.state = State::Running;
+            for key in self.stuck(plan) {
+                self.order.retain(|ended| *ended != key);
+                let group = matches!(plan.step(key.step).verb, Verb::Group(_));
+                let run = self.run_mut(key);
+                run.phase = if group { Phase::Waiting { due: None } } else { Phase::Idle };
+            }
+        }
+        Ok(())
+    }
+
+    /// The step past the pivot that could not go on, and the groups around it.
+    #[must_use]
+    pub fn stuck(&self, plan: &Plan) -> Vec<StepKey> {
+        let failed = self.order.iter().rev().find(|key| {
+            let step = plan.step(key.step);
+            let run = self.run(**key);
+            let failed = matches!(
+                run.and_then(super::state::Run::outcome),
+                Some(Ending::Failed | Ending::InDoubt)
+            );
+            failed && !step.best_effort && !matches!(step.verb, Verb::Group(_))
+        });
+        let Some(failed) = failed else { return Vec::new() };
+        let mut keys = vec![*failed];
+        let mut at = failed.step;
+        while let Some(owner) = Plan::owner(plan.step(at).body) {
+            keys.push(StepKey { branch: failed.branch, step: owner });
+            at = owner;
+        }
+        keys
+    }
+
+    /// Forgets a group's failed attempt; numbers of commands go on.
+    fn reset_within(&mut self, plan: &Plan, group: StepIx) {
+        self.reset(|ix| plan.is_within(ix, group));
+    }
+
+    fn reset_undo_of(&mut self, plan: &Plan, step: StepIx) {
+        self.reset(|ix| plan.is_undo(ix) && plan.is_within(ix, step));
+    }
+
+    fn reset(&mut self, picks: impl Fn(StepIx) -> bool) {
+        for run in self.runs.iter_mut().filter(|run| picks(run.key.step)) {
+            run.phase = Phase::Idle;
+            run.attempt = 0;
+            run.matched.clear();
+            run.echo = None;
+            run.undone = None;
+        }
+        self.order.retain(|key| !picks(key.step));
+    }
+
+    fn save(&mut self, values: &serde_json::Map<String, serde_json::Value>) {
+        for (name, value) in values {
+            self.vars.insert(name.clone(), value.clone());
+        }
+    }
+
+    fn expect_state(&self, state: State, record: &str) -> Result<(), Corrupt> {
+        if self.state == state { Ok(()) } else { Err(self.clash(record)) }
+    }
+
+    fn clash(&self, record: &str) -> Corrupt {
+        Corrupt {
+            state: format!("saga {} is {}", self.id, self.state.as_str()),
+            record: format!("the log says {record}"),
+        }
+    }
+}
+
+/// The key of an instance path.
+fn key(plan: &Plan, path: &Arc<str>) -> Result<StepKey, Corrupt> {
+    match plan.by_path.get(&**path) {
+        Some(ix) => Ok(StepKey::trunk(*ix)),
+        None => Err(Corrupt {
+            state: format!("saga {} has no step {path}", plan.name),
+            record: "the log names it".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,266 @@
+//! An attempt fails: try again, go on, or turn around \[R11, R12, R13\]. How things are undone is in `undo`.
+
+use std::sync::Arc;
+
+use crate::limits::{FORWARD_RETRY_FIRST, FORWARD_RETRY_MAX};
+use crate::plan::{Backoff, Body, OnTimeout, Retry, StepIx, Verb};
+use crate::saga::decide::{Decision, Next};
+use crate::saga::record::{
+    Armed, Cause, Ending, Pause, Record, Reissued, State, Undoing, Unwinding, Verdict,
+};
+use crate::saga::state::{Phase, StepKey};
+use crate::time::Millis;
+
+impl Decision<'_> {
+    /// One attempt of an open step is over without success; `known`: it is known not to have happened.
+    pub(super) fn attempt_failed(
+        &mut self,
+        step: StepIx,
+        (cause, reason): (Cause, Arc<str>),
+        known: bool,
+    ) -> Next {
+        if let Some(delay) = self.pause(step, cause, known) {
+            if matches!(self.plan.step(step).verb, Verb::Group(_)) && self.has_undo_within(step) {
+                let path = self.path(step);
+                self.push(Record::Undoing(Undoing { step: path, cause, reason }));
+                return Next::Undo(Some(step));
+            }
+            self.back_off(step, delay, !known, (cause, reason));
+            return Next::Rest;
+        }
+        let outcome = if known { Ending::Failed } else { Ending::InDoubt };
+        self.push_outcome(step, outcome, Some((cause, reason.clone())));
+        Next::Failed(step, cause, reason)
+    }
+
+    pub(super) fn back_off(
+        &mut self,
+        step: StepIx,
+        delay: Millis,
+        in_doubt: bool,
+        (cause, reason): (Cause, Arc<str>),
+    ) {
+        let path = self.path(step);
+        let until = self.now + delay;
+        self.push(Record::Backoff(Pause { step: path, until, in_doubt, cause, reason }));
+    }
+
+    /// How long to wait before the next attempt, if there is to be one.
+    pub(super) fn pause(&self, step: StepIx, cause: Cause, known: bool) -> Option<Millis> {
+        let plan_step = self.plan.step(step);
+        let attempt = self.run(step).map_or(1, |run| run.attempt);
+        // The same command again is safe only where the target repeats its answer [R11].
+        let repeats = !matches!(&plan_step.verb, Verb::Issue { idempotent: false, .. });
+        if !(known || repeats) || matches!(cause, Cause::Fault | Cause::FailStep) {
+            return None;
+        }
+        if let Some(retry) = &plan_step.retry
+            && attempt < retry.attempts
+            && allows(retry, cause)
+        {
+            return Some(delay(retry, attempt, self.saga.id.0));
+        }
+        self.forward_pause(step, attempt)
+    }
+
+    /// Past the pivot a failure goes on forward until the deadline \[R13\].
+    fn forward_pause(&self, step: StepIx, attempt: u32) -> Option<Millis> {
+        let plan_step = self.plan.step(step);
+        let due = self.saga.due.filter(|due| self.now < *due)?;
+        if plan_step.best_effort
+            || plan_step.on_timeout != OnTimeout::Fail
+            || matches!(plan_step.verb, Verb::Group(_))
+            || !self.is_forward(step)
+            || !self.saga.is_past_pivot(self.plan, self.targets)
+        {
+            return None;
+        }
+        let doubled = FORWARD_RETRY_FIRST.0 << attempt.saturating_sub(1).min(16);
+        Some(Millis(doubled.min(FORWARD_RETRY_MAX.0)).min(due.since(self.now)))
+    }
+
+    /// Begins again after a pause: the same command where the last attempt is in doubt \[R11\].
+    pub(super) fn try_again(&mut self, step: StepIx, in_doubt: bool) -> Next {
+        let issued = self.run(step).is_some_and(|run| run.command.is_some());
+        if !(in_doubt && issued) {
+            return self.attempt(step);
+        }
+        let attempt = self.run(step).map_or(0, |run| run.attempt) + 1;
+        let due = self.plan.step(step).timeout.map(|timeout| self.now + timeout);
+        let step = self.path(step);
+        self.push(Record::Reissued(Reissued { step, attempt, due }));
+        Next::Rest
+    }
+
+    /// A step failed for good: its `on_timeout`, `best_effort`, and where it stands say what now.
+    pub(super) fn failed(&mut self, step: StepIx, cause: Cause, reason: Arc<str>) -> Next {
+        if cause == Cause::TimedOut {
+            match &self.plan.step(step).on_timeout {
+                OnTimeout::Fail => {}
+                OnTimeout::Continue => return Next::After(step),
+                OnTimeout::Steps(_) => return Next::Enter(Body::OnTimeout(step), 0),
+            }
+        }
+        self.give_up(step, cause, reason)
+    }
+
+    fn give_up(&mut self, step: StepIx, cause: Cause, reason: Arc<str>) -> Next {
+        let plan_step = self.plan.step(step);
+        if plan_step.best_effort {
+            return Next::After(step);
+        }
+        match plan_step.body {
+            Body::Main => self.unwind(cause, reason),
+            // Recorded, and the outcome of the saga stays [R15].
+            Body::Finally => Next::After(step),
+            Body::Group(group) => self.group_failed(group, cause, reason),
+            // The alternative failed too: now the step itself has failed its body.
+            Body::OnTimeout(owner) => self.give_up(owner, cause, reason),
+            Body::Undo(undone) => self.undo_failed(undone, reason),
+        }
+    }
+
+    pub(super) fn group_failed(&mut self, group: StepIx, cause: Cause, reason: Arc<str>) -> Next {
+        self.close_within(group, cause, &reason);
+        let known = !self.saga.any_within(self.plan, group);
+        self.attempt_failed(group, (cause, reason), known)
+    }
+
+    fn has_undo_within(&self, group: StepIx) -> bool {
+        let inside = self.saga.runs.iter().filter(|r| self.plan.is_within(r.key.step, group));
+        inside.map(|run| run.key).any(|key| self.saga.needs_undo(self.plan, key))
+            || self.saga.needs_undo(self.plan, StepKey::trunk(group))
+    }
+
+    /// Turns the saga around; past the pivot it can only stop where it is \[R13\].
+    pub(super) fn unwind(&mut self, cause: Cause, reason: Arc<str>) -> Next {
+        if self.saga.state != State::Running || self.saga.verdict.is_some() {
+            return Next::Rest;
+        }
+        let past = self.saga.is_past_pivot(self.plan, self.targets);
+        self.close_open(None, cause, &reason);
+        // A retried incident that fails anew stays what it was.
+        if past || self.saga.retrying {
+            let state = State::FailedCompensation;
+            let (cause, reason) = (Some(cause), Some(reason));
+            return Next::Finish(Verdict { state, cause, reason, result: None });
+        }
+        self.push(Record::Unwinding(Unwinding { cause, reason }));
+        Next::Undo(None)
+    }
+
+    /// Ends what is open of the way forward: in doubt where it may have been sent.
+    pub(super) fn close_open(&mut self, inside: Option<StepIx>, cause: Cause, reason: &Arc<str>) {
+        let open: Vec<StepIx> = self.open_steps(|step| {
+            self.is_forward(step) && inside.is_none_or(|owner| self.plan.is_within(step, owner))
+        });
+        self.close_steps(&open, cause, reason);
+    }
+
+    /// Ends what is open inside a group, wherever the group stands.
+    fn close_within(&mut self, group: StepIx, cause: Cause, reason: &Arc<str>) {
+        let open = self.open_steps(|step| self.plan.is_within(step, group));
+        self.close_steps(&open, cause, reason);
+    }
+
+    /// Open steps, children before their parents, so that a group sees its children's ends.
+    pub(super) fn open_steps(&self, picks: impl Fn(StepIx) -> bool) -> Vec<StepIx> {
+        let open = self.saga.runs.iter().rev().filter(|run| run.is_open());
+        open.map(|run| run.key.step).filter(|step| picks(*step)).collect()
+    }
+
+    fn close_steps(&mut self, steps: &[StepIx], cause: Cause, reason: &Arc<str>) {
+        for step in steps {
+            let outcome =
+                if self.may_have_happened(*step) { Ending::InDoubt } else { Ending::Failed };
+            self.push_outcome(*step, outcome, Some((cause, reason.clone())));
+        }
+    }
+
+    /// Whether an open step may have had its effect.
+    fn may_have_happened(&self, step: StepIx) -> bool {
+        if matches!(self.plan.step(step).verb, Verb::Group(_)) {
+            return self.saga.any_within(self.plan, step);
+        }
+        match self.run(step).map(|run| &run.phase) {
+            Some(Phase::Pausing { in_doubt, .. }) => *in_doubt,
+            Some(Phase::Waiting { .. }) => self.maybe_sent(step),
+            Some(Phase::Idle | Phase::Undoing { .. } | Phase::Ended { .. }) | None => false,
+        }
+    }
+
+    /// A command waited too long, or did not fit \[P2, P3\].
+    pub(super) fn unreachable(&mut self, command_id: &str, reason: &Arc<str>) {
+        let Some(step) = self.waiting_on(command_id) else { return };
+        let known = !self.maybe_sent(step);
+        let next = self.attempt_failed(step, (Cause::Unreachable, reason.clone()), known);
+        self.go(next);
+    }
+
+    /// What the older session may have got, and what may not be sent twice, is in doubt \[P4\].
+    pub(super) fn session_lost(&mut self, target: &str) {
+        for step in self.waiting_for(target) {
+            let repeats = matches!(self.plan.step(step).verb, Verb::Issue { idempotent: true, .. });
+            if !repeats && self.maybe_sent(step) {
+                let reason = format!("`{target}` has a new session and had not answered");
+                let why = (Cause::Unreachable, Arc::from(reason));
+                let next = self.attempt_failed(step, why, false);
+                self.go(next);
+            }
+        }
+    }
+
+    /// An undo's clock starts when a session can take it \[R14\].
+    pub(super) fn session_opened(&mut self, target: &str) {
+        for step in self.waiting_for(target) {
+            let phase = self.run(step).map(|run| &run.phase);
+            let unarmed = matches!(phase, Some(Phase::Waiting { due: None }));
+            if let Some(timeout) = self.plan.step(step).timeout
+                && unarmed
+                && self.plan.is_undo(step)
+            {
+                let due = self.now + timeout;
+                let step = self.path(step);
+                self.push(Record::Armed(Armed { step, due }));
+            }
+        }
+    }
+
+    fn waiting_for(&self, target: &str) -> Vec<StepIx> {
+        self.open_steps(|step| {
+            self.run(step).is_some_and(|run| {
+                matches!(run.phase, Phase::Waiting { .. })
+                    && run.command.as_ref().is_some_and(|c| &*c.target == target)
+            })
+        })
+    }
+}
+
+fn allows(retry: &Retry, cause: Cause) -> bool {
+    match cause {
+        Cause::TimedOut => retry.on_timeout,
+        Cause::Unreachable => retry.on_unreachable,
+        Cause::ActionFailed => retry.on_failed,
+        Cause::FailStep
+        | Cause::Fault
+        | Cause::Evicted
+        | Cause::Cancelled
+        | Cause::Restart
+        | Cause::Shutdown => false,
+    }
+}
+
+/// The pause after that attempt.
+fn delay(retry: &Retry, attempt: u32, saga: u64) -> Millis {
+    let first = retry.delay.0;
+    let grown = match retry.backoff {
+        Backoff::Constant => first,
+        Backoff::Linear => first.saturating_mul(u64::from(attempt)),
+        Backoff::Exponential => first.saturating_mul(1 << attempt.saturating_sub(1).min(40)),
+    };
+    let capped = grown.min(retry.max_delay.map_or(u64::MAX, |max| max.0));
+    // Spread by identity instead of chance, so that the same log gives the same pauses.
+    let spread = saga.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(attempt) >> 44;
+    let share = retry.jitter * (spread as f64 / (1_u64 << 20) as f64);
+    Millis(capped - (capped as f64 * share) as u64)
+}

@@ -1,0 +1,208 @@
+//! Going forward: entering steps and passing behind them. What a failure does is in `failure`.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::expr::{self, Template};
+use crate::limits::EMIT_DEPTH;
+use crate::plan::{Body, Plan, StepIx, Verb};
+use crate::saga::decide::{Decision, Next, SagaScope};
+use crate::saga::record::{Cause, Ending, Entered, Issued, Record, State, Verdict};
+use crate::time::Timestamp;
+
+impl Decision<'_> {
+    pub(super) fn scope<'s>(&'s self, event: Option<&'s Value>) -> SagaScope<'s> {
+        SagaScope::new(self.saga, self.plan, self.now, event)
+    }
+
+    /// Evaluates named values, in order.
+    pub(super) fn values(
+        &self,
+        fields: &[(Arc<str>, Template)],
+        event: Option<&Value>,
+    ) -> Result<Map<String, Value>, Arc<str>> {
+        let scope = self.scope(event);
+        let mut values = Map::with_capacity(fields.len());
+        for (name, template) in fields {
+            let value = template
+                .eval(&scope)
+                .map_err(|error| Arc::from(format!("`{name}` cannot be evaluated: {error}")))?;
+            values.insert(name.to_string(), value);
+        }
+        Ok(values)
+    }
+
+    pub(super) fn words(&self, template: &Template, event: Option<&Value>) -> Arc<str> {
+        match template.eval(&self.scope(event)) {
+            Ok(Value::String(words)) => Arc::from(words),
+            Ok(other) => Arc::from(other.to_string()),
+            Err(error) => Arc::from(format!("its words cannot be evaluated: {error}")),
+        }
+    }
+
+    pub(super) fn enter(&mut self, body: Body, position: usize) -> Next {
+        let Some(step) = self.plan.body(body).get(position).copied() else {
+            return self.leave(body);
+        };
+        let plan = self.plan;
+        if let Some(condition) = &plan.step(step).condition {
+            match expr::eval_bool(condition, &self.scope(None)) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.push_outcome(step, Ending::Skipped, None);
+                    return Next::After(step);
+                }
+                Err(error) => {
+                    let reason = format!("`if` cannot be evaluated: {error}");
+                    return self.fault(step, Arc::from(reason));
+                }
+            }
+        }
+        self.attempt(step)
+    }
+
+    /// Begins the first or a further attempt of a step.
+    pub(super) fn attempt(&mut self, step: StepIx) -> Next {
+        let plan = self.plan;
+        let attempt = self.run(step).map_or(0, |run| run.attempt) + 1;
+        let plan_step = plan.step(step);
+        let due = plan_step.timeout.map(|timeout| self.now + timeout);
+        match &plan_step.verb {
+            Verb::Issue { .. } => self.issue(step, attempt, due),
+            Verb::Await => self.wait(step, attempt, due),
+            Verb::Emit { event, with } => {
+                if self.depth >= EMIT_DEPTH {
+                    let reason = format!("`emit` is {EMIT_DEPTH} deep already");
+                    return self.fault(step, Arc::from(reason));
+                }
+                let fields = self.values(with, None).and_then(|fields| {
+                    plan.check_event(event, fields).map_err(|error| Arc::from(error.to_string()))
+                });
+                match fields {
+                    Ok(fields) => self.emitted(step, event, Value::Object(fields)),
+                    Err(reason) => return self.fault(step, reason),
+                }
+                if plan_step.wait.is_some() {
+                    return self.wait(step, attempt, due);
+                }
+                self.push_outcome(step, Ending::Succeeded, None);
+                Next::After(step)
+            }
+            Verb::Delay(span) => {
+                let over = self.now + *span;
+                self.wait(step, attempt, Some(over))
+            }
+            Verb::Group(_) => {
+                self.wait(step, attempt, due);
+                Next::Enter(Body::Group(step), 0)
+            }
+            Verb::Fail(reason) => {
+                let reason = self.words(reason, None);
+                self.push_outcome(step, Ending::Failed, Some((Cause::FailStep, reason.clone())));
+                Next::Failed(step, Cause::FailStep, reason)
+            }
+            Verb::Done => {
+                self.push_outcome(step, Ending::Succeeded, None);
+                self.complete()
+            }
+        }
+    }
+
+    fn wait(&mut self, step: StepIx, attempt: u32, due: Option<Timestamp>) -> Next {
+        let step = self.path(step);
+        self.push(Record::Entered(Entered { step, attempt, due }));
+        Next::Rest
+    }
+
+    fn issue(&mut self, step: StepIx, attempt: u32, due: Option<Timestamp>) -> Next {
+        let plan = self.plan;
+        let Verb::Issue { command, target, with, .. } = &plan.step(step).verb else {
+            return Next::Rest;
+        };
+        let with = match self.values(with, None) {
+            Ok(values) => values,
+            Err(reason) => return self.fault(step, reason),
+        };
+        let with = match plan.check_command(command, with) {
+            Ok(with) => with,
+            Err(error) => {
+                let reason = format!("`{command}` cannot be issued: {error}");
+                return self.fault(step, Arc::from(reason));
+            }
+        };
+        let number = self.run(step).map_or(0, |run| run.commands) + 1;
+        let path = self.path(step);
+        // An undo's clock starts when a session can take it [R14].
+        let waits = plan.is_undo(step) && !self.targets.is_open(target);
+        self.push(Record::Issued(Box::new(Issued {
+            command_id: Arc::from(format!("{}.{path}.{number}", self.saga.id)),
+            step: path,
+            attempt,
+            target: target.clone(),
+            cmd: command.clone(),
+            with: Arc::new(Value::Object(with)),
+            due: if waits { None } else { due },
+        })));
+        Next::Rest
+    }
+
+    /// A bad value at run time: the step is known not to have happened.
+    pub(super) fn fault(&mut self, step: StepIx, reason: Arc<str>) -> Next {
+        self.push_outcome(step, Ending::Failed, Some((Cause::Fault, reason.clone())));
+        Next::Failed(step, Cause::Fault, reason)
+    }
+
+    pub(super) fn after(&mut self, step: StepIx) -> Next {
+        let plan_step = self.plan.step(step);
+        match plan_step.body {
+            Body::Undo(undone) => self.undo_ended(undone, step),
+            body @ (Body::Main | Body::Finally | Body::Group(_) | Body::OnTimeout(_)) => {
+                Next::Enter(body, plan_step.position + 1)
+            }
+        }
+    }
+
+    fn leave(&mut self, body: Body) -> Next {
+        match body {
+            Body::Main => self.complete(),
+            Body::Finally => self.close(),
+            Body::Group(group) => {
+                self.push_outcome(group, Ending::Succeeded, None);
+                Next::After(group)
+            }
+            Body::OnTimeout(step) => Next::After(step),
+            // A compensation is a list of one, and its end is `undo_ended`.
+            Body::Undo(_) => Next::Rest,
+        }
+    }
+
+    /// All is done: the result is read, and the verdict stands.
+    fn complete(&mut self) -> Next {
+        // `done` inside groups: what led here succeeded.
+        for group in self.open_steps(|step| self.is_forward(step)) {
+            self.push_outcome(group, Ending::Succeeded, None);
+        }
+        match self.values(&self.plan.result, None) {
+            Ok(values) => {
+                let result =
+                    (!self.plan.result.is_empty()).then(|| Arc::new(Value::Object(values)));
+                let state = State::Completed;
+                Next::Finish(Verdict { state, cause: None, reason: None, result })
+            }
+            Err(reason) => self.unwind(Cause::Fault, Arc::from(format!("result: {reason}"))),
+        }
+    }
+
+    /// Whether the step belongs to the way forward, and not to undoing or `finally`.
+    pub(super) fn is_forward(&self, step: StepIx) -> bool {
+        let mut body = self.plan.step(step).body;
+        while let Some(owner) = Plan::owner(body) {
+            if matches!(body, Body::Undo(_)) {
+                return false;
+            }
+            body = self.plan.step(owner).body;
+        }
+        body == Body::Main
+    }
+}

@@ -1,0 +1,312 @@
+//! Chooses a saga's new facts: an input comes in, records go out, each folded by `apply` as soon as it is chosen.
+//! Reads no clock, does no I/O; what is to be done in the world is derived afterwards, in `owed`.
+
+mod failure;
+mod finish;
+mod forward;
+mod report;
+mod scope;
+mod tick;
+mod undo;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::ids::Seq;
+use crate::plan::{Body, OnRestart, Plan, StepIx};
+use crate::saga::record::{
+    Cause, Emitted, Ending, Late, Operator, Outcome, Record, Refused, State, StepOnly, Verdict,
+};
+use crate::saga::state::{Phase, Run, Saga, StepKey};
+use crate::saga::targets::Targets;
+use crate::time::Timestamp;
+
+pub use scope::{BeginScope, SagaScope};
+pub use tick::next_due;
+
+/// What may happen to a saga.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// It was just begun or dequeued.
+    Start,
+    /// A report, an echo of its own or anybody's event.
+    Report(Report<'a>),
+    /// A target could not do a step's command.
+    ActionFailed {
+        /// Instance path, as the target gave it back.
+        step: &'a str,
+        /// The command that it answers; absent: the step's current one.
+        command_id: Option<&'a str>,
+        /// The target's words.
+        reason: &'a Arc<str>,
+    },
+    /// Time went on.
+    Tick,
+    /// A person or client asks for its end.
+    Cancel {
+        /// Their words.
+        reason: &'a Arc<str>,
+    },
+    /// A newcomer takes its place \[R17\].
+    Evict {
+        /// Which newcomer.
+        reason: &'a Arc<str>,
+    },
+    /// A command waited too long for its target, or did not fit its buffer \[P2, P3\].
+    Unreachable {
+        /// The command.
+        command_id: &'a str,
+        /// What became of it, in words.
+        reason: &'a Arc<str>,
+    },
+    /// A target is about to have a new session: what an older one may have got and cannot be
+    /// asked again is in doubt \[P4\].
+    SessionLost {
+        /// The target.
+        target: &'a str,
+    },
+    /// A target has a new session: undos that waited for it get their clock \[R14\].
+    SessionOpened {
+        /// The target.
+        target: &'a str,
+    },
+    /// A command that awaits nothing was written to a session \[P5\].
+    Sent {
+        /// The command.
+        command_id: &'a str,
+    },
+    /// The launcher came back after a crash \[L5\].
+    Restarted,
+    /// The launcher stops, and the definition says `on_shutdown: cancel` \[L8\].
+    Shutdown,
+    /// An operator wants an incident tried again \[R14\].
+    Retry(&'a Operator),
+}
+
+/// A report as it is offered to one saga.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// Name of the event.
+    pub name: &'a str,
+    /// Its fields.
+    pub fields: &'a Arc<Value>,
+    /// For this saga's own answer: the step's path and the command that it names.
+    pub echo: Option<(&'a str, Option<&'a str>)>,
+}
+
+/// Where a decision stands in time and in the log.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// The turn's instant \[R9\].
+    pub now: Timestamp,
+    /// How many `emit`s led here \[R23\].
+    pub depth: usize,
+    /// Number of the next record; grows with each one chosen.
+    pub seq: &'a mut Seq,
+}
+
+/// One decision in progress: the saga, what it may read, and the records chosen so far.
+struct Decision<'a> {
+    plan: &'a Plan,
+    saga: &'a mut Saga,
+    targets: &'a Targets,
+    now: Timestamp,
+    depth: usize,
+    seq: &'a mut Seq,
+    out: &'a mut Vec<Record>,
+}
+
+/// What comes next inside one decision; a loop and not a recursion, so that length costs no stack.
+enum Next {
+    /// Enter the step at that place of a body, or leave the body.
+    Enter(Body, usize),
+    /// That step is over and the way goes on behind it.
+    After(StepIx),
+    /// That step failed for good, and its outcome is recorded.
+    Failed(StepIx, Cause, Arc<str>),
+    /// Undo what is next to undo, for the whole saga or one group's attempt.
+    Undo(Option<StepIx>),
+    /// The verdict is found.
+    Finish(Verdict),
+    /// Nothing more until something comes in.
+    Rest,
+}
+
+/// Decides one input: the records that follow from it are folded into `saga` and appended to `out`.
+pub fn decide(
+    plan: &Plan,
+    saga: &mut Saga,
+    targets: &Targets,
+    input: Input<'_>,
+    place: Place<'_>,
+    out: &mut Vec<Record>,
+) {
+    let Place { now, depth, seq } = place;
+    Decision { plan, saga, targets, now, depth, seq, out }.input(input);
+}
+
+impl Decision<'_> {
+    fn input(&mut self, input: Input<'_>) {
+        match input {
+            Input::Start => self.go(Next::Enter(Body::Main, 0)),
+            Input::Report(report) => self.report(report),
+            Input::ActionFailed { step, command_id, reason } => {
+                self.action_failed(step, command_id, reason);
+            }
+            Input::Tick => self.tick(),
+            Input::Cancel { reason } => self.end_early(Cause::Cancelled, reason),
+            Input::Evict { reason } => self.end_early(Cause::Evicted, reason),
+            Input::Shutdown => {
+                self.end_early(Cause::Shutdown, &Arc::from("the launcher shuts down"));
+            }
+            Input::Unreachable { command_id, reason } => self.unreachable(command_id, reason),
+            Input::SessionLost { target } => self.session_lost(target),
+            Input::SessionOpened { target } => self.session_opened(target),
+            Input::Sent { command_id } => self.sent(command_id),
+            Input::Restarted => self.restarted(),
+            Input::Retry(operator) => self.retry_incident(operator),
+        }
+    }
+
+    fn go(&mut self, first: Next) {
+        let mut next = first;
+        loop {
+            next = match next {
+                Next::Enter(body, position) => self.enter(body, position),
+                Next::After(step) => self.after(step),
+                Next::Failed(step, cause, reason) => self.failed(step, cause, reason),
+                Next::Undo(scope) => self.next_undo(scope),
+                Next::Finish(verdict) => self.finish(verdict),
+                Next::Rest => return,
+            };
+        }
+    }
+
+    /// Chooses a fact: folds it, numbers it, keeps it.
+    fn push(&mut self, record: Record) {
+        let applied = self.saga.apply(self.plan, *self.seq, self.now, &record);
+        assert!(applied.is_ok(), "decide chose an impossible record: {applied:?}");
+        *self.seq = self.seq.next();
+        self.out.push(record);
+    }
+
+    fn path(&self, step: StepIx) -> Arc<str> {
+        self.plan.step(step).path.clone()
+    }
+
+    fn run(&self, step: StepIx) -> Option<&Run> {
+        self.saga.run(StepKey::trunk(step))
+    }
+
+    fn push_outcome(&mut self, step: StepIx, outcome: Ending, why: Option<(Cause, Arc<str>)>) {
+        let (cause, reason) = why.unzip();
+        let step = self.path(step);
+        let save = serde_json::Map::new();
+        let outcome = Outcome { step, outcome, cause, reason, echo: None, save };
+        self.push(Record::Outcome(Box::new(outcome)));
+    }
+
+    /// Whether that open step's newest command may have been sent \[P10\].
+    fn maybe_sent(&self, step: StepIx) -> bool {
+        self.run(step).is_some_and(|run| self.saga.may_have_been_sent(run, self.targets))
+    }
+
+    /// Asks a saga to end before its time: refused past the pivot and once it is ending anyway \[R13, R14\].
+    fn end_early(&mut self, cause: Cause, reason: &Arc<str>) {
+        match self.saga.state {
+            State::Queued => {
+                let (cause, reason) = (Some(cause), Some(reason.clone()));
+                let state = State::Failed;
+                self.push(Record::Dropped(Verdict { state, cause, reason, result: None }));
+            }
+            State::Running if self.saga.verdict.is_none() => {
+                if !self.saga.is_past_pivot(self.plan, self.targets) {
+                    let next = self.unwind(cause, reason.clone());
+                    return self.go(next);
+                }
+                // Eviction waits for the end [R24]; only what somebody asked for is refused aloud.
+                if cause != Cause::Evicted {
+                    let what = Arc::from(cause.as_str());
+                    let why = Arc::from("it is past its point of no return");
+                    self.push(Record::Refused(Refused { what, why }));
+                }
+            }
+            State::Running
+            | State::Compensating
+            | State::Completed
+            | State::Failed
+            | State::Compensated
+            | State::FailedCompensation => {}
+        }
+    }
+
+    fn restarted(&mut self) {
+        if self.saga.state != State::Running || self.saga.verdict.is_some() {
+            return;
+        }
+        let past = self.saga.is_past_pivot(self.plan, self.targets);
+        let reason: Arc<str> = Arc::from("the launcher restarted");
+        let next = match self.plan.on_restart {
+            OnRestart::Resume => Next::Rest,
+            OnRestart::Compensate if past => Next::Rest,
+            OnRestart::Compensate => self.unwind(Cause::Restart, reason),
+            OnRestart::Fail => {
+                self.close_open(None, Cause::Restart, &reason);
+                let owes = self.saga.runs.iter().any(|r| self.saga.needs_undo(self.plan, r.key));
+                let state = if owes || past { State::FailedCompensation } else { State::Failed };
+                let (cause, reason) = (Some(Cause::Restart), Some(reason));
+                Next::Finish(Verdict { state, cause, reason, result: None })
+            }
+        };
+        self.go(next);
+    }
+
+    fn retry_incident(&mut self, operator: &Operator) {
+        if !self.saga.is_incident() {
+            return;
+        }
+        let stuck = self.saga.stuck(self.plan).first().copied();
+        self.push(Record::Retried(operator.clone()));
+        let next = match (self.saga.state, stuck) {
+            (State::Running, Some(key)) => {
+                let step = self.plan.step(key.step);
+                Next::Enter(step.body, step.position)
+            }
+            // Undoing stands open; or nothing failed and the crash itself was in the way.
+            _ => Next::Undo(None),
+        };
+        self.go(next);
+    }
+
+    fn sent(&mut self, command_id: &str) {
+        let Some(step) = self.waiting_on(command_id) else { return };
+        if self.plan.step(step).wait.is_some() {
+            return;
+        }
+        let path = self.path(step);
+        self.push(Record::Sent(StepOnly { step: path }));
+        self.push_outcome(step, Ending::Succeeded, None);
+        self.go(Next::After(step));
+    }
+
+    /// The open step whose newest command that is.
+    fn waiting_on(&self, command_id: &str) -> Option<StepIx> {
+        let run = self.saga.runs.iter().find(|run| {
+            matches!(run.phase, Phase::Waiting { .. })
+                && run.command.as_ref().is_some_and(|c| &*c.id == command_id)
+        });
+        run.map(|run| run.key.step)
+    }
+
+    fn late(&mut self, step: StepIx, what: &str) {
+        let step = self.path(step);
+        self.push(Record::Late(Late { step, what: Arc::from(what) }));
+    }
+
+    fn emitted(&mut self, step: StepIx, event: &Arc<str>, fields: Value) {
+        let step = self.path(step);
+        let fields = Arc::new(fields);
+        self.push(Record::Emitted(Emitted { step, event: event.clone(), fields }));
+    }
+}

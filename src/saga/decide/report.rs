@@ -1,0 +1,210 @@
+//! Something came in: offered to `cancel_on`, then `fail_on`, then waits \[R22\], and to doubts that it settles \[R19\].
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::expr;
+use crate::plan::{Alternative, StepIx, Undo};
+use crate::saga::decide::{Decision, Next, Report};
+use crate::saga::record::{Cause, Ending, Matched, Outcome, Record, State};
+use crate::saga::state::{Phase, Run};
+
+/// What a report means for a step.
+enum Meaning {
+    Fails(Arc<str>),
+    /// The alternative of that number came.
+    Matches(usize),
+}
+
+impl Decision<'_> {
+    pub(super) fn report(&mut self, report: Report<'_>) {
+        if self.saga.state == State::Queued || !self.saga.is_open() || self.cancels(report) {
+            return;
+        }
+        // Failures of all open steps come before waits of any [R22].
+        for failures in [true, false] {
+            let steps = self.saga.runs.iter().map(|run| run.key.step);
+            let found = steps.filter(|step| self.listens(*step)).find_map(|step| {
+                let meaning =
+                    if failures { self.fails_on(step, report) } else { self.matches(step, report) };
+                Some((step, meaning?))
+            });
+            if let Some((step, meaning)) = found {
+                return self.take(step, meaning, report);
+            }
+        }
+        if let Some((path, _)) = report.echo {
+            self.note_late(path, report.name);
+        }
+    }
+
+    fn cancels(&mut self, report: Report<'_>) -> bool {
+        if self.saga.state != State::Running || self.saga.verdict.is_some() {
+            return false;
+        }
+        let mut watched = self.plan.cancel_on.iter();
+        let hit = watched.any(|on| *on.event == *report.name && self.fits(on, report.fields));
+        if hit {
+            let reason = Arc::from(format!("`{}` cancels it", report.name));
+            self.end_early(Cause::Cancelled, &reason);
+        }
+        hit
+    }
+
+    fn fails_on(&self, step: StepIx, report: Report<'_>) -> Option<Meaning> {
+        let fail_on = &self.plan.step(step).fail_on;
+        let hit = fail_on.iter().find(|on| self.correlates(step, &on.on, report))?;
+        Some(Meaning::Fails(match &hit.reason {
+            Some(words) => self.words(words, Some(report.fields)),
+            None => Arc::from(report.name),
+        }))
+    }
+
+    fn matches(&self, step: StepIx, report: Report<'_>) -> Option<Meaning> {
+        let wait = self.plan.step(step).wait.as_ref()?;
+        let matched = self.run(step).map_or(&[][..], |run| &run.matched);
+        let place = wait.alternatives.iter().enumerate().position(|(place, alternative)| {
+            let came = wait.all && matched.contains(&(place as u32));
+            !came && self.correlates(step, alternative, report)
+        })?;
+        Some(Meaning::Matches(place))
+    }
+
+    /// Whether a step can still take an answer: open, or in doubt and not yet being undone \[R19\].
+    fn listens(&self, step: StepIx) -> bool {
+        let Some(run) = self.run(step) else { return false };
+        match &run.phase {
+            Phase::Waiting { .. } | Phase::Pausing { in_doubt: true, .. } => true,
+            Phase::Ended { outcome: Ending::InDoubt, .. } => {
+                run.command.is_some() && run.undone.is_none() && !self.undo_was_issued(step)
+            }
+            Phase::Idle
+            | Phase::Pausing { in_doubt: false, .. }
+            | Phase::Undoing { .. }
+            | Phase::Ended {
+                outcome: Ending::Succeeded | Ending::Failed | Ending::Skipped, ..
+            } => false,
+        }
+    }
+
+    fn undo_was_issued(&self, step: StepIx) -> bool {
+        let undoer = self.plan.step(step).covered_by.unwrap_or(step);
+        match &self.plan.step(undoer).undo {
+            Undo::Nothing => false,
+            Undo::Step { step: undo, .. } => {
+                self.run(*undo).is_some_and(|run| run.phase != Phase::Idle)
+            }
+        }
+    }
+
+    fn correlates(&self, step: StepIx, on: &Alternative, report: Report<'_>) -> bool {
+        *on.event == *report.name
+            && (!on.echo || self.answers(step, report.echo))
+            && self.fits(on, report.fields)
+    }
+
+    /// Whether that is the answer to the step's current command \[R5\].
+    fn answers(&self, step: StepIx, echo: Option<(&str, Option<&str>)>) -> bool {
+        let Some((path, command_id)) = echo else { return false };
+        let Some(command) = self.run(step).and_then(|run| run.command.as_ref()) else {
+            return false;
+        };
+        *self.plan.step(step).path == *path && command_id.is_none_or(|id| id == &*command.id)
+    }
+
+    fn fits(&self, on: &Alternative, fields: &Value) -> bool {
+        // A value that cannot be compared is no match; the static checks leave few of them.
+        let fits = |filter| expr::eval_bool(filter, &self.scope(Some(fields))).unwrap_or(false);
+        on.filter.as_ref().is_none_or(fits)
+    }
+
+    fn take(&mut self, step: StepIx, meaning: Meaning, report: Report<'_>) {
+        let settles = self.run(step).and_then(Run::outcome).is_some();
+        let next = match meaning {
+            Meaning::Fails(reason) if settles => {
+                self.push_outcome(step, Ending::Failed, Some((Cause::ActionFailed, reason)));
+                Next::Rest
+            }
+            Meaning::Fails(reason) => {
+                self.attempt_failed(step, (Cause::ActionFailed, reason), true)
+            }
+            Meaning::Matches(place) => self.matched(step, place, report, settles),
+        };
+        self.go(next);
+    }
+
+    fn matched(&mut self, step: StepIx, place: usize, report: Report<'_>, settles: bool) -> Next {
+        let plan = self.plan;
+        let Some(wait) = &plan.step(step).wait else { return Next::Rest };
+        let alternative = &wait.alternatives[place];
+        let save = match self.values(&alternative.save, Some(report.fields)) {
+            Ok(save) => save,
+            Err(_) if settles => return Next::Rest,
+            // It answered, so it may have happened; but what it said cannot be used.
+            Err(reason) => {
+                let happened = self.maybe_sent(step);
+                let outcome = if happened { Ending::InDoubt } else { Ending::Failed };
+                self.push_outcome(step, outcome, Some((Cause::Fault, reason.clone())));
+                return Next::Failed(step, Cause::Fault, reason);
+            }
+        };
+        let before = self.run(step).map_or(0, |run| run.matched.len());
+        if wait.all && before + 1 < wait.alternatives.len() {
+            let (step, alternative) = (self.path(step), place as u32);
+            self.push(Record::Matched(Matched { step, alternative, save }));
+            return Next::Rest;
+        }
+        self.succeed(step, report.fields, save, alternative.echo);
+        if settles { Next::Rest } else { Next::After(step) }
+    }
+
+    fn succeed(
+        &mut self,
+        step: StepIx,
+        fields: &Arc<Value>,
+        save: Map<String, Value>,
+        is_echo: bool,
+    ) {
+        // An echo's fields are in its own record beside this one; others' events are elsewhere.
+        let keep = self.plan.step(step).echo_is_read || !is_echo;
+        let outcome = Outcome {
+            step: self.path(step),
+            outcome: Ending::Succeeded,
+            cause: None,
+            reason: None,
+            echo: keep.then(|| fields.clone()),
+            save,
+        };
+        self.push(Record::Outcome(Box::new(outcome)));
+    }
+
+    pub(super) fn action_failed(
+        &mut self,
+        path: &str,
+        command_id: Option<&str>,
+        reason: &Arc<str>,
+    ) {
+        let Some(step) = self.plan.by_path.get(path).copied() else { return };
+        if !self.saga.is_open() || !self.answers(step, Some((path, command_id))) {
+            return;
+        }
+        if !self.listens(step) {
+            return self.note_late(path, "report_saga_action_failed");
+        }
+        let fields = Arc::new(Value::Null);
+        let report = Report { name: "", fields: &fields, echo: None };
+        self.take(step, Meaning::Fails(reason.clone()), report);
+    }
+
+    /// An answer to a doubt whose undo has begun is only written down \[R19\].
+    fn note_late(&mut self, path: &str, what: &str) {
+        let Some(step) = self.plan.by_path.get(path).copied() else { return };
+        let doubted = self
+            .run(step)
+            .is_some_and(|run| run.outcome() == Some(Ending::InDoubt) && run.command.is_some());
+        if doubted && self.is_forward(step) {
+            self.late(step, what);
+        }
+    }
+}

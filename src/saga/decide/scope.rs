@@ -1,0 +1,120 @@
+//! What an expression sees: the saga, and the event that came in. Names that have no value yet are missing, not null.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::expr::{Resolved, Scope};
+use crate::plan::Plan;
+use crate::saga::record::Ending;
+use crate::saga::state::{Phase, Run, Saga, StepKey};
+use crate::time::Timestamp;
+
+/// What expressions of a running saga see.
+#[derive(Clone, Copy, Debug)]
+pub struct SagaScope<'a> {
+    saga: &'a Saga,
+    plan: &'a Plan,
+    now: Timestamp,
+    event: Option<&'a Value>,
+}
+
+impl<'a> SagaScope<'a> {
+    /// The view of one saga at one instant.
+    #[must_use]
+    pub fn new(saga: &'a Saga, plan: &'a Plan, now: Timestamp, event: Option<&'a Value>) -> Self {
+        SagaScope { saga, plan, now, event }
+    }
+
+    fn step(&self, path: &[Box<str>]) -> Resolved<'_> {
+        let [id, field, ..] = path else { return Resolved::Missing };
+        let Some(ix) = self.plan.by_path.get(id) else { return Resolved::Missing };
+        let Some(run) = self.saga.run(StepKey::trunk(*ix)) else { return Resolved::Missing };
+        match &**field {
+            "echo" => run
+                .echo
+                .as_deref()
+                .map_or(Resolved::Missing, |echo| Resolved::Found(Cow::Borrowed(echo), 2)),
+            "outcome" => outcome_word(run)
+                .map_or(Resolved::Missing, |word| Resolved::Found(Cow::Owned(word.into()), 2)),
+            "attempts" => Resolved::Found(Cow::Owned(run.attempt.into()), 2),
+            _ => Resolved::Missing,
+        }
+    }
+
+    fn of_saga(&self, path: &[Box<str>]) -> Resolved<'_> {
+        let Some(name) = path.first() else { return Resolved::Missing };
+        let turned = self.saga.unwinding.as_ref();
+        let verdict = self.saga.verdict.as_ref();
+        let value: Option<Value> = match &**name {
+            "id" => Some(self.saga.id.0.into()),
+            "now" => Some(self.now.to_string().into()),
+            "trigger" => Some((&*self.saga.trigger).into()),
+            "state" => {
+                let state = verdict.map_or(self.saga.state, |verdict| verdict.state);
+                Some(state.as_str().into())
+            }
+            "cause" => verdict
+                .and_then(|verdict| verdict.cause)
+                .or(turned.map(|(cause, _)| *cause))
+                .map(|cause| cause.as_str().into()),
+            "reason" => verdict
+                .and_then(|verdict| verdict.reason.as_deref())
+                .or(turned.map(|(_, reason)| &**reason))
+                .map(Value::from),
+            _ => None,
+        };
+        value.map_or(Resolved::Missing, |value| Resolved::Found(Cow::Owned(value), 1))
+    }
+}
+
+/// The word of `steps.ID.outcome`; an open step has none.
+fn outcome_word(run: &Run) -> Option<&'static str> {
+    match (run.undone, &run.phase) {
+        (Some(true), _) => Some("compensated"),
+        (Some(false), _) => Some("compensation_failed"),
+        (None, Phase::Ended { outcome, .. }) => Some(outcome.as_str()),
+        // Between two attempts a doubt is a doubt already.
+        (None, Phase::Pausing { in_doubt: true, .. }) => Some(Ending::InDoubt.as_str()),
+        (None, Phase::Pausing { in_doubt: false, .. } | Phase::Idle)
+        | (None, Phase::Waiting { .. } | Phase::Undoing { .. }) => None,
+    }
+}
+
+impl Scope for SagaScope<'_> {
+    fn resolve(&self, root: &str, path: &[Box<str>]) -> Resolved<'_> {
+        match root {
+            "input" => Resolved::Found(Cow::Borrowed(&self.saga.input), 0),
+            "trigger" => Resolved::Found(Cow::Borrowed(&self.saga.fields), 0),
+            "event" => self
+                .event
+                .map_or(Resolved::Missing, |event| Resolved::Found(Cow::Borrowed(event), 0)),
+            "vars" => path
+                .first()
+                .and_then(|name| self.saga.vars.get(&**name))
+                .map_or(Resolved::Missing, |value| Resolved::Found(Cow::Borrowed(value), 1)),
+            "steps" => self.step(path),
+            "saga" => self.of_saga(path),
+            _ => Resolved::Missing,
+        }
+    }
+}
+
+/// What expressions see before anything of a saga exists \[R10\].
+#[derive(Clone, Copy, Debug)]
+pub struct BeginScope<'a> {
+    /// Fields of what starts it.
+    pub trigger: &'a Value,
+    /// Its input, once that is read.
+    pub input: &'a Value,
+}
+
+impl Scope for BeginScope<'_> {
+    fn resolve(&self, root: &str, _path: &[Box<str>]) -> Resolved<'_> {
+        match root {
+            "trigger" => Resolved::Found(Cow::Borrowed(self.trigger), 0),
+            "input" => Resolved::Found(Cow::Borrowed(self.input), 0),
+            _ => Resolved::Missing,
+        }
+    }
+}

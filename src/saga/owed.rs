@@ -1,0 +1,64 @@
+//! What a saga still owes the world, judged by durable facts alone \[R4\]. Knows nothing of what was handed over.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::ids::{SagaId, Seq};
+use crate::plan::Plan;
+use crate::saga::state::{Phase, Saga};
+use crate::time::Timestamp;
+
+/// A command that a saga owes to a target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owed {
+    /// Number of the record that last made it owed: its place in the order \[P1\].
+    pub order: Seq,
+    /// Number of the record that issued it first \[P10\].
+    pub issued: Seq,
+    /// When it became owed, the last time that its step asked for it.
+    pub since: Timestamp,
+    /// Its target.
+    pub target: Arc<str>,
+    /// Its name.
+    pub cmd: Arc<str>,
+    /// Its fields.
+    pub with: Arc<Value>,
+    /// The idempotency key.
+    pub command_id: Arc<str>,
+    /// The saga.
+    pub saga: SagaId,
+    /// Instance path of the step.
+    pub step: Arc<str>,
+    /// Sendings that the step's policy asked for.
+    pub attempt: u32,
+    /// Whether it undoes something: such a one never gives up waiting \[R14\].
+    pub undoes: bool,
+    /// Whether it awaits nothing, so that writing it is a record \[P5\].
+    pub tells_sent: bool,
+}
+
+/// Commands whose step is open and waits for them; nothing of an ended saga \[P5\].
+pub fn owed_commands(saga: &Saga, plan: &Plan) -> impl Iterator<Item = Owed> {
+    let runs = if saga.is_open() { saga.runs.as_slice() } else { &[] };
+    runs.iter().filter_map(move |run| {
+        let command = run.command.as_ref()?;
+        if !matches!(run.phase, Phase::Waiting { .. }) {
+            return None;
+        }
+        Some(Owed {
+            order: command.owed,
+            issued: command.seq,
+            since: command.at,
+            target: command.target.clone(),
+            cmd: command.cmd.clone(),
+            with: command.with.clone(),
+            command_id: command.id.clone(),
+            saga: saga.id,
+            step: plan.step(run.key.step).path.clone(),
+            attempt: run.attempt,
+            undoes: plan.is_undo(run.key.step),
+            tells_sent: plan.step(run.key.step).wait.is_none(),
+        })
+    })
+}

@@ -1,0 +1,349 @@
+//! The state of one saga: a fold of its records and nothing else. How a record changes it is in `apply`.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::ids::{DefinitionHash, SagaId, Seq};
+use crate::plan::{Body, Plan, StepIx, Undo, Verb};
+use crate::saga::record::{Began, Cause, Ending, Operator, State, Verdict};
+use crate::saga::targets::Targets;
+use crate::time::Timestamp;
+
+/// One running, waiting or ended saga.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Saga {
+    /// Its id \[R8\].
+    pub id: SagaId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its definition's identity \[L4\].
+    pub definition: DefinitionHash,
+    /// Its state as people see it \[R16\].
+    pub state: State,
+    /// The event that started it, or `call`.
+    pub trigger: Arc<str>,
+    /// Fields of what started it.
+    pub fields: Arc<Value>,
+    /// Its frozen input.
+    pub input: Arc<Value>,
+    /// Its variables.
+    pub vars: Map<String, Value>,
+    /// What it contends for \[R17\].
+    pub keys: Vec<Value>,
+    /// Its deadline while it goes forward.
+    pub due: Option<Timestamp>,
+    /// When it came to exist.
+    pub began_at: Timestamp,
+    /// When its bracket opened; `None` while it is queued.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// The client that asked for it.
+    pub client: Option<Arc<str>>,
+    /// Steps that were entered, by key.
+    pub runs: Vec<Run>,
+    /// Steps in the order in which they ended; undoing goes backwards.
+    pub order: Vec<StepKey>,
+    /// Why it turned around, once it did.
+    pub unwinding: Option<(Cause, Arc<str>)>,
+    /// What it will end as, once that stands.
+    pub verdict: Option<Verdict>,
+    /// Whether an incident is being tried again, so that its end opens no second bracket \[R14\].
+    pub retrying: bool,
+    /// The operator's word on an incident.
+    pub resolved: Option<Operator>,
+    /// When that was.
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// A step of one branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StepKey {
+    /// Zero is the trunk; every branch has a number of its own.
+    pub branch: u32,
+    /// The step.
+    pub step: StepIx,
+}
+
+impl StepKey {
+    /// The step of the trunk.
+    #[must_use]
+    pub fn trunk(step: StepIx) -> StepKey {
+        StepKey { branch: 0, step }
+    }
+}
+
+/// What became of one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Which step.
+    pub key: StepKey,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Sendings (or enterings) that its policy asked for.
+    pub attempt: u32,
+    /// Commands that it made; never falls, so that no `command_id` comes twice.
+    pub commands: u32,
+    /// The newest command.
+    pub command: Option<Command>,
+    /// Alternatives of an `all_of` that came.
+    pub matched: Vec<u32>,
+    /// Fields of what satisfied it, where the definition reads them.
+    pub echo: Option<Arc<Value>>,
+    /// Whether it was undone (`true`), could not be (`false`), or neither yet.
+    pub undone: Option<bool>,
+}
+
+/// A command that a step made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// The idempotency key.
+    pub id: Arc<str>,
+    /// Number of the record that issued it.
+    pub seq: Seq,
+    /// Number of the record that last made it owed; the same, until it is asked for again.
+    pub owed: Seq,
+    /// When that was.
+    pub at: Timestamp,
+    /// Its target.
+    pub target: Arc<str>,
+    /// Its name.
+    pub cmd: Arc<str>,
+    /// Its fields.
+    pub with: Arc<Value>,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// Not entered in this attempt of its group.
+    Idle,
+    /// Open.
+    Waiting {
+        /// When its attempt times out.
+        due: Option<Timestamp>,
+    },
+    /// Between two attempts.
+    Pausing {
+        /// When the next one begins.
+        until: Timestamp,
+        /// Whether the last one may have happened.
+        in_doubt: bool,
+        /// Why it ended.
+        cause: Cause,
+        /// The same in words.
+        reason: Arc<str>,
+    },
+    /// A group whose failed attempt is being undone.
+    Undoing {
+        /// Why it ended.
+        cause: Cause,
+        /// The same in words.
+        reason: Arc<str>,
+    },
+    /// Over.
+    Ended {
+        /// How.
+        outcome: Ending,
+        /// Why, unless it succeeded or was skipped.
+        cause: Option<Cause>,
+        /// The same in words.
+        reason: Option<Arc<str>>,
+    },
+}
+
+impl Run {
+    /// A step that was not entered yet.
+    #[must_use]
+    pub fn new(key: StepKey) -> Run {
+        Run {
+            key,
+            phase: Phase::Idle,
+            attempt: 0,
+            commands: 0,
+            command: None,
+            matched: Vec::new(),
+            echo: None,
+            undone: None,
+        }
+    }
+
+    /// How it ended, if it did.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Ending> {
+        match &self.phase {
+            Phase::Ended { outcome, .. } => Some(*outcome),
+            Phase::Idle | Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Undoing { .. } => {
+                None
+            }
+        }
+    }
+
+    /// Whether it was entered and has not ended.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match &self.phase {
+            Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Undoing { .. } => true,
+            Phase::Idle | Phase::Ended { .. } => false,
+        }
+    }
+
+    /// Whether it ended in a way that leaves an effect possible \[R12\].
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        match self.outcome() {
+            Some(Ending::Succeeded | Ending::InDoubt) => true,
+            Some(Ending::Failed | Ending::Skipped) | None => false,
+        }
+    }
+}
+
+impl Saga {
+    /// The saga that a first record tells of.
+    #[must_use]
+    pub fn began(id: SagaId, began: &Began, at: Timestamp) -> Saga {
+        Saga {
+            id,
+            name: began.name.clone(),
+            definition: began.definition.clone(),
+            state: if began.queued { State::Queued } else { State::Running },
+            trigger: began.trigger.clone(),
+            fields: began.fields.clone(),
+            input: began.input.clone(),
+            vars: began.vars.clone(),
+            keys: began.keys.clone(),
+            due: began.due,
+            began_at: at,
+            started_at: if began.queued { None } else { Some(at) },
+            ended_at: None,
+            client: began.client.clone(),
+            runs: Vec::new(),
+            order: Vec::new(),
+            unwinding: None,
+            verdict: None,
+            retrying: false,
+            resolved: None,
+            resolved_at: None,
+        }
+    }
+
+    /// What became of that step, if it was ever entered.
+    #[must_use]
+    pub fn run(&self, key: StepKey) -> Option<&Run> {
+        self.runs.binary_search_by_key(&key, |run| run.key).ok().map(|at| &self.runs[at])
+    }
+
+    pub(super) fn run_mut(&mut self, key: StepKey) -> &mut Run {
+        let at = match self.runs.binary_search_by_key(&key, |run| run.key) {
+            Ok(at) => at,
+            Err(at) => {
+                self.runs.insert(at, Run::new(key));
+                at
+            }
+        };
+        &mut self.runs[at]
+    }
+
+    /// Whether it holds its keys: from the start to the very end \[R24\].
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        match self.state {
+            State::Running | State::Compensating => !self.retrying,
+            State::Queued
+            | State::Completed
+            | State::Failed
+            | State::Compensated
+            | State::FailedCompensation => false,
+        }
+    }
+
+    /// Whether it may still do something: not ended, or an incident that is tried again.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.state.is_end()
+    }
+
+    /// Whether it is an incident that nobody has settled \[R14\].
+    #[must_use]
+    pub fn is_incident(&self) -> bool {
+        self.state == State::FailedCompensation && self.resolved.is_none()
+    }
+
+    /// Whether that step's newest command may have been sent \[P10\].
+    #[must_use]
+    pub fn may_have_been_sent(&self, run: &Run, targets: &Targets) -> bool {
+        run.command.as_ref().is_some_and(|c| targets.had_session_since(&c.target, c.seq))
+    }
+
+    /// Whether the point of no return lies behind \[R13\].
+    #[must_use]
+    pub fn is_past_pivot(&self, plan: &Plan, targets: &Targets) -> bool {
+        self.runs.iter().filter(|run| plan.step(run.key.step).pivot).any(|run| match &run.phase {
+            Phase::Ended { outcome: Ending::Succeeded, .. } => true,
+            Phase::Ended { outcome: Ending::InDoubt, .. }
+            | Phase::Pausing { in_doubt: true, .. }
+            | Phase::Undoing { .. } => is_irreversible(plan, run.key.step),
+            Phase::Waiting { .. } => {
+                is_irreversible(plan, run.key.step) && self.may_have_been_sent(run, targets)
+            }
+            Phase::Idle
+            | Phase::Pausing { in_doubt: false, .. }
+            | Phase::Ended { outcome: Ending::Failed | Ending::Skipped, .. } => false,
+        })
+    }
+
+    /// Whether anything inside that step may have happened.
+    #[must_use]
+    pub fn any_within(&self, plan: &Plan, owner: StepIx) -> bool {
+        self.runs.iter().any(|run| {
+            plan.is_within(run.key.step, owner)
+                && !plan.is_undo(run.key.step)
+                && run.may_have_happened()
+                && run.undone != Some(true)
+        })
+    }
+
+    /// Whether the step has an undo of its own that is still to be tried \[R12\].
+    #[must_use]
+    pub fn needs_undo(&self, plan: &Plan, key: StepKey) -> bool {
+        let step = plan.step(key.step);
+        let Undo::Step { covers, .. } = &step.undo else { return false };
+        let Some(run) = self.run(key) else { return false };
+        if run.undone.is_some() || is_undone_by_another(plan, key.step) {
+            return false;
+        }
+        let covered = |ix: &StepIx| {
+            self.run(StepKey { branch: key.branch, step: *ix })
+                .is_some_and(|run| run.may_have_happened())
+        };
+        let inside = matches!(step.verb, Verb::Group(_)) && self.any_within(plan, key.step);
+        run.may_have_happened() || inside || covers.iter().any(covered)
+    }
+}
+
+/// Whether the catalog says that the step's command cannot be undone.
+fn is_irreversible(plan: &Plan, ix: StepIx) -> bool {
+    matches!(&plan.step(ix).verb, Verb::Issue { irreversible: true, .. })
+}
+
+/// Whether another step's undo stands for this one's: a `covers`, or a group's own `compensate`.
+fn is_undone_by_another(plan: &Plan, ix: StepIx) -> bool {
+    if plan.step(ix).covered_by.is_some() {
+        return true;
+    }
+    let mut body = plan.step(ix).body;
+    loop {
+        match body {
+            Body::Main | Body::Finally | Body::Undo(_) => return false,
+            Body::OnTimeout(owner) => body = plan.step(owner).body,
+            Body::Group(owner) => {
+                let group = plan.step(owner);
+                if group.undo != Undo::Nothing || group.covered_by.is_some() {
+                    return true;
+                }
+                body = group.body;
+            }
+        }
+    }
+}
