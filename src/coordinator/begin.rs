@@ -1,0 +1,267 @@
+//! Beginning sagas: triggers, guards, and who gives way \[R10, R17, R18\]. What a saga then does is its own decision.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::expr::{self, EvalError, Template};
+use crate::ids::SagaId;
+use crate::plan::{CallTrigger, EventTrigger, Plan, Policy};
+use crate::saga::decide::{BeginScope, Input};
+use crate::saga::record::{Began, Cause, Dedup, Dequeued, Record, State, Verdict};
+use crate::saga::state::Saga;
+
+use super::turn::RowState;
+use super::{Coordinator, Live, Refusal, RefusalCode, keys, routing};
+
+/// A start that passed its guards and does not exist yet.
+struct Newcomer {
+    plan: Arc<Plan>,
+    trigger: Arc<str>,
+    fields: Arc<Value>,
+    input: Arc<Value>,
+    vars: Map<String, Value>,
+    keys: Vec<Value>,
+    client: Option<Arc<str>>,
+    dedup: Option<Dedup>,
+}
+
+/// Who asks for a start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asker {
+    /// The client's name; absent: an event.
+    pub(super) client: Option<Arc<str>>,
+    /// Its id of the request \[W9\].
+    pub(super) dedup: Option<Dedup>,
+}
+
+impl Coordinator {
+    /// Starts what the event triggers; a refusal is counted and told in the log line of the caller.
+    pub(super) fn trigger(&mut self, event: &Arc<str>, fields: &Arc<Value>, depth: usize) {
+        for plan in self.definitions.triggered_by(event) {
+            let mut fitting = plan.trigger.events.iter().filter(|trigger| trigger.event == *event);
+            let Some(trigger) = fitting.find(|trigger| fits(trigger, fields)) else { continue };
+            let begun = newcomer(&plan, event, fields, &trigger.input, Asker::default())
+                .and_then(|newcomer| self.contend(newcomer, depth));
+            if let Err(refusal) = begun {
+                *self.turned_away.entry(plan.name.clone()).or_default() += 1;
+                tracing::info!(saga = %plan.name, %event, reason = %refusal.message, "not started");
+            }
+        }
+    }
+
+    /// Starts a saga by name.
+    pub(super) fn call(
+        &mut self,
+        name: &str,
+        fields: Map<String, Value>,
+        asker: Asker,
+    ) -> Result<SagaId, Refusal> {
+        let Some(plan) = self.definitions.get(name).cloned() else {
+            let known: Vec<&str> = self.definitions.names().map(|name| &**name).collect();
+            let message = match crate::diag::nearest(name, known) {
+                Some(near) => format!("no saga `{name}` is loaded; did you mean `{near}`?"),
+                None => format!("no saga `{name}` is loaded"),
+            };
+            return Err(Refusal::new(RefusalCode::UnknownSaga, message));
+        };
+        let Some(CallTrigger { fields: declared, input }) = &plan.trigger.call else {
+            let message = format!("saga `{name}` is started by an event, it has no `call` trigger");
+            return Err(Refusal::new(RefusalCode::Refused, message));
+        };
+        let mut fields = fields;
+        if let Err(error) = declared.accept(&mut fields) {
+            return Err(Refusal::new(RefusalCode::InvalidPayload, error.to_string()));
+        }
+        let fields = Arc::new(Value::Object(fields));
+        let newcomer = newcomer(&plan, &Arc::from("call"), &fields, input, asker)?;
+        let id = self.contend(newcomer, 0)?;
+        self.cascade();
+        Ok(id)
+    }
+
+    /// Lets a newcomer in, make it wait, or turn it away \[R17\].
+    fn contend(&mut self, newcomer: Newcomer, depth: usize) -> Result<SagaId, Refusal> {
+        let (name, keys) = (newcomer.plan.name.clone(), newcomer.keys.clone());
+        let eviction = &newcomer.plan.eviction;
+        let holders = self.keys.holders(&name, &keys);
+        let Some(holder) = holders.first().copied() else {
+            let queue = self.keys.queue(&name, &keys);
+            return Ok(self.begin(newcomer, !queue.is_empty(), depth));
+        };
+        let refused = |why: String| Err(Refusal::new(RefusalCode::Refused, why));
+        match eviction.policy {
+            Policy::Parallel => Ok(self.begin(newcomer, false, depth)),
+            Policy::Refuse => {
+                refused(format!("saga {holder} of `{name}` is running with this key"))
+            }
+            Policy::Ignore => refused(format!("ignored: saga {holder} of `{name}` is running")),
+            Policy::Queue => {
+                let waiting = self.keys.queue(&name, &keys).len() as u64;
+                match eviction.queue_max {
+                    Some(most) if waiting >= most => refused(format!(
+                        "{waiting} sagas of `{name}` wait already, the most is {most}"
+                    )),
+                    Some(_) | None => Ok(self.begin(newcomer, true, depth)),
+                }
+            }
+            Policy::Replace => {
+                let id = self.replace(newcomer, &holders, depth);
+                Ok(id)
+            }
+        }
+    }
+
+    /// The newcomer waits, older waiting ones give up their place, the running ones are evicted.
+    fn replace(&mut self, newcomer: Newcomer, holders: &BTreeSet<SagaId>, depth: usize) -> SagaId {
+        let (name, keys) = (newcomer.plan.name.clone(), newcomer.keys.clone());
+        let waiting = self.keys.queue(&name, &keys);
+        let id = self.begin(newcomer, true, depth);
+        let reason: Arc<str> = Arc::from(format!("evicted by saga {id} of the same key"));
+        for old in waiting {
+            let verdict = Verdict {
+                state: State::Failed,
+                cause: Some(Cause::Evicted),
+                reason: Some(reason.clone()),
+                result: None,
+            };
+            self.push_saga(old, Record::Dropped(verdict));
+        }
+        for holder in holders {
+            self.decide(*holder, Input::Evict { reason: &reason }, depth);
+        }
+        id
+    }
+
+    fn begin(&mut self, newcomer: Newcomer, queued: bool, depth: usize) -> SagaId {
+        let Newcomer { plan, trigger, fields, input, vars, keys, client, dedup } = newcomer;
+        let id = self.world.next_saga;
+        let due = plan.timeout.filter(|_| !queued).map(|timeout| self.now + timeout);
+        let began = Began {
+            name: plan.name.clone(),
+            definition: plan.hash.clone(),
+            trigger,
+            fields,
+            input,
+            vars,
+            keys,
+            queued,
+            due,
+            client,
+            dedup,
+        };
+        self.world.apply_began(id, self.now, &began, self.limits.dedup);
+        let saga = Saga::began(id, &began, self.now);
+        self.live.insert(id, Live::new(saga, plan, RowState::New));
+        let seq = self.world.next_seq;
+        self.world.next_seq = seq.next();
+        let record = Record::Began(Box::new(began));
+        self.facts.push(super::Fact { seq, saga: Some(id), record });
+        self.refresh(id);
+        if !queued {
+            self.decide(id, Input::Start, depth);
+        }
+        id
+    }
+
+    /// After a saga gave its keys free, those that waited for them may start \[R18\].
+    pub(super) fn free_keys_of(&mut self, id: SagaId) {
+        let Some(live) = self.live.get(&id) else { return };
+        if live.held != keys::Held::Nothing {
+            return;
+        }
+        let queue = self.keys.queue(&live.saga.name, &live.saga.keys);
+        for next in queue {
+            let Some(waiting) = self.live.get(&next) else { continue };
+            if !self.keys.is_next(&waiting.saga) {
+                continue;
+            }
+            let due = waiting.plan.timeout.map(|timeout| self.now + timeout);
+            let name = waiting.saga.name.clone();
+            self.push_saga(next, Record::Dequeued(Dequeued { name, due }));
+            self.decide(next, Input::Start, 0);
+        }
+    }
+}
+
+impl Live {
+    pub(super) fn new(saga: Saga, plan: Arc<Plan>, row: RowState) -> Live {
+        Live {
+            saga,
+            plan,
+            due: None,
+            waits: Vec::<routing::Wait>::new(),
+            owed: Vec::new(),
+            held: keys::Held::Nothing,
+            row,
+        }
+    }
+}
+
+fn fits(trigger: &EventTrigger, fields: &Value) -> bool {
+    let scope = BeginScope { trigger: fields, input: &Value::Null };
+    let fits = |when| expr::eval_bool(when, &scope).unwrap_or(false);
+    trigger.when.as_ref().is_none_or(fits)
+}
+
+/// Reads the input, asks the guards, finds the keys: all before anything exists \[R10\].
+fn newcomer(
+    plan: &Arc<Plan>,
+    trigger: &Arc<str>,
+    fields: &Arc<Value>,
+    templates: &[(Arc<str>, Template)],
+    asker: Asker,
+) -> Result<Newcomer, Refusal> {
+    let bad = |what: &str, error: EvalError| {
+        let message = format!("`{what}` of saga `{}` cannot be evaluated: {error}", plan.name);
+        Refusal::new(RefusalCode::Refused, message)
+    };
+    let scope = BeginScope { trigger: fields, input: &Value::Null };
+    let mut input = Map::new();
+    for (name, template) in templates {
+        let value = template.eval(&scope).map_err(|error| bad(name, error))?;
+        input.insert(name.to_string(), value);
+    }
+    let input = Arc::new(Value::Object(input));
+    let scope = BeginScope { trigger: fields, input: &input };
+    for guard in &plan.require {
+        if !expr::eval_bool(&guard.that, &scope).map_err(|error| bad("require", error))? {
+            let words = guard.otherwise.eval(&scope).map_err(|error| bad("otherwise", error))?;
+            let words = words.as_str().map_or_else(|| words.to_string(), str::to_owned);
+            return Err(Refusal::new(RefusalCode::Refused, words));
+        }
+    }
+    let mut vars = Map::new();
+    for (name, template) in &plan.vars {
+        let value = template.eval(&scope).map_err(|error| bad(name, error))?;
+        vars.insert(name.to_string(), value);
+    }
+    Ok(Newcomer {
+        plan: plan.clone(),
+        trigger: trigger.clone(),
+        fields: fields.clone(),
+        keys: keys_of(plan, &scope).map_err(|error| bad("key", error))?,
+        input,
+        vars,
+        client: asker.client,
+        dedup: asker.dedup,
+    })
+}
+
+/// What the newcomer contends for; without a `key` it is the name, which all keys stand under anyway.
+fn keys_of(plan: &Plan, scope: &BeginScope<'_>) -> Result<Vec<Value>, EvalError> {
+    if plan.eviction.key.is_empty() {
+        return Ok(vec![Value::Null]);
+    }
+    let mut keys = Vec::new();
+    for key in &plan.eviction.key {
+        match expr::eval(key, scope)?.into_owned() {
+            // A list contends by its elements; one key and a list of one are the same.
+            Value::Array(elements) => keys.extend(elements),
+            one => keys.push(one),
+        }
+    }
+    keys.dedup();
+    Ok(keys)
+}

@@ -1,0 +1,131 @@
+//! Processes that register and leave, and the sessions of those that are targets \[W5, W10, W12, P10\].
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::ids::{ClientId, SagaId, SessionNo};
+use crate::saga::decide::Input;
+use crate::saga::record::{Lifecycle, Phase, Process, Record, Session};
+
+use super::{Coordinator, Refusal, RefusalCode};
+
+/// Kinds that need no declaration \[wire, `register`\].
+const KINDS: [&str; 4] = ["host", "srv", "renderer", "tool"];
+
+/// A registered client, as far as a decision has to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its id.
+    pub id: ClientId,
+    /// Its kind.
+    pub kind: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// What a registration did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// The new client's id.
+    pub client_id: ClientId,
+    /// Its session, if it serves a target.
+    pub session: Option<SessionNo>,
+    /// The clients that it takes over from \[W12\].
+    pub superseded: Vec<ClientId>,
+}
+
+impl Coordinator {
+    /// Registers a process; opens a session when its kind is a target.
+    ///
+    /// # Errors
+    /// Its kind is unknown, or its PID's record still runs.
+    pub fn register(
+        &mut self,
+        kind: &str,
+        (name, version): (&str, &str),
+        pid: u64,
+    ) -> Result<Registered, Refusal> {
+        let is_target = self.is_target(kind);
+        if !is_target && !KINDS.contains(&kind) {
+            let message = format!(
+                "`kind` is `{kind}`; it must be host, srv, renderer, tool, or a target of the catalog"
+            );
+            return Err(Refusal::new(RefusalCode::InvalidCommand, message));
+        }
+        let running = self.world.processes.get(&pid).filter(|entry| entry.running);
+        if let Some(entry) = running
+            && !(is_target && *entry.process.client_kind == *kind)
+        {
+            let message = format!("a client with pid {pid} is registered and still running");
+            return Err(Refusal::new(RefusalCode::AlreadyRegistered, message));
+        }
+        let superseded = if is_target { self.supersede(kind) } else { Vec::new() };
+        let client_id = self.world.next_client;
+        let kind: Arc<str> = Arc::from(kind);
+        self.push_world(Record::ProcessSpawned(Process {
+            pid,
+            client_kind: kind.clone(),
+            client_version: Arc::from(version),
+            name: Arc::from(name),
+            client_id,
+        }));
+        if &*kind == "host" && self.world.phase == Phase::Starting {
+            let (from, to) = (Phase::Starting, Phase::Running);
+            self.push_world(Record::Lifecycle(Lifecycle { from, to }));
+        }
+        let session = is_target.then(|| self.open_session(&kind, client_id));
+        self.cascade();
+        Ok(Registered { client_id, session, superseded })
+    }
+
+    /// A client's connection ended: a synthetic goodbye \[W10\].
+    pub fn leave(&mut self, client: ClientId) {
+        let Some(entry) = self.world.process_of(client) else { return };
+        let process = entry.process.clone();
+        let open = self.world.targets.get(&process.client_kind).and_then(|target| target.open);
+        let serves = self.is_target(&process.client_kind);
+        if let (true, Some(session)) = (serves, open) {
+            let target = process.client_kind.clone();
+            self.push_world(Record::SessionClosed(Session { target, session, client_id: client }));
+            self.owed.target_left(&process.client_kind, self.now, &self.catalog);
+        }
+        self.push_world(Record::ProcessExited(process));
+        self.cascade();
+    }
+
+    /// Whether commands go to clients of that kind: the catalog declares it, or an open saga's own does.
+    #[must_use]
+    pub fn is_target(&self, kind: &str) -> bool {
+        self.catalog.targets.contains_key(kind) || self.owed.knows(kind)
+    }
+
+    /// The older client of a target leaves before the newer one comes \[W12\].
+    fn supersede(&mut self, kind: &str) -> Vec<ClientId> {
+        let running = self.world.processes.values().filter(|entry| entry.running);
+        let older: Vec<ClientId> = running
+            .filter(|entry| *entry.process.client_kind == *kind)
+            .map(|entry| entry.process.client_id)
+            .collect();
+        for client in &older {
+            self.leave(*client);
+        }
+        older
+    }
+
+    /// Opens a session: first, what the older one may have got and must not get again is in doubt
+    /// \[P4\]; then the record; then undos that waited for it get their clock \[R14\].
+    fn open_session(&mut self, target: &Arc<str>, client_id: ClientId) -> SessionNo {
+        let waiting: BTreeSet<SagaId> = self.owed.sagas_of(target);
+        for id in &waiting {
+            self.decide(*id, Input::SessionLost { target }, 0);
+        }
+        let session = self.world.next_session;
+        let opened = Session { target: target.clone(), session, client_id };
+        self.push_world(Record::SessionOpened(opened));
+        self.owed.target_came(target);
+        for id in self.owed.sagas_of(target) {
+            self.decide(id, Input::SessionOpened { target }, 0);
+        }
+        session
+    }
+}

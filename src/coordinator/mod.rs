@@ -1,0 +1,343 @@
+//! All sagas: who gets an event, who gives way, what is due. The only one that ends sagas \[R1\].
+//! Pure: it is told the time, writes nothing, sends nothing; the turn's facts are taken from it with `take_turn`.
+
+mod begin;
+mod clients;
+mod dedup;
+mod definitions;
+mod keys;
+mod owed;
+mod ports;
+mod reports;
+mod restore;
+mod routing;
+mod signals;
+mod stop;
+mod timetable;
+mod turn;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::definition::catalog::Catalog;
+use crate::ids::{SagaId, Seq};
+use crate::plan::Plan;
+use crate::saga::decide::{self, Input, Place, Report, next_due};
+use crate::saga::owed::Owed;
+use crate::saga::record::Record;
+use crate::saga::state::Saga;
+use crate::time::Timestamp;
+
+pub use clients::{Client, Registered};
+pub use definitions::Definitions;
+pub use reports::IncomingReport;
+pub use restore::Restored;
+pub use restore::fold;
+pub use signals::Signal;
+pub use turn::{BusEvent, SagaHead, SagaLine, TurnOut, bus_event};
+pub use world::{ProcessEntry, World};
+
+use keys::Keys;
+use owed::OwedIndex;
+use routing::Waits;
+use timetable::Timetable;
+
+/// Why something asked of the launcher is not done; nothing of it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The wire's word for it \[W6\].
+    pub code: RefusalCode,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// The refusals that a decision can give \[W6\].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalCode {
+    /// The command contradicts an earlier one, or names a kind that does not exist.
+    InvalidCommand,
+    /// A PID whose record still runs \[W5\].
+    AlreadyRegistered,
+    /// No declaration of that event.
+    UnknownEvent,
+    /// A field is unknown, missing or of the wrong type.
+    InvalidPayload,
+    /// A saga id never issued, or a saga name never loaded.
+    UnknownSaga,
+    /// In the saga's own words.
+    Refused,
+    /// Not this client's to say.
+    NotAllowed,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: RefusalCode, message: impl Into<String>) -> Refusal {
+        Refusal { code, message: message.into() }
+    }
+}
+
+/// One fact of a turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Its number.
+    pub seq: Seq,
+    /// The saga that it belongs to.
+    pub saga: Option<SagaId>,
+    /// What it says.
+    pub record: Record,
+}
+
+/// A saga in memory, with what is derived from it.
+#[derive(Debug)]
+struct Live {
+    saga: Saga,
+    plan: Arc<Plan>,
+    due: Option<Timestamp>,
+    waits: Vec<routing::Wait>,
+    owed: Vec<Owed>,
+    held: keys::Held,
+    row: turn::RowState,
+}
+
+/// Something on the bus, on its way to triggers and waits \[R6\].
+#[derive(Clone, Debug)]
+struct Occurrence {
+    name: Arc<str>,
+    fields: Arc<Value>,
+    echo: Option<Echo>,
+    /// How many `emit`s led here \[R23\].
+    depth: usize,
+}
+
+/// The saga and step that a report answers.
+#[derive(Clone, Debug)]
+struct Echo {
+    saga: SagaId,
+    step: Arc<str>,
+    command_id: Option<Arc<str>>,
+}
+
+/// All sagas and what they share.
+#[derive(Debug)]
+pub struct Coordinator {
+    world: World,
+    live: BTreeMap<SagaId, Live>,
+    corrupt: BTreeMap<SagaId, String>,
+    definitions: Definitions,
+    catalog: Arc<Catalog>,
+    waits: Waits,
+    keys: Keys,
+    times: Timetable,
+    owed: OwedIndex,
+    occurrences: VecDeque<Occurrence>,
+    facts: Vec<Fact>,
+    touched: BTreeSet<SagaId>,
+    /// Triggers that were refused or ignored since the start, by saga name.
+    turned_away: BTreeMap<Arc<str>, u64>,
+    scratch: Vec<Record>,
+    now: Timestamp,
+    limits: Windows,
+}
+
+/// Bounds that a launcher's configuration may change.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// How long a client's report id is remembered \[W9\].
+    pub dedup: crate::time::Millis,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Windows { dedup: crate::limits::DEDUP_WINDOW }
+    }
+}
+
+impl Coordinator {
+    /// A coordinator with no past.
+    #[must_use]
+    pub fn new(catalog: Arc<Catalog>, plans: Vec<Arc<Plan>>) -> Coordinator {
+        Coordinator {
+            world: World::default(),
+            live: BTreeMap::new(),
+            corrupt: BTreeMap::new(),
+            definitions: Definitions::new(plans),
+            catalog,
+            waits: Waits::default(),
+            keys: Keys::default(),
+            times: Timetable::default(),
+            owed: OwedIndex::default(),
+            occurrences: VecDeque::new(),
+            facts: Vec::new(),
+            touched: BTreeSet::new(),
+            turned_away: BTreeMap::new(),
+            scratch: Vec::new(),
+            now: Timestamp::default(),
+            limits: Windows::default(),
+        }
+    }
+
+    /// The fold of everything that is not one saga's.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Sagas in memory: open ones and incidents.
+    pub fn sagas(&self) -> impl DoubleEndedIterator<Item = (&Saga, &Plan)> {
+        self.live.values().map(|live| (&live.saga, &*live.plan))
+    }
+
+    /// What a saga in memory owes, in the order of its steps.
+    #[must_use]
+    pub fn owed_by(&self, id: SagaId) -> &[Owed] {
+        self.live.get(&id).map_or(&[], |live| &live.owed)
+    }
+
+    /// A saga in memory.
+    #[must_use]
+    pub fn saga(&self, id: SagaId) -> Option<(&Saga, &Plan)> {
+        self.live.get(&id).map(|live| (&live.saga, &*live.plan))
+    }
+
+    /// Sagas that were set aside, with the facts that clash \[L9\].
+    #[must_use]
+    pub fn corrupt(&self) -> &BTreeMap<SagaId, String> {
+        &self.corrupt
+    }
+
+    /// How many triggers of each saga were refused or ignored since the start \[R10, R17\].
+    #[must_use]
+    pub fn turned_away(&self) -> &BTreeMap<Arc<str>, u64> {
+        &self.turned_away
+    }
+
+    /// Sets the turn's instant; it never falls \[R9\].
+    pub fn begin_turn(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    /// The turn's instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// When something is due without any input.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        [self.times.first(), self.owed.next_check()].into_iter().flatten().min()
+    }
+
+    /// Lets time pass: deadlines, pauses, targets that stay away \[R9, P3\].
+    pub fn tick(&mut self) {
+        while let Some(id) = self.times.pop_due(self.now) {
+            self.decide(id, Input::Tick, 0);
+            let due = self.live.get(&id).and_then(|live| live.due);
+            assert!(due.is_none_or(|due| due > self.now), "a tick of saga {id} left it due");
+            self.cascade();
+        }
+        self.check_targets();
+        self.cascade();
+    }
+
+    /// Appends a fact that belongs to no saga, and folds it.
+    fn push_world(&mut self, record: Record) -> Seq {
+        let seq = self.world.next_seq;
+        self.world.apply(seq, self.now, &record, self.limits.dedup);
+        self.world.next_seq = seq.next();
+        // The launcher's own events trigger and feed sagas like any report.
+        if !matches!(record, Record::Event(_))
+            && let Some(event) = bus_event(seq, None, &record)
+        {
+            let BusEvent { name, fields, .. } = event;
+            self.occurrences.push_back(Occurrence { name, fields, echo: None, depth: 0 });
+        }
+        self.facts.push(Fact { seq, saga: None, record });
+        seq
+    }
+
+    /// Appends a fact of a saga that no step decided, and folds it.
+    fn push_saga(&mut self, id: SagaId, record: Record) -> Seq {
+        let seq = self.world.next_seq;
+        self.world.next_seq = seq.next();
+        if let Some(live) = self.live.get_mut(&id) {
+            let applied = live.saga.apply(&live.plan, seq, self.now, &record);
+            assert!(applied.is_ok(), "an impossible record was chosen: {applied:?}");
+        }
+        self.facts.push(Fact { seq, saga: Some(id), record });
+        self.refresh(id);
+        seq
+    }
+
+    /// Lets one saga decide, and passes on what its records mean for others.
+    fn decide(&mut self, id: SagaId, input: Input<'_>, depth: usize) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        let mut seq = self.world.next_seq;
+        let mut records = std::mem::take(&mut self.scratch);
+        let place = Place { now: self.now, depth, seq: &mut self.world.next_seq };
+        let Live { saga, plan, .. } = live;
+        decide::decide(plan, saga, &self.world.targets, input, place, &mut records);
+        let mut issued_to: Vec<Arc<str>> = Vec::new();
+        for record in records.drain(..) {
+            match &record {
+                Record::Emitted(emitted) => self.occurrences.push_back(Occurrence {
+                    name: emitted.event.clone(),
+                    fields: emitted.fields.clone(),
+                    echo: None,
+                    depth: depth + 1,
+                }),
+                Record::Issued(issued) if !self.world.targets.is_open(&issued.target) => {
+                    issued_to.push(issued.target.clone());
+                }
+                _ => {}
+            }
+            self.facts.push(Fact { seq, saga: Some(id), record });
+            seq = seq.next();
+        }
+        self.scratch = records;
+        self.refresh(id);
+        for target in issued_to {
+            self.overflow(&target);
+        }
+        self.free_keys_of(id);
+    }
+
+    /// Brings what is derived from a saga up to date with it.
+    fn refresh(&mut self, id: SagaId) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        self.touched.insert(id);
+        let due = next_due(&live.saga);
+        if due != live.due {
+            self.times.change(id, live.due, due);
+            live.due = due;
+        }
+        self.waits.change(id, live);
+        self.keys.change(id, live);
+        self.owed.change(live, &self.world.targets, self.now, &self.catalog);
+    }
+
+    /// Offers what is on the bus to triggers and waits until nothing more follows \[R23\].
+    fn cascade(&mut self) {
+        while let Some(occurrence) = self.occurrences.pop_front() {
+            self.offer(&occurrence);
+        }
+    }
+
+    /// Triggers first, then the waiting sagas as they were before it \[R6, R21\].
+    fn offer(&mut self, occurrence: &Occurrence) {
+        let Occurrence { name, fields, echo, depth } = occurrence;
+        let mut waiting = self.waits.find(name, fields);
+        if let Some(echo) = echo {
+            waiting.insert(echo.saga);
+        }
+        self.trigger(name, fields, *depth);
+        for id in waiting {
+            let answers = echo.as_ref().filter(|echo| echo.saga == id);
+            let echo = answers.map(|echo| (&*echo.step, echo.command_id.as_deref()));
+            self.decide(id, Input::Report(Report { name, fields, echo }), *depth);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Commands that sagas owe to targets, in the order in which they became owed \[R4, P1\], and when an absent target's wait is over \[P3\].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::definition::catalog::Catalog;
+use crate::ids::{SagaId, Seq};
+use crate::limits::DISCONNECT_TIMEOUT;
+use crate::saga::owed::{Owed, owed_commands};
+use crate::saga::targets::Targets;
+use crate::time::{Millis, Timestamp};
+
+use super::Live;
+
+#[derive(Debug, Default)]
+struct OfTarget {
+    commands: BTreeMap<Seq, Owed>,
+    /// When to look whether anything waited too long; never while a session is open.
+    check: Option<Timestamp>,
+}
+
+/// All owed commands by target and order.
+#[derive(Debug, Default)]
+pub(super) struct OwedIndex {
+    targets: BTreeMap<Arc<str>, OfTarget>,
+}
+
+fn patience(target: &str, catalog: &Catalog) -> Millis {
+    catalog.targets.get(target).map_or(DISCONNECT_TIMEOUT, |target| target.disconnect_timeout)
+}
+
+impl OwedIndex {
+    /// Brings a saga's commands up to date.
+    pub(super) fn change(
+        &mut self,
+        live: &mut Live,
+        targets: &Targets,
+        now: Timestamp,
+        catalog: &Catalog,
+    ) {
+        let owed: Vec<Owed> = owed_commands(&live.saga, &live.plan).collect();
+        if owed == live.owed {
+            return;
+        }
+        for command in &live.owed {
+            if let Some(target) = self.targets.get_mut(&command.target) {
+                target.commands.remove(&command.order);
+            }
+        }
+        for command in &owed {
+            let target = self.targets.entry(command.target.clone()).or_default();
+            target.commands.insert(command.order, command.clone());
+            if !targets.is_open(&command.target) && !command.undoes {
+                let over = now + patience(&command.target, catalog);
+                target.check = Some(target.check.map_or(over, |check| check.min(over)));
+            }
+        }
+        live.owed = owed;
+    }
+
+    /// Whether any saga ever owed that target something.
+    pub(super) fn knows(&self, target: &str) -> bool {
+        self.targets.contains_key(target)
+    }
+
+    /// Sagas that owe that target something.
+    pub(super) fn sagas_of(&self, target: &str) -> BTreeSet<SagaId> {
+        self.of(target).map(|command| command.saga).collect()
+    }
+
+    /// Commands owed to that target, in order.
+    pub(super) fn of(&self, target: &str) -> impl Iterator<Item = &Owed> {
+        self.targets.get(target).into_iter().flat_map(|target| target.commands.values())
+    }
+
+    /// All targets that something is owed to.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.targets.iter().filter(|(_, t)| !t.commands.is_empty()).map(|(name, _)| name)
+    }
+
+    /// A target's session closed: its wait begins \[P3\].
+    pub(super) fn target_left(&mut self, target: &str, now: Timestamp, catalog: &Catalog) {
+        if let Some(of_target) = self.targets.get_mut(target) {
+            of_target.check = Some(now + patience(target, catalog));
+        }
+    }
+
+    /// A target has a session: nothing waits any more.
+    pub(super) fn target_came(&mut self, target: &str) {
+        if let Some(of_target) = self.targets.get_mut(target) {
+            of_target.check = None;
+        }
+    }
+
+    /// When the first absent target has to be looked at.
+    pub(super) fn next_check(&self) -> Option<Timestamp> {
+        self.targets.values().filter_map(|target| target.check).min()
+    }
+
+    /// Targets to look at now; the look sets the next one with [`OwedIndex::check_again`].
+    pub(super) fn due_targets(&mut self, now: Timestamp) -> Vec<Arc<str>> {
+        let due = self.targets.iter_mut().filter(|(_, t)| t.check.is_some_and(|at| at <= now));
+        due.map(|(name, target)| {
+            target.check = None;
+            name.clone()
+        })
+        .collect()
+    }
+
+    /// Sets when to look at a target next, if that is earlier.
+    pub(super) fn check_again(&mut self, target: &str, at: Timestamp) {
+        if let Some(of_target) = self.targets.get_mut(target) {
+            of_target.check = Some(of_target.check.map_or(at, |check| check.min(at)));
+        }
+    }
+}

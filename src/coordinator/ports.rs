@@ -1,0 +1,76 @@
+//! Absent targets: what does not fit their buffer, and what waited too long \[P2, P3\]. Decided from durable facts alone.
+
+use std::sync::Arc;
+
+use crate::definition::catalog::Overflow;
+use crate::ids::SagaId;
+use crate::limits::{DISCONNECT_TIMEOUT, PIPE_BUFFER};
+use crate::saga::decide::Input;
+use crate::saga::owed::Owed;
+
+use super::Coordinator;
+
+impl Coordinator {
+    /// Commands owed to that target, in the order in which they became owed.
+    pub fn owed_to(&self, target: &str) -> impl Iterator<Item = &Owed> {
+        self.owed.of(target)
+    }
+
+    /// Targets that something is owed to.
+    pub fn owing_targets(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.owed.targets()
+    }
+
+    /// One known-unsent command more than the buffer holds fails its step \[P2\].
+    pub(super) fn overflow(&mut self, target: &Arc<str>) {
+        if self.world.targets.is_open(target) {
+            return;
+        }
+        let declared = self.catalog.targets.get(target);
+        let most = declared.map_or(PIPE_BUFFER, |target| target.buffer);
+        let policy = declared.map_or(Overflow::FailOldest, |target| target.overflow);
+        let targets = &self.world.targets;
+        let unsent: Vec<(SagaId, Arc<str>)> = self
+            .owed
+            .of(target)
+            .filter(|owed| !owed.undoes && !targets.had_session_since(target, owed.issued))
+            .map(|owed| (owed.saga, owed.command_id.clone()))
+            .collect();
+        if unsent.len() <= most {
+            return;
+        }
+        let victim = match policy {
+            Overflow::FailOldest => unsent.first(),
+            Overflow::FailNewest => unsent.last(),
+        };
+        if let Some((saga, command_id)) = victim {
+            let reason = Arc::from("unreachable: buffer overflow");
+            self.decide(*saga, Input::Unreachable { command_id, reason: &reason }, 0);
+        }
+    }
+
+    /// Fails what waited for an absent target longer than its `disconnect_timeout` \[P3\].
+    pub(super) fn check_targets(&mut self) {
+        for target in self.owed.due_targets(self.now) {
+            if self.world.targets.is_open(&target) {
+                continue;
+            }
+            let declared = self.catalog.targets.get(&target);
+            let patience = declared.map_or(DISCONNECT_TIMEOUT, |target| target.disconnect_timeout);
+            let closed = self.world.targets.get(&target).and_then(|target| target.closed_at);
+            let from = closed.map_or(self.world.booted_at, |at| at.max(self.world.booted_at));
+            let waiting: Vec<Owed> =
+                self.owed.of(&target).filter(|owed| !owed.undoes).cloned().collect();
+            let reason = Arc::from(format!("unreachable: `{target}` was away for {patience}"));
+            for owed in waiting {
+                let over = owed.since.max(from) + patience;
+                if over > self.now {
+                    self.owed.check_again(&target, over);
+                    continue;
+                }
+                let command_id = &*owed.command_id;
+                self.decide(owed.saga, Input::Unreachable { command_id, reason: &reason }, 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Rebuilding from the log: the same fold as live \[R3\], fed with records that somebody else read.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::ids::{ClientId, SagaId, Seq, SessionNo};
+use crate::plan::Plan;
+use crate::saga::apply::Corrupt;
+use crate::saga::record::Record;
+use crate::saga::state::Saga;
+use crate::saga::targets::Target;
+use crate::time::Timestamp;
+
+use super::turn::RowState;
+use super::{Coordinator, Live, World};
+
+/// Numbers that never fall, as the log keeps them \[L10\].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Restored {
+    /// The last record.
+    pub seq: Seq,
+    /// The highest saga id.
+    pub saga: SagaId,
+    /// The highest client id.
+    pub client: ClientId,
+    /// The highest session number.
+    pub session: SessionNo,
+    /// The newest record's time \[R9\].
+    pub time: Timestamp,
+}
+
+impl Coordinator {
+    /// Takes up the numbers.
+    pub fn restore_numbers(&mut self, numbers: Restored) {
+        let world = &mut self.world;
+        world.next_seq = world.next_seq.max(numbers.seq.next());
+        world.next_saga = world.next_saga.max(numbers.saga.next());
+        world.next_client = world.next_client.max(numbers.client.next());
+        world.next_session = world.next_session.max(numbers.session.next());
+        self.now = self.now.max(numbers.time);
+    }
+
+    /// Takes up the snapshot of what belongs to no saga.
+    ///
+    /// # Errors
+    /// It is not such a snapshot; the launcher must not start then.
+    pub fn restore_world(&mut self, snapshot: &Value) -> Result<(), String> {
+        self.world.restore(snapshot).ok_or_else(|| "the `world` mark cannot be read".to_owned())
+    }
+
+    /// Folds a record of no saga, or the event in a saga's row: for the window of report ids.
+    pub fn restore_record(&mut self, seq: Seq, at: Timestamp, record: &Record) {
+        self.world.apply(seq, at, record, self.limits.dedup);
+    }
+
+    /// Folds a record that began a saga: for the window of report ids.
+    pub fn restore_began(&mut self, id: SagaId, at: Timestamp, record: &Record) {
+        if let Record::Began(began) = record {
+            self.world.apply_began(id, at, began, self.limits.dedup);
+        }
+    }
+
+    /// Folds one saga.
+    ///
+    /// # Errors
+    /// Its records contradict its plan; it harms no other \[L9\].
+    pub fn restore_saga(
+        &mut self,
+        id: SagaId,
+        plan: Arc<Plan>,
+        records: &[(Seq, Timestamp, Record)],
+    ) -> Result<(), Corrupt> {
+        let saga = fold(id, &plan, records)?;
+        if saga.is_open() || saga.is_incident() {
+            self.live.insert(id, Live::new(saga, plan, RowState::Clean));
+            self.refresh(id);
+            self.touched.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// What tells two coordinators apart, if anything: the fold of the log must be the live state \[R3\].
+    #[must_use]
+    pub fn difference(&self, other: &Coordinator) -> Option<String> {
+        if self.world != other.world {
+            return Some(format!("world: {:?}\n   not: {:?}", self.world, other.world));
+        }
+        let ids = |of: &Coordinator| of.live.keys().copied().collect::<Vec<_>>();
+        if ids(self) != ids(other) {
+            return Some(format!("sagas {:?}, not {:?}", ids(self), ids(other)));
+        }
+        let both = self.live.values().zip(other.live.values());
+        both.filter(|(a, b)| a.saga != b.saga || a.owed != b.owed || a.due != b.due)
+            .map(|(a, b)| format!("saga: {:?}\n   not: {:?}", a.saga, b.saga))
+            .next()
+    }
+
+    /// Sets a saga aside \[L9\].
+    pub fn set_aside(&mut self, id: SagaId, clash: String) {
+        self.corrupt.insert(id, clash);
+    }
+}
+
+/// Folds a saga's records from nothing.
+///
+/// # Errors
+/// They contradict each other or the plan.
+pub fn fold(
+    id: SagaId,
+    plan: &Plan,
+    records: &[(Seq, Timestamp, Record)],
+) -> Result<Saga, Corrupt> {
+    let mut saga: Option<Saga> = None;
+    for (seq, at, record) in records {
+        match (&mut saga, record) {
+            (None, Record::Began(began)) => saga = Some(Saga::began(id, began, *at)),
+            // The event that moved it lies before it in its row.
+            (_, Record::Event(_)) => {}
+            (Some(saga), record) => saga.apply(plan, *seq, *at, record)?,
+            (None, _) => {
+                return Err(Corrupt {
+                    state: format!("saga {id} has not begun"),
+                    record: format!("record {seq} speaks of it"),
+                });
+            }
+        }
+    }
+    saga.ok_or_else(|| Corrupt {
+        state: format!("saga {id} has a row"),
+        record: "the log has no `began` of it".to_owned(),
+    })
+}
+
+impl World {
+    /// What retention may forget the records of, as JSON.
+    #[must_use]
+    pub fn snapshot(&self) -> Value {
+        let targets: serde_json::Map<String, Value> = self
+            .targets
+            .iter()
+            .map(|(name, target)| {
+                let Target { open, closed, closed_at } = target;
+                let json = json!({"open": open, "closed": closed, "closed_at": closed_at});
+                (name.to_string(), json)
+            })
+            .collect();
+        json!({ "targets": targets, "stopped": self.stopped_cleanly })
+    }
+
+    fn restore(&mut self, snapshot: &Value) -> Option<()> {
+        let number = |value: &Value| match value {
+            Value::Null => Some(None),
+            other => other.as_u64().map(Some),
+        };
+        for (name, target) in snapshot.get("targets")?.as_object()? {
+            let closed_at = match target.get("closed_at")? {
+                Value::Null => None,
+                other => Some(Timestamp(other.as_i64()?)),
+            };
+            let target = Target {
+                open: number(target.get("open")?)?.map(SessionNo),
+                closed: number(target.get("closed")?)?.map(Seq),
+                closed_at,
+            };
+            self.targets.restore(Arc::from(&**name), target);
+        }
+        self.stopped_cleanly = snapshot.get("stopped")?.as_bool()?;
+        Some(())
+    }
+}

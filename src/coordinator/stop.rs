@@ -1,0 +1,74 @@
+//! Boot and shutdown, as facts \[L5, L8\]. Signals of the operating system are not known here.
+
+use std::sync::Arc;
+
+use crate::ids::SagaId;
+use crate::plan::OnShutdown;
+use crate::saga::decide::Input;
+use crate::saga::record::{Boot, ClockJump, Lifecycle, Phase, Record, State, Stopped};
+use crate::time::Timestamp;
+
+use super::Coordinator;
+
+impl Coordinator {
+    /// This launcher takes the log: the first fact of its life. After a crash every definition's
+    /// `on_restart` speaks \[L5\].
+    pub fn boot(&mut self, pid: u32, version: &str) {
+        let crashed = !self.world.stopped_cleanly;
+        self.push_world(Record::Boot(Boot { pid, version: Arc::from(version) }));
+        let open: Vec<SagaId> = self.open_sagas();
+        let targets: Vec<Arc<str>> = self.owed.targets().cloned().collect();
+        for target in targets {
+            self.owed.target_left(&target, self.now, &self.catalog);
+        }
+        if crashed {
+            for id in open {
+                self.decide(id, Input::Restarted, 0);
+            }
+        }
+        self.cascade();
+    }
+
+    /// The wall clock jumped \[R9\].
+    pub fn clock_jumped(&mut self, wall: Timestamp, expected: Timestamp) {
+        self.push_world(Record::Clock(ClockJump { wall, expected }));
+    }
+
+    /// A clean shutdown begins: sagas that say so are cancelled, the others are parked \[L8\].
+    pub fn quit(&mut self) {
+        self.change_phase(Phase::Quitting);
+        for id in self.open_sagas() {
+            let cancels =
+                self.live.get(&id).is_some_and(|live| live.plan.on_shutdown == OnShutdown::Cancel);
+            if cancels {
+                self.decide(id, Input::Shutdown, 0);
+            }
+        }
+        self.cascade();
+    }
+
+    /// Whether a cancelled saga is still undoing, so that a clean shutdown waits \[L8\].
+    #[must_use]
+    pub fn is_settling(&self) -> bool {
+        self.live.values().any(|live| {
+            live.plan.on_shutdown == OnShutdown::Cancel && live.saga.state == State::Compensating
+        })
+    }
+
+    /// The last word of a clean shutdown.
+    pub fn stopped(&mut self) {
+        self.change_phase(Phase::Dead);
+        self.push_world(Record::Stopped(Stopped {}));
+    }
+
+    fn change_phase(&mut self, to: Phase) {
+        let from = self.world.phase;
+        if from != to {
+            self.push_world(Record::Lifecycle(Lifecycle { from, to }));
+        }
+    }
+
+    fn open_sagas(&self) -> Vec<SagaId> {
+        self.live.values().filter(|live| live.saga.is_open()).map(|live| live.saga.id).collect()
+    }
+}

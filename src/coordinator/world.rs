@@ -1,0 +1,140 @@
+//! What belongs to no saga: numbers, targets' sessions, processes, the launcher's phase. A fold of records \[R3\].
+
+use std::collections::BTreeMap;
+
+use crate::ids::{ClientId, SagaId, Seq, SessionNo};
+use crate::limits::EXITED_KEPT;
+use crate::saga::record::{Phase, Process, Record};
+use crate::saga::targets::Targets;
+use crate::time::{Millis, Timestamp};
+
+use super::dedup::{Answer, Dedup};
+
+/// A process that registered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProcessEntry {
+    /// What it said of itself, and its client id.
+    pub process: Process,
+    /// Whether its connection stands.
+    pub running: bool,
+    /// When it registered.
+    pub since: Timestamp,
+}
+
+/// The fold of all records that belong to no saga, and of the numbers that all records use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
+    /// Number of the next record.
+    pub next_seq: Seq,
+    /// The next saga's id.
+    pub next_saga: SagaId,
+    /// The next client's id.
+    pub next_client: ClientId,
+    /// The next session's number.
+    pub next_session: SessionNo,
+    /// Targets' sessions.
+    pub targets: Targets,
+    /// Registered processes by the PID that they gave.
+    pub processes: BTreeMap<u64, ProcessEntry>,
+    /// The launcher's phase.
+    pub phase: Phase,
+    /// Report ids seen.
+    pub dedup: Dedup,
+    /// When this launcher took the log \[P3\].
+    pub booted_at: Timestamp,
+    /// Whether the last launcher stopped cleanly \[L5\].
+    pub stopped_cleanly: bool,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        World {
+            next_seq: Seq(1),
+            next_saga: SagaId(1),
+            next_client: ClientId(1),
+            next_session: SessionNo(1),
+            targets: Targets::default(),
+            processes: BTreeMap::new(),
+            phase: Phase::Starting,
+            dedup: Dedup::default(),
+            booted_at: Timestamp::default(),
+            stopped_cleanly: true,
+        }
+    }
+}
+
+impl World {
+    /// Folds one record; those of sagas count for the numbers that they use and the ids that they carry.
+    pub fn apply(&mut self, seq: Seq, at: Timestamp, record: &Record, window: Millis) {
+        self.next_seq = self.next_seq.max(seq.next());
+        match record {
+            Record::Boot(_) => {
+                self.targets.booted(seq, at);
+                self.processes.clear();
+                self.phase = Phase::Starting;
+                self.booted_at = at;
+                self.stopped_cleanly = false;
+            }
+            Record::Stopped(_) => self.stopped_cleanly = true,
+            Record::ProcessSpawned(process) => {
+                self.next_client = self.next_client.max(process.client_id.next());
+                let entry = ProcessEntry { process: process.clone(), running: true, since: at };
+                self.processes.insert(process.pid, entry);
+                self.forget_old_processes();
+            }
+            Record::ProcessExited(process) => {
+                if let Some(entry) = self.processes.get_mut(&process.pid)
+                    && entry.process.client_id == process.client_id
+                {
+                    entry.running = false;
+                }
+            }
+            Record::Lifecycle(change) => self.phase = change.to,
+            Record::SessionOpened(session) => {
+                self.next_session = self.next_session.max(session.session.next());
+                self.targets.opened(&session.target, session.session);
+            }
+            Record::SessionClosed(session) => {
+                self.targets.closed(&session.target, session.session, seq, at);
+            }
+            Record::Event(event) => {
+                if let Some(dedup) = &event.dedup {
+                    let answer = Answer::Accepted(seq);
+                    self.dedup.insert(&event.client, dedup, answer, at, window);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Exited processes are kept for people to see, but not without end.
+    fn forget_old_processes(&mut self) {
+        let exited = self.processes.values().filter(|entry| !entry.running);
+        if exited.clone().count() > EXITED_KEPT
+            && let Some(oldest) = exited.min_by_key(|entry| entry.process.client_id)
+        {
+            let pid = oldest.process.pid;
+            self.processes.remove(&pid);
+        }
+    }
+
+    /// Folds the first record of a saga.
+    pub fn apply_began(
+        &mut self,
+        id: SagaId,
+        at: Timestamp,
+        began: &crate::saga::record::Began,
+        window: Millis,
+    ) {
+        self.next_saga = self.next_saga.max(id.next());
+        if let (Some(client), Some(dedup)) = (&began.client, &began.dedup) {
+            self.dedup.insert(client, dedup, Answer::Saga(id), at, window);
+        }
+    }
+
+    /// The client's process, if it still runs.
+    #[must_use]
+    pub fn process_of(&self, client: ClientId) -> Option<&ProcessEntry> {
+        self.processes.values().find(|entry| entry.process.client_id == client && entry.running)
+    }
+}
