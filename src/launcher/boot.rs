@@ -1,0 +1,152 @@
+//! From the log to a coordinator: marks, the world, open sagas and incidents, the ids seen lately \[L5\]. Writes nothing.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::coordinator::{Coordinator, Restored};
+use crate::definition::Catalog;
+use crate::ids::{DefinitionHash, SagaId, Seq};
+use crate::limits::{DEDUP_TOTAL, DEDUP_WINDOW};
+use crate::log::{LogRead, ReadError, StoredSaga};
+use crate::plan::{Plan, compile_stored};
+use crate::saga::record::Record;
+use crate::time::Timestamp;
+
+/// Why a launcher does not start on its log.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The log's own snapshot contradicts its form.
+    #[error("{0}")]
+    World(String),
+}
+
+/// Rebuilds a coordinator from a log.
+///
+/// # Errors
+/// The log cannot be read; what is wrong with one saga only sets that saga aside \[L9\].
+pub fn restore(
+    log: &dyn LogRead,
+    catalog: Arc<Catalog>,
+    plans: Vec<Arc<Plan>>,
+) -> Result<Coordinator, BootError> {
+    let known: BTreeMap<DefinitionHash, Arc<Plan>> =
+        plans.iter().map(|plan| (plan.hash.clone(), plan.clone())).collect();
+    let mut coordinator = Coordinator::new(catalog, plans);
+    let marks = log.high_water()?;
+    coordinator.restore_numbers(Restored {
+        seq: marks.seq,
+        saga: marks.saga_id,
+        client: marks.client_id,
+        session: marks.session,
+        time: marks.time,
+    });
+    if let Some(world) = log.world()? {
+        let snapshot = serde_json::from_str(&world.body)
+            .map_err(|error| BootError::World(format!("the log's world is no JSON: {error}")))?;
+        coordinator.restore_world(&snapshot).map_err(BootError::World)?;
+    }
+    restore_ids_seen(log, &mut coordinator, marks.time)?;
+    let mut plans = Plans { log, known, failed: BTreeMap::new() };
+    let mut each = |stored: StoredSaga| {
+        restore_saga(&mut coordinator, &mut plans, &stored);
+        ControlFlow::Continue(())
+    };
+    log.open_sagas(&mut each)?;
+    log.incidents(&mut each)?;
+    Ok(coordinator)
+}
+
+/// The window of report ids: the newest records that could still be asked for again \[W9\].
+fn restore_ids_seen(
+    log: &dyn LogRead,
+    coordinator: &mut Coordinator,
+    newest: Timestamp,
+) -> Result<(), ReadError> {
+    let oldest = Timestamp(newest.0.saturating_sub_unsigned(DEDUP_WINDOW.0));
+    let from = log.recent_from(oldest, DEDUP_TOTAL as u64)?;
+    log.rows_since(Seq(from.0.saturating_sub(1)), &mut |row| {
+        let Ok(row) = row else { return ControlFlow::Continue(()) };
+        let Ok(records) = row.records::<Record>() else { return ControlFlow::Continue(()) };
+        for (offset, record) in records.iter().enumerate() {
+            let seq = Seq(row.seq.0 + offset as u64);
+            match (record, row.saga_id) {
+                (Record::Event(event), _) if event.dedup.is_some() => {
+                    coordinator.restore_record(seq, row.at, record);
+                }
+                (Record::Began(_), Some(id)) => coordinator.restore_began(id, row.at, record),
+                _ => {}
+            }
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+/// Plans of stored sagas: the loaded ones where the text is the same, else compiled from the log \[L4\].
+struct Plans<'a> {
+    log: &'a dyn LogRead,
+    known: BTreeMap<DefinitionHash, Arc<Plan>>,
+    failed: BTreeMap<DefinitionHash, String>,
+}
+
+impl Plans<'_> {
+    fn get(&mut self, hash: &DefinitionHash) -> Result<Arc<Plan>, String> {
+        if let Some(plan) = self.known.get(hash) {
+            return Ok(plan.clone());
+        }
+        if let Some(why) = self.failed.get(hash) {
+            return Err(why.clone());
+        }
+        match self.compile(hash) {
+            Ok(plan) => {
+                self.known.insert(hash.clone(), plan.clone());
+                Ok(plan)
+            }
+            Err(why) => {
+                self.failed.insert(hash.clone(), why.clone());
+                Err(why)
+            }
+        }
+    }
+
+    fn compile(&self, hash: &DefinitionHash) -> Result<Arc<Plan>, String> {
+        let stored = self.log.definition(hash).map_err(|error| error.to_string())?;
+        let stored = stored.ok_or_else(|| format!("the log has no definition {hash}"))?;
+        let plan = compile_stored(&stored.name, &stored.source, &stored.catalog);
+        let plan = plan.map_err(|diagnostics| {
+            let first = diagnostics.iter().next().map(|found| found.message.clone());
+            let first = first.unwrap_or_default();
+            format!("its definition {hash} cannot be read by this version: {first}")
+        })?;
+        // A kept text compiles to what it was: its identity is the stored one.
+        Ok(plan)
+    }
+}
+
+fn restore_saga(coordinator: &mut Coordinator, plans: &mut Plans<'_>, stored: &StoredSaga) {
+    let id = stored.saga.saga_id;
+    if let Err(clash) = try_restore(coordinator, plans, id, stored) {
+        tracing::error!(saga_id = %id, %clash, "a saga is set aside as corrupt");
+        coordinator.set_aside(id, clash);
+    }
+}
+
+fn try_restore(
+    coordinator: &mut Coordinator,
+    plans: &mut Plans<'_>,
+    id: SagaId,
+    stored: &StoredSaga,
+) -> Result<(), String> {
+    let rows = stored.rows.as_ref().map_err(ToString::to_string)?;
+    let plan = plans.get(&stored.saga.definition)?;
+    let mut records = Vec::new();
+    for row in rows {
+        let read: Vec<Record> = row.records().map_err(|damage| damage.to_string())?;
+        let numbered = (row.seq.0..).map(Seq).zip(read);
+        records.extend(numbered.map(|(seq, record)| (seq, row.at, record)));
+    }
+    coordinator.restore_saga(id, plan, &records).map_err(|clash| clash.to_string())
+}

@@ -1,0 +1,303 @@
+//! The thread that decides: connections' messages in, one turn, one commit, then everything that it owes the world \[R2\].
+//! Moves no bytes and reads no clock; what happens in a turn is the coordinator's to say.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::bus::{Published, Ring};
+use crate::coordinator::{Client, Coordinator, TurnOut};
+use crate::host_pipe::{Handed, Owed as LinkOwed, Pipe};
+use crate::ids::{ClientId, ConnId, SagaId, Seq, SessionNo};
+use crate::ipc::ProtocolError;
+use crate::ipc::frames::{self, Line};
+use crate::ipc::outbox::Outbox;
+use crate::ipc::protocol::{AskId, ClientFrame};
+use crate::ipc::server::Inbound;
+use crate::ipc::session::{Allow, Session};
+use crate::limits::RING_EVENTS;
+use crate::log::{AppendError, Log};
+use crate::saga::owed::Owed;
+use crate::saga::record::Verdict;
+use crate::time::Timestamp;
+
+use super::rows;
+
+/// Who this launcher is, as frames and records say it.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its process id.
+    pub pid: u32,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// The deciding core with its log and its connections' ways out.
+#[derive(Debug)]
+pub struct Core<L> {
+    pub(super) coordinator: Coordinator,
+    pub(super) log: L,
+    pub(super) conns: BTreeMap<ConnId, Conn>,
+    pub(super) by_client: BTreeMap<ClientId, ConnId>,
+    pub(super) pipes: BTreeMap<Arc<str>, Pipe<Owed>>,
+    pub(super) ring: Ring,
+    /// Callers that wait for a saga's end.
+    pub(super) waiters: BTreeMap<SagaId, Vec<(ConnId, Option<AskId>)>>,
+    /// What is to be told when the turn is durable, by the version that it comes after.
+    pub(super) told: Vec<(Seq, ConnId, Tell)>,
+    pub(super) allow: Allow,
+    pub(super) identity: Identity,
+    /// Where readers of their own can open the log; absent: it lives in memory.
+    pub(super) log_path: Option<std::path::PathBuf>,
+    /// New work is refused: a clean shutdown has begun \[L8\].
+    pub(super) stopping: bool,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) session: Session,
+    /// The first version that it sees live.
+    pub(super) from: Seq,
+    /// A registration that waits until the older client of its target has said its last \[W12\].
+    pub(super) parked: Option<Parked>,
+}
+
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) behind: ConnId,
+    pub(super) frames: VecDeque<ClientFrame>,
+}
+
+/// What one connection is to be told once the turn is durable.
+#[derive(Debug)]
+pub(super) enum Tell {
+    /// A line.
+    Line(Line),
+    /// It serves a target from now on.
+    Serve(Arc<str>, SessionNo),
+    /// Bus events after one version up to another \[W13\].
+    Replay(Seq, Seq),
+    /// An answer that reads what is durable.
+    Query(ClientFrame),
+    /// The result of a saga that may have ended.
+    Result(Option<AskId>, SagaId),
+    /// Nothing more.
+    Close,
+}
+
+impl<L: Log> Core<L> {
+    /// A core that has restored its coordinator from `log`.
+    #[must_use]
+    pub fn new(coordinator: Coordinator, log: L, identity: Identity, allow: Allow) -> Core<L> {
+        let since = Seq(coordinator.world().next_seq.0 - 1);
+        let mut core = Core {
+            coordinator,
+            log,
+            conns: BTreeMap::new(),
+            by_client: BTreeMap::new(),
+            pipes: BTreeMap::new(),
+            ring: Ring::new(RING_EVENTS, since),
+            waiters: BTreeMap::new(),
+            told: Vec::new(),
+            allow,
+            identity,
+            log_path: None,
+            stopping: false,
+        };
+        let all: BTreeSet<SagaId> = core.coordinator.sagas().map(|(saga, _)| saga.id).collect();
+        core.sync(&all);
+        core
+    }
+
+    /// Lets replays of what the ring has lost be read by readers of their own.
+    pub fn read_replays_from(&mut self, path: std::path::PathBuf) {
+        self.log_path = Some(path);
+    }
+
+    /// The coordinator, for looking.
+    #[must_use]
+    pub fn coordinator(&self) -> &Coordinator {
+        &self.coordinator
+    }
+
+    /// The log, for looking and for its upkeep.
+    pub fn log(&mut self) -> &mut L {
+        &mut self.log
+    }
+
+    /// When something is due without any message.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.coordinator.next_due()
+    }
+
+    /// One turn up to its commit: reports in order of arrival, then deadlines \[R22\]. What follows
+    /// is [`Core::commit`], and when that succeeded [`Core::hand_over`].
+    pub fn decide(&mut self, inbound: impl IntoIterator<Item = Inbound>, now: Timestamp) {
+        self.coordinator.begin_turn(now);
+        for message in inbound {
+            self.take(message);
+        }
+        self.coordinator.tick();
+    }
+
+    /// Ends the deciding: what has to be committed, and what is told afterwards.
+    pub fn end_turn(&mut self) -> Pending {
+        let out = self.coordinator.take_turn();
+        let turn = rows::turn(&out, self.coordinator.world());
+        Pending { out, turn }
+    }
+
+    /// Commits a turn; a full disk leaves it as it was, to be tried again \[L7\].
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn commit(&mut self, pending: &Pending) -> Result<(), AppendError> {
+        if pending.turn.is_empty() { Ok(()) } else { self.log.append(&pending.turn) }
+    }
+
+    /// Tells the world what is durable now: events, answers, then commands.
+    pub fn hand_over(&mut self, pending: Pending) {
+        let TurnOut { events, ended, touched, .. } = pending.out;
+        let mut told = std::mem::take(&mut self.told).into_iter().peekable();
+        for event in events {
+            while let Some((_, conn, tell)) = told.next_if(|(after, ..)| *after < event.version) {
+                self.tell(conn, tell);
+            }
+            let empty = serde_json::Map::new();
+            let fields = event.fields.as_object().unwrap_or(&empty);
+            let echo = event.echo.as_ref().map(|(saga, step)| (*saga, &**step));
+            let line = frames::bus_event(&event.name, echo, fields, event.version);
+            self.publish(Published { version: event.version, name: event.name, line });
+        }
+        for (_, conn, tell) in told {
+            self.tell(conn, tell);
+        }
+        for (saga, verdict) in ended {
+            self.answer_waiters(saga, &verdict);
+        }
+        self.sync(&touched);
+        self.hand_commands();
+    }
+
+    fn publish(&mut self, event: Published) {
+        for conn in self.conns.values() {
+            if event.version >= conn.from && conn.session.wants(&event.name) {
+                conn.outbox.push_event(event.version, event.line.clone());
+            }
+        }
+        self.ring.push(event);
+    }
+
+    /// Takes note of what the sagas owe their targets now \[R4\].
+    fn sync(&mut self, sagas: &BTreeSet<SagaId>) {
+        for id in sagas {
+            let owed = self.coordinator.owed_by(*id);
+            for command in owed {
+                if !self.pipes.contains_key(&command.target) {
+                    self.pipes.insert(command.target.clone(), Pipe::default());
+                }
+            }
+            for (target, pipe) in &mut self.pipes {
+                let for_target = owed.iter().filter(|command| command.target == *target);
+                pipe.sync(*id, for_target.map(link_owed));
+            }
+        }
+    }
+
+    fn hand_commands(&mut self) {
+        for pipe in self.pipes.values_mut() {
+            pipe.hand_over(|owed, session| {
+                let command = &owed.command;
+                let empty = serde_json::Map::new();
+                let line = frames::command(&frames::CommandFrame {
+                    cmd: &command.cmd,
+                    command_id: &command.command_id,
+                    saga_id: command.saga,
+                    step: &command.step,
+                    attempt: command.attempt,
+                    session,
+                    fields: command.with.as_object().unwrap_or(&empty),
+                });
+                Handed { line, notify_sent: command.tells_sent }
+            });
+        }
+    }
+
+    fn answer_waiters(&mut self, id: SagaId, verdict: &Verdict) {
+        let version = self.version();
+        for (conn, ask) in self.waiters.remove(&id).unwrap_or_default() {
+            let result = frames::SagaResult {
+                saga_id: id,
+                state: verdict.state.as_str(),
+                cause: verdict.cause.map(|cause| cause.as_str()),
+                result: verdict.result.as_deref(),
+                reason: verdict.reason.as_deref(),
+            };
+            let line = frames::saga_result(ask.as_ref(), &result, version);
+            self.tell(conn, Tell::Line(line));
+        }
+    }
+
+    pub(super) fn tell(&mut self, conn: ConnId, tell: Tell) {
+        let Some(to) = self.conns.get(&conn) else { return };
+        match tell {
+            Tell::Line(line) => to.outbox.push_reply(line),
+            Tell::Close => to.outbox.close_after_flush(),
+            Tell::Serve(target, session) => {
+                let outbox = to.outbox.clone();
+                self.pipes.entry(target).or_default().open(session, conn, outbox);
+            }
+            Tell::Replay(since, upto) => self.replay(conn, since, upto),
+            Tell::Query(frame) => self.answer(conn, frame),
+            Tell::Result(ask, saga) => self.tell_result(conn, ask, saga),
+        }
+    }
+
+    /// The newest version.
+    pub(super) fn version(&self) -> Seq {
+        Seq(self.coordinator.world().next_seq.0 - 1)
+    }
+
+    /// Says something after all that this turn decided so far.
+    pub(super) fn later(&mut self, conn: ConnId, tell: Tell) {
+        self.told.push((self.version(), conn, tell));
+    }
+
+    pub(super) fn refuse(&mut self, conn: ConnId, error: &ProtocolError) {
+        self.later(conn, Tell::Line(frames::error(error)));
+        if error.fatal {
+            self.later(conn, Tell::Close);
+        }
+    }
+
+    pub(super) fn client(&self, conn: ConnId) -> Option<Client> {
+        let member = self.conns.get(&conn)?.session.member()?;
+        Some(Client { id: member.client_id, kind: member.kind.clone(), name: member.name.clone() })
+    }
+}
+
+/// A turn that was decided and is not durable yet.
+#[derive(Debug)]
+pub struct Pending {
+    out: TurnOut,
+    turn: crate::log::Turn,
+}
+
+impl Pending {
+    /// Whether there is nothing to commit.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.turn.is_empty()
+    }
+}
+
+fn link_owed(owed: &Owed) -> LinkOwed<Owed> {
+    LinkOwed {
+        order: owed.order,
+        saga_id: owed.saga,
+        command_id: owed.command_id.clone(),
+        command: owed.clone(),
+    }
+}

@@ -1,0 +1,310 @@
+//! What a message of a connection means: who may say it, and what the coordinator is asked \[W5, W6\]. Tells nothing before the commit.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::coordinator::{Client, IncomingReport, Refusal, RefusalCode, Signal};
+use crate::ids::{ConnId, SagaId, Seq};
+use crate::ipc::frames;
+use crate::ipc::protocol::{
+    ActionFailed, AskId, ClientFrame, Register, Report, SignalSaga, StartSaga,
+};
+use crate::ipc::server::Inbound;
+use crate::ipc::session::{Member, Session};
+use crate::ipc::{ErrorCode, ProtocolError};
+use crate::log::Log;
+use crate::saga::record::Dedup;
+
+use super::core::{Conn, Core, Parked, Tell};
+
+impl<L: Log> Core<L> {
+    pub(super) fn take(&mut self, message: Inbound) {
+        match message {
+            Inbound::Opened { conn, outbox } => {
+                let (session, from) = (Session::New, Seq(u64::MAX));
+                self.conns.insert(conn, Conn { outbox, session, from, parked: None });
+            }
+            Inbound::Frame { conn, frame } => self.frame(conn, frame),
+            Inbound::Bad { conn, error } => self.refuse(conn, &error),
+            Inbound::Sent { command_ids, .. } => {
+                for command_id in command_ids {
+                    if let Some(saga) = saga_of(&command_id) {
+                        self.coordinator.sent(saga, &command_id);
+                    }
+                }
+            }
+            Inbound::Closed { conn, .. } => self.closed(conn),
+        }
+    }
+
+    fn frame(&mut self, conn: ConnId, frame: ClientFrame) {
+        let Some(from) = self.conns.get_mut(&conn) else { return };
+        if let Some(parked) = &mut from.parked {
+            parked.frames.push_back(frame);
+            return;
+        }
+        let coordinator = &self.coordinator;
+        let admitted = from.session.admit(&frame, &self.allow, |kind| coordinator.is_target(kind));
+        if let Err(error) = admitted {
+            return self.refuse(conn, &error);
+        }
+        let stopping = self.stopping && !self.serves(conn);
+        match frame {
+            ClientFrame::Register(_)
+            | ClientFrame::Report(_)
+            | ClientFrame::StartSaga(_)
+            | ClientFrame::SignalSaga(_)
+                if stopping =>
+            {
+                let error = ProtocolError::mild(ErrorCode::Busy, "the launcher is shutting down");
+                self.refuse(conn, &error.with_id(frame.id().cloned()));
+            }
+            ClientFrame::Register(register) => self.register_or_park(conn, register),
+            ClientFrame::Report(report) => self.report(conn, report),
+            ClientFrame::ActionFailed(failed) => self.action_failed(conn, failed),
+            ClientFrame::StartSaga(start) => self.start_saga(conn, start),
+            ClientFrame::SignalSaga(signal) => self.signal_saga(conn, signal),
+            ClientFrame::GetSnapshot { .. }
+            | ClientFrame::GetEvents { .. }
+            | ClientFrame::ListSagas { .. }
+            | ClientFrame::GetSaga { .. }
+            | ClientFrame::Ping { .. } => self.later(conn, Tell::Query(frame)),
+            ClientFrame::Goodbye => {
+                self.leave(conn);
+                self.later(conn, Tell::Close);
+            }
+        }
+    }
+
+    fn serves(&self, conn: ConnId) -> bool {
+        self.pipes.values().any(|pipe| pipe.conn() == Some(conn))
+    }
+
+    /// The older client of a target says its last before the newer one comes \[W12\].
+    fn register_or_park(&mut self, conn: ConnId, register: Register) {
+        let older = self.pipes.get_mut(&register.kind).and_then(crate::host_pipe::Pipe::supersede);
+        let waits_for = older.or_else(|| self.parked_for(&register.kind));
+        match waits_for.filter(|older| self.conns.contains_key(older)) {
+            Some(behind) => {
+                let frames = VecDeque::from([ClientFrame::Register(register)]);
+                if let Some(conn) = self.conns.get_mut(&conn) {
+                    conn.parked = Some(Parked { behind, frames });
+                }
+            }
+            None => self.register(conn, register),
+        }
+    }
+
+    /// The connection that somebody already waits behind for that target.
+    fn parked_for(&self, kind: &str) -> Option<ConnId> {
+        let parked = self.conns.values().filter_map(|conn| conn.parked.as_ref());
+        let same = parked.filter(|parked| {
+            matches!(parked.frames.front(), Some(ClientFrame::Register(r)) if *r.kind == *kind)
+        });
+        same.map(|parked| parked.behind).next()
+    }
+
+    fn register(&mut self, conn: ConnId, register: Register) {
+        let before = self.coordinator.world().next_seq;
+        let words = (&*register.name, &*register.version);
+        let done = self.coordinator.register(&register.kind, words, register.pid);
+        let registered = match done {
+            Ok(registered) => registered,
+            Err(refusal) => return self.refuse(conn, &error_of(&refusal, register.id.as_ref())),
+        };
+        for older in &registered.superseded {
+            self.close_superseded(*older);
+        }
+        let version = self.version();
+        let Some(to) = self.conns.get_mut(&conn) else { return };
+        to.session = Session::Registered(Member::new(registered.client_id, &register));
+        // A client that resumes finds its own registration in the replay, in its place.
+        to.from = if register.resume_from.is_some() { version.next() } else { before };
+        self.by_client.insert(registered.client_id, conn);
+        let line = frames::registered(&frames::Registered {
+            id: register.id.as_ref(),
+            client_id: registered.client_id,
+            launcher_pid: self.identity.pid,
+            launcher_version: self.identity.version,
+            session: registered.session,
+            version,
+        });
+        self.later(conn, Tell::Line(line));
+        if let Some(since) = register.resume_from {
+            self.later(conn, Tell::Replay(since, version));
+        }
+        if let Some(session) = registered.session {
+            self.later(conn, Tell::Serve(register.kind.clone(), session));
+        }
+    }
+
+    fn close_superseded(&mut self, client: crate::ids::ClientId) {
+        let Some(older) = self.by_client.remove(&client) else { return };
+        if let Some(conn) = self.conns.get(&older) {
+            let words = "a newer client registered as this target";
+            let error = ProtocolError::fatal(ErrorCode::Superseded, words);
+            conn.outbox.close_now(Some(frames::error(&error)));
+        }
+    }
+
+    fn report(&mut self, conn: ConnId, report: Report) {
+        let Some(from) = self.client(conn) else { return };
+        let dedup = report.id.as_ref().map(|id| Dedup {
+            id: Arc::from(id.to_string()),
+            digest: digest(&[
+                "report",
+                &report.event,
+                &format!("{:?}", report.echo),
+                &serde_json::Value::Object(report.fields.clone()).to_string(),
+            ]),
+        });
+        let (echo, command_id) = match report.echo {
+            Some(echo) => (Some((echo.saga_id, echo.step)), echo.command_id),
+            None => (None, None),
+        };
+        let Report { event, fields, id, .. } = report;
+        let before = self.coordinator.world().next_seq;
+        let incoming = IncomingReport { event, fields, echo, command_id, dedup };
+        match self.coordinator.report(&from, incoming) {
+            Ok(version) => {
+                if let Some(id) = id {
+                    let line = frames::accepted(&id, version);
+                    // A repetition's first version may be long past: its answer comes now.
+                    let after = if version < before { self.version() } else { version };
+                    self.told.push((after, conn, Tell::Line(line)));
+                }
+            }
+            Err(refusal) => self.refuse(conn, &error_of(&refusal, id.as_ref())),
+        }
+    }
+
+    fn action_failed(&mut self, conn: ConnId, failed: ActionFailed) {
+        let Some(from) = self.client(conn) else { return };
+        let ActionFailed { id, echo, reason } = failed;
+        let step = (echo.saga_id, &*echo.step);
+        let done = self.coordinator.action_failed(&from, step, echo.command_id.as_deref(), &reason);
+        self.accept(conn, id.as_ref(), done);
+    }
+
+    fn accept(&mut self, conn: ConnId, id: Option<&AskId>, done: Result<(), Refusal>) {
+        match (done, id) {
+            (Ok(()), Some(id)) => {
+                let line = frames::accepted(id, self.version());
+                self.later(conn, Tell::Line(line));
+            }
+            (Ok(()), None) => {}
+            (Err(refusal), id) => self.refuse(conn, &error_of(&refusal, id)),
+        }
+    }
+
+    fn start_saga(&mut self, conn: ConnId, start: StartSaga) {
+        let Some(from) = self.client(conn) else { return };
+        let StartSaga { id, saga, input, wait } = start;
+        let dedup = id.as_ref().map(|id| Dedup {
+            id: Arc::from(id.to_string()),
+            digest: digest(&[
+                "start",
+                &saga,
+                &serde_json::Value::Object(input.clone()).to_string(),
+            ]),
+        });
+        match self.coordinator.start(&from, &saga, input, dedup) {
+            Ok(saga_id) => {
+                let line = frames::saga_accepted(id.as_ref(), saga_id, self.version());
+                self.later(conn, Tell::Line(line));
+                if wait {
+                    self.later(conn, Tell::Result(id, saga_id));
+                }
+            }
+            Err(refusal) => self.refuse(conn, &error_of(&refusal, id.as_ref())),
+        }
+    }
+
+    fn signal_saga(&mut self, conn: ConnId, frame: SignalSaga) {
+        let Some(from) = self.client(conn) else { return };
+        let signal = match &*frame.signal {
+            "cancel" => Signal::Cancel,
+            "retry" => Signal::Retry,
+            "resolve" => Signal::Resolve,
+            other => {
+                let message = format!("saga {} does not await the signal `{other}`", frame.saga_id);
+                let refusal = Refusal { code: RefusalCode::Refused, message };
+                return self.refuse(conn, &error_of(&refusal, frame.id.as_ref()));
+            }
+        };
+        let reason = frame.reason.as_deref();
+        let done = self.coordinator.signal(&from, frame.saga_id, signal, reason);
+        self.accept(conn, frame.id.as_ref(), done);
+    }
+
+    /// The client's record ends, its session closes; the connection may still be written to.
+    fn leave(&mut self, conn: ConnId) {
+        if let Some(Client { id, kind, .. }) = self.client(conn) {
+            if self.by_client.remove(&id).is_some() {
+                self.coordinator.leave(id);
+            }
+            if let Some(pipe) = self.pipes.get_mut(&kind) {
+                pipe.close(conn);
+            }
+        }
+    }
+
+    fn closed(&mut self, conn: ConnId) {
+        self.leave(conn);
+        if let Some(gone) = self.conns.remove(&conn) {
+            // What was already pushed may still go to a peer that only stopped sending.
+            gone.outbox.close_after_flush();
+        }
+        for waiting in self.waiters.values_mut() {
+            waiting.retain(|(waiter, _)| *waiter != conn);
+        }
+        let unparked: Vec<ConnId> = self
+            .conns
+            .iter()
+            .filter(|(_, c)| c.parked.as_ref().is_some_and(|parked| parked.behind == conn))
+            .map(|(id, _)| *id)
+            .collect();
+        for next in unparked {
+            let parked = self.conns.get_mut(&next).and_then(|conn| conn.parked.take());
+            for frame in parked.map(|parked| parked.frames).unwrap_or_default() {
+                self.frame(next, frame);
+            }
+        }
+    }
+}
+
+/// The saga that a command id speaks of; the ids are this engine's own.
+fn saga_of(command_id: &str) -> Option<SagaId> {
+    command_id.split('.').next()?.parse().ok().map(SagaId)
+}
+
+/// Sixty-four bits of a content, the same in every version of the program \[W9\].
+fn digest(parts: &[&str]) -> u64 {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let bytes: [u8; 32] = hasher.finalize().into();
+    u64::from_le_bytes([
+        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
+    ])
+}
+
+fn error_of(refusal: &Refusal, id: Option<&AskId>) -> ProtocolError {
+    let message = refusal.message.clone();
+    let error = match refusal.code {
+        RefusalCode::InvalidCommand => ProtocolError::mild(ErrorCode::InvalidCommand, message),
+        RefusalCode::AlreadyRegistered => {
+            ProtocolError::fatal(ErrorCode::AlreadyRegistered, message)
+        }
+        RefusalCode::UnknownEvent => ProtocolError::mild(ErrorCode::UnknownEvent, message),
+        RefusalCode::InvalidPayload => ProtocolError::mild(ErrorCode::InvalidPayload, message),
+        RefusalCode::UnknownSaga => ProtocolError::mild(ErrorCode::UnknownSaga, message),
+        RefusalCode::Refused => ProtocolError::mild(ErrorCode::Refused, message),
+        RefusalCode::NotAllowed => ProtocolError::mild(ErrorCode::NotAllowed, message),
+    };
+    error.with_id(id.cloned())
+}

@@ -1,0 +1,59 @@
+//! Reads a directory of definitions. What is wrong in them is the definitions' and the plans' to say.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::definition::Library;
+use crate::definition::read::{FileKind, load};
+use crate::diag::Diagnostics;
+use crate::limits::YAML_BYTES_MAX;
+use crate::plan::{Plan, compile_library};
+
+/// Definitions that were read, checked and compiled.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What was written.
+    pub library: Library,
+    /// What runs; complete only when `diagnostics` has no errors.
+    pub plans: Vec<Arc<Plan>>,
+    /// All that was found, of all files.
+    pub diagnostics: Diagnostics,
+}
+
+impl Loaded {
+    /// Checks and compiles texts that were read.
+    #[must_use]
+    pub fn of(files: Vec<(String, Vec<u8>)>) -> Loaded {
+        let (library, mut diagnostics) = load(files);
+        let (plans, found) = compile_library(&library);
+        diagnostics.append(found);
+        diagnostics.sort();
+        Loaded { library, plans, diagnostics }
+    }
+}
+
+/// Reads the saga and catalog files of a directory, in the order of their names.
+///
+/// # Errors
+/// The directory or one of its files cannot be read.
+pub fn read_directory(directory: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.to_str().and_then(FileKind::of).is_some() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let read = |path: PathBuf| {
+        let name = path.display().to_string();
+        let file = fs::File::open(&path)?;
+        // One byte more than allowed is enough to be refused by the reader.
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut io::Read::take(file, YAML_BYTES_MAX as u64 + 1), &mut bytes)?;
+        Ok((name, bytes))
+    };
+    paths.into_iter().map(read).collect()
+}

@@ -1,0 +1,19 @@
+//! The launcher put together: definitions, log, socket, and the one thread that decides. Faces call [`run`].
+
+mod answers;
+mod boot;
+mod core;
+mod intake;
+mod library;
+mod lock;
+mod rows;
+mod run;
+mod turns;
+
+pub use boot::{BootError, restore};
+pub use core::{Core, Identity, Pending};
+pub use library::{Loaded, read_directory};
+pub use lock::{DataLock, LockError};
+pub use rows::turn as turn_of;
+pub use run::{Config, LOG_FILE, RunError, load, run};
+pub use turns::{Manners, Message, Turns};

@@ -1,0 +1,191 @@
+//! One launcher from start to end: lock, definitions, log, socket, threads, signals. The order is the contract: nothing
+//! of the data directory is touched before its lock is held \[W11\].
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::definition::Library;
+use crate::diag::Diagnostics;
+use crate::ipc::inbox::Inbox;
+use crate::ipc::server::{Options, Server};
+use crate::ipc::session::Allow;
+use crate::ipc::transport::{BindError, Listener, Stale};
+use crate::limits::INBOX_MAX;
+use crate::log::{AppendError, Log, LogRead, LogReader, OpenError, SqliteLog};
+
+use super::boot::{BootError, restore};
+use super::core::{Core, Identity};
+use super::library::{Loaded, read_directory};
+use super::lock::{DataLock, LockError};
+use super::turns::{Manners, Message, Turns};
+
+/// What a launcher is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Directory of the definitions.
+    pub sagas: PathBuf,
+    /// Directory of the log and its lock.
+    pub data: PathBuf,
+    /// Where it listens.
+    pub socket: PathBuf,
+    /// Rights by kind \[W14\].
+    pub allow: Allow,
+    /// Retention, patience, and faults for tests.
+    pub manners: Manners,
+}
+
+/// Why a launcher did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Another launcher holds the data directory.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The definitions cannot be read from disk.
+    #[error("the sagas in {} cannot be read: {source}", path.display())]
+    Sagas {
+        /// Where they were looked for.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The definitions are wrong.
+    #[error("the sagas do not pass their checks")]
+    Invalid(Box<(Library, Diagnostics)>),
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// The log cannot be written; nothing was told that is not in it \[R2\].
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The socket cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system gives no threads or signals.
+    #[error("the launcher cannot start: {0}")]
+    Start(#[source] io::Error),
+}
+
+/// Name of the log in its data directory.
+pub const LOG_FILE: &str = "sagaflow.db";
+
+/// Runs a launcher until a signal ends it \[L8\]. `ready` is called once it serves.
+///
+/// # Errors
+/// It could not start, or a commit failed.
+pub fn run(config: Config, ready: impl FnOnce()) -> Result<(), RunError> {
+    let loaded = load(&config)?;
+    let lock = DataLock::take(&config.data)?;
+    let path = config.data.join(LOG_FILE);
+    let log = SqliteLog::open(&path)?;
+    let catalog = Arc::new(loaded.library.catalog.clone());
+    let coordinator = restore(&log, catalog, loaded.plans)?;
+    let unclean = !coordinator.world().stopped_cleanly;
+    let newest = coordinator.now();
+    let identity = Identity { pid: std::process::id(), version: env!("CARGO_PKG_VERSION") };
+    let mut core = Core::new(coordinator, log, identity.clone(), config.allow);
+    core.read_replays_from(path.clone());
+    core.refill_ring().map_err(BootError::Read)?;
+    let inbox: Arc<Inbox<Message>> = Arc::new(Inbox::new(INBOX_MAX));
+    let mut turns = Turns::new(core, inbox.clone(), Clock::start(newest), config.manners);
+    turns.boot(identity.pid, identity.version)?;
+    let listener = Listener::bind(&config.socket, Stale::Replace)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(RunError::Start)?;
+    let entered = runtime.enter();
+    let server =
+        Server::start(listener, inbox.clone(), Options::default()).map_err(RunError::Start)?;
+    watch_signals(&runtime, inbox.clone()).map_err(RunError::Start)?;
+    drop(entered);
+    if unclean {
+        check_in_background(path);
+    }
+    ready();
+    let ended = turns.run();
+    inbox.close();
+    server.stop_accepting();
+    if ended.is_ok() {
+        runtime.block_on(server.finished());
+    }
+    // After a failed commit nothing more may be told: the runtime is dropped with all it holds.
+    runtime.shutdown_background();
+    drop(lock);
+    Ok(ended?)
+}
+
+/// Reads and checks the definitions of a configuration.
+///
+/// # Errors
+/// They cannot be read, or do not pass their checks.
+pub fn load(config: &Config) -> Result<Loaded, RunError> {
+    let files = read_directory(&config.sagas)
+        .map_err(|source| RunError::Sagas { path: config.sagas.clone(), source })?;
+    let loaded = Loaded::of(files);
+    if loaded.diagnostics.has_errors() {
+        let Loaded { library, diagnostics, .. } = loaded;
+        return Err(RunError::Invalid(Box::new((library, diagnostics))));
+    }
+    Ok(loaded)
+}
+
+/// The first SIGTERM or SIGINT stops cleanly, a second one at once \[L8\].
+fn watch_signals(runtime: &tokio::runtime::Runtime, inbox: Arc<Inbox<Message>>) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    runtime.spawn(async move {
+        let mut asked = false;
+        loop {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            if asked {
+                std::process::exit(130);
+            }
+            asked = true;
+            inbox.post(Message::Stop);
+        }
+    });
+    Ok(())
+}
+
+/// A full check after an unclean stop, by a reader of its own, while the launcher serves \[L1\].
+fn check_in_background(path: PathBuf) {
+    std::thread::spawn(move || {
+        let found = LogReader::open(&path).map(|reader| reader.full_check());
+        match found {
+            Ok(Ok(wrong)) if wrong.is_empty() => tracing::info!("the log is sound"),
+            Ok(Ok(wrong)) => tracing::error!(?wrong, "the log is damaged; keep a copy of it"),
+            Ok(Err(error)) => tracing::error!(%error, "the log could not be checked"),
+            Err(error) => tracing::error!(%error, "the log could not be checked"),
+        }
+    });
+}
+
+impl<L: Log> Core<L> {
+    /// Fills the replay ring with the newest events of the log \[L10\].
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn refill_ring(&mut self) -> Result<(), crate::log::ReadError> {
+        use crate::bus::Ring;
+        use crate::limits::RING_EVENTS;
+        let from = self.log.recent_from(crate::time::Timestamp(i64::MIN), RING_EVENTS as u64)?;
+        let since = crate::ids::Seq(from.0.saturating_sub(1));
+        let mut ring = Ring::new(RING_EVENTS, since);
+        super::answers::read_events(&self.log, since, &mut |event| {
+            ring.push(event);
+            std::ops::ControlFlow::Continue(())
+        })?;
+        self.ring = ring;
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! The deciding loop: waits for messages or an instant, turns, survives a full disk, stops cleanly \[L7, L8\].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::ids::ConnId;
+use crate::ipc::inbox::{Inbox, Intake};
+use crate::ipc::protocol::ClientFrame;
+use crate::ipc::server::Inbound;
+use crate::ipc::{ErrorCode, ProtocolError, frames};
+use crate::limits::{DISK_RETRY, STOP_TIMEOUT, SWEEP_EVERY, SWEEP_PAUSE, TURN_INPUTS_MAX};
+use crate::log::{AppendError, Log, Retention};
+use crate::time::{Millis, Timestamp};
+
+use super::core::{Core, Pending};
+
+/// What the deciding thread takes from its inbox.
+#[derive(Debug)]
+pub enum Message {
+    /// Something of a connection.
+    Inbound(Inbound),
+    /// Stop cleanly.
+    Stop,
+}
+
+impl From<Inbound> for Message {
+    fn from(inbound: Inbound) -> Message {
+        Message::Inbound(inbound)
+    }
+}
+
+/// How the loop is to treat the world.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// What retention keeps.
+    pub retention: Retention,
+    /// How long a full disk is waited for \[L7\].
+    pub disk_retry: Millis,
+    /// Die by SIGKILL right after that many commits, for crash tests.
+    pub crash_after: Option<u64>,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        let retention = Retention {
+            sagas: crate::limits::RETENTION,
+            events: crate::limits::EVENTS_RETENTION,
+            events_max: crate::limits::EVENTS_RETENTION_MAX,
+        };
+        Manners { retention, disk_retry: DISK_RETRY, crash_after: None }
+    }
+}
+
+/// The loop with all that it needs.
+#[derive(Debug)]
+pub struct Turns<L> {
+    core: Core<L>,
+    inbox: Arc<Inbox<Message>>,
+    clock: Clock,
+    manners: Manners,
+    /// Messages that came while nothing could be decided.
+    stash: Vec<Inbound>,
+    sweep_at: Timestamp,
+}
+
+impl<L: Log> Turns<L> {
+    /// A loop that has not turned yet.
+    #[must_use]
+    pub fn new(core: Core<L>, inbox: Arc<Inbox<Message>>, clock: Clock, manners: Manners) -> Self {
+        Turns { core, inbox, clock, manners, stash: Vec::new(), sweep_at: Timestamp::default() }
+    }
+
+    /// The first turn: the boot's facts.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn boot(&mut self, pid: u32, version: &str) -> Result<(), AppendError> {
+        let now = self.now();
+        self.core.coordinator.begin_turn(now);
+        self.core.coordinator.boot(pid, version);
+        self.turn(Vec::new())
+    }
+
+    /// Turns until somebody asks for the end, then parks or cancels, and closes the log.
+    ///
+    /// # Errors
+    /// A commit failed: the launcher must end at once, with nothing half-told \[R2\].
+    pub fn run(mut self) -> Result<(), AppendError> {
+        loop {
+            let wait = self.wait();
+            let messages = self.inbox.recv(Some(wait), TURN_INPUTS_MAX);
+            let mut inbound = std::mem::take(&mut self.stash);
+            let mut stop = false;
+            for message in messages {
+                match message {
+                    Message::Inbound(message) => inbound.push(message),
+                    Message::Stop => stop = true,
+                }
+            }
+            let idle = inbound.is_empty();
+            self.turn(inbound)?;
+            if stop {
+                return self.stop();
+            }
+            if idle {
+                self.sweep()?;
+            }
+        }
+    }
+
+    fn turn(&mut self, inbound: Vec<Inbound>) -> Result<(), AppendError> {
+        let now = self.now();
+        self.core.decide(inbound, now);
+        let pending = self.core.end_turn();
+        self.commit(&pending)?;
+        self.core.hand_over(pending);
+        Ok(())
+    }
+
+    fn now(&mut self) -> Timestamp {
+        let reading = self.clock.read();
+        if let Some((wall, expected)) = reading.jump {
+            tracing::warn!(%wall, %expected, "the wall clock jumped");
+            self.core.coordinator.begin_turn(reading.now);
+            self.core.coordinator.clock_jumped(wall, expected);
+        }
+        reading.now
+    }
+
+    /// How long nothing is due.
+    fn wait(&mut self) -> Duration {
+        if !self.stash.is_empty() {
+            return Duration::ZERO;
+        }
+        let now = self.clock.read().now;
+        let due = self.core.next_due().unwrap_or(self.sweep_at).min(self.sweep_at);
+        Duration::from_millis(due.since(now).0)
+    }
+
+    fn commit(&mut self, pending: &Pending) -> Result<(), AppendError> {
+        match self.core.commit(pending) {
+            Ok(()) => {}
+            Err(AppendError::Full { why }) => self.outlast_full_disk(pending, &why)?,
+            Err(fatal @ AppendError::Fatal { .. }) => return Err(fatal),
+        }
+        if self.manners.crash_after.is_some_and(|commits| self.core.log.commits() >= commits) {
+            let own = nix::unistd::getpid();
+            nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGKILL).ok();
+        }
+        Ok(())
+    }
+
+    /// The same transaction, again every second; meanwhile nothing is decided, targets are not read,
+    /// and new work of others is told to come back \[L7\].
+    fn outlast_full_disk(&mut self, pending: &Pending, why: &str) -> Result<(), AppendError> {
+        tracing::error!(%why, "the disk is full; trying again every second");
+        self.inbox.set_intake(Intake::TargetsHeld);
+        let began = self.clock.read().now;
+        let result = loop {
+            let until = self.clock.read().now + Millis(1_000);
+            self.answer_busy_until(until);
+            match self.core.commit(pending) {
+                Err(AppendError::Full { why }) => {
+                    if self.clock.read().now.since(began) >= self.manners.disk_retry {
+                        break Err(AppendError::Full { why });
+                    }
+                }
+                other => break other,
+            }
+        };
+        self.inbox.set_intake(Intake::Open);
+        if result.is_ok() {
+            tracing::info!("the disk has room again");
+        }
+        result
+    }
+
+    fn answer_busy_until(&mut self, until: Timestamp) {
+        loop {
+            let left = until.since(self.clock.read().now);
+            if left == Millis(0) {
+                return;
+            }
+            let wait = Some(Duration::from_millis(left.0));
+            for message in self.inbox.recv(wait, TURN_INPUTS_MAX) {
+                match message {
+                    Message::Inbound(Inbound::Frame { conn, frame }) => self.busy(conn, frame),
+                    Message::Inbound(other) => self.stash.push(other),
+                    Message::Stop => self.inbox.post(Message::Stop),
+                }
+            }
+        }
+    }
+
+    /// New work is refused; questions and registrations wait, because they need no promise.
+    fn busy(&mut self, conn: ConnId, frame: ClientFrame) {
+        match &frame {
+            ClientFrame::Report(_) | ClientFrame::StartSaga(_) => {
+                let words = "the disk that holds the log is full; try again later";
+                let error = ProtocolError::mild(ErrorCode::Busy, words);
+                let error = error.with_id(frame.id().cloned());
+                if let Some(to) = self.core.conns.get(&conn) {
+                    to.outbox.push_reply(frames::error(&error));
+                }
+            }
+            ClientFrame::Register(_)
+            | ClientFrame::ActionFailed(_)
+            | ClientFrame::SignalSaga(_)
+            | ClientFrame::GetSnapshot { .. }
+            | ClientFrame::GetEvents { .. }
+            | ClientFrame::ListSagas { .. }
+            | ClientFrame::GetSaga { .. }
+            | ClientFrame::Ping { .. }
+            | ClientFrame::Goodbye => self.stash.push(Inbound::Frame { conn, frame }),
+        }
+    }
+
+    /// Retention, one small batch at a time, only between turns that had nothing to do \[L6\].
+    fn sweep(&mut self) -> Result<(), AppendError> {
+        let now = self.clock.read().now;
+        if now < self.sweep_at {
+            return Ok(());
+        }
+        let swept = self.core.log.sweep(now, &self.manners.retention)?;
+        self.sweep_at = now + if swept.finished { SWEEP_EVERY } else { SWEEP_PAUSE };
+        Ok(())
+    }
+
+    /// A clean shutdown \[L8\].
+    fn stop(mut self) -> Result<(), AppendError> {
+        self.core.stopping = true;
+        let now = self.now();
+        self.core.coordinator.begin_turn(now);
+        self.core.coordinator.quit();
+        self.turn(Vec::new())?;
+        let until = self.clock.read().now + STOP_TIMEOUT;
+        while self.core.coordinator.is_settling() {
+            let now = self.clock.read().now;
+            if now >= until {
+                break;
+            }
+            let due = self.core.next_due().map_or(until, |due| due.min(until));
+            let wait = Duration::from_millis(due.since(now).0);
+            let mut inbound = std::mem::take(&mut self.stash);
+            for message in self.inbox.recv(Some(wait), TURN_INPUTS_MAX) {
+                if let Message::Inbound(message) = message {
+                    inbound.push(message);
+                }
+            }
+            self.turn(inbound)?;
+        }
+        let now = self.now();
+        self.core.coordinator.begin_turn(now);
+        self.core.coordinator.stopped();
+        self.turn(Vec::new())?;
+        for conn in self.core.conns.values() {
+            conn.outbox.close_after_flush();
+        }
+        Box::new(self.core.log).close()
+    }
+}
