@@ -2,13 +2,17 @@
 //! Floors, from the ground: words, definitions, plans, one saga, all sagas, shells, assembly,
 //! faces (docs/architecture.md).
 
+pub mod bus;
 pub mod cli;
+pub mod clock;
+pub mod coordinator;
 pub mod definition;
 pub mod diag;
 pub mod expr;
 pub mod host_pipe;
 pub mod ids;
 pub mod ipc;
+pub mod launcher;
 pub mod limits;
 pub mod log;
 pub mod plan;

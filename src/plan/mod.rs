@@ -361,6 +361,17 @@ impl Plan {
         Ok(with)
     }
 
+    /// Makes a payload an event's: defaults filled in, types held.
+    ///
+    /// # Errors
+    /// A field that is unknown, missing, or of the wrong type.
+    pub fn check_event(&self, event: &str, mut fields: Values) -> Result<Values, FieldError> {
+        if let Some(declared) = self.events.get(event) {
+            declared.accept(&mut fields)?;
+        }
+        Ok(fields)
+    }
+
     /// The steps of a body, in order.
     #[must_use]
     pub fn body(&self, body: Body) -> &[StepIx] {

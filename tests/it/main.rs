@@ -5,4 +5,6 @@ mod diagnostics;
 mod docs;
 mod mangled;
 mod shipped;
+mod smoke;
 mod tidy;
+mod world;
