@@ -7,6 +7,7 @@ use super::load::{self, SAGAS};
 use super::out;
 use crate::definition::read;
 use crate::diag::{Diagnostics, Severity, render};
+use crate::plan;
 
 use crate::view::text::Tone;
 
@@ -45,6 +46,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
     let files = load::files(&paths, args.sagas.as_deref().filter(|_| !args.paths.is_empty()))?;
     let (library, mut found) = read::load(files.list);
+    found.append(plan::compile_library(&library).1);
 
     found.sort();
     match if args.json { Format::Json } else { args.format } {

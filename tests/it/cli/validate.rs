@@ -97,3 +97,26 @@ fn one_file_is_checked_against_the_catalogs_beside_it() {
     let with = run(here.path(), &args).json().to_string();
     assert!(!with.contains("SF102"), "--sagas gives the vocabulary: {with}");
 }
+
+#[test]
+fn names_and_types_are_held_to_the_catalog() {
+    let saga = BAD.replace("timout: 10s", "timeout: 10s").replace("timeout: soon", "timeout: 1s");
+    let check = |from: &str, to: &str, code: &str| {
+        let saga = saga.replace(from, to);
+        let here = scratch(&[("sagas/a.catalog.yaml", CATALOG), ("sagas/tidy.saga.yaml", &saga)]);
+        let did = run(here.path(), &["validate", "--json"]);
+        let codes: Vec<String> = did.json()["diagnostics"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|one| one["code"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        assert_eq!(codes, if code.is_empty() { vec![] } else { vec![code] }, "{to}");
+        assert_eq!(did.exit, i32::from(!code.is_empty()));
+    };
+    check("", "", "");
+    check("issue: close", "issue: clos", "SF102");
+    check("echo: closed", "echo: closd", "SF101");
+    check("${{ input.label }}", "${{ input.lable }}", "SF203");
+    check("timeout: 10s", "timeout: 500ms", "SF402");
+}
