@@ -81,6 +81,8 @@ impl<M: From<Inbound> + Send + 'static> Connection<M> {
         let reader_end = tokio::select! {
             biased;
             end = reader.run() => Some(end),
+            // A peer that is silent would else never learn that there is nobody to ask.
+            () = self.inbox.closed() => Some(ReaderEnd::InboxClosed),
             end = &mut writer => {
                 self.closed_by_us(&mut reader, end.unwrap_or(WriterEnd::Aborted)).await;
                 None
@@ -88,7 +90,11 @@ impl<M: From<Inbound> + Send + 'static> Connection<M> {
         };
         match reader_end {
             None => {}
-            Some(ReaderEnd::InboxClosed) => self.outbox.close_now(None),
+            Some(ReaderEnd::InboxClosed) => {
+                // Nobody decides any more; what was decided is still told.
+                self.outbox.close_after_flush();
+                writer.await.ok();
+            }
             Some(ReaderEnd::Closed(why)) => {
                 if self.outbox.lane() == Lane::Target {
                     // The session must be over before its end is told: nothing may still be on its

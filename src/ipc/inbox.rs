@@ -40,9 +40,17 @@ pub struct Inbox<M> {
     state: Mutex<State<M>>,
     arrived: Condvar,
     room: Semaphore,
-    intake: watch::Sender<Intake>,
+    gate: watch::Sender<Gate>,
     /// Never more messages than this may wait at once.
     max: u32,
+}
+
+/// What the senders see of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Held,
+    Closed,
 }
 
 #[derive(Debug)]
@@ -80,7 +88,7 @@ impl<M> Inbox<M> {
             state: Mutex::new(state),
             arrived: Condvar::new(),
             room: Semaphore::new(max),
-            intake: watch::Sender::new(Intake::Open),
+            gate: watch::Sender::new(Gate::Open),
             max: u32::try_from(max).unwrap_or(u32::MAX),
         }
     }
@@ -131,11 +139,21 @@ impl<M> Inbox<M> {
         match lane {
             Lane::Other => Ok(()),
             Lane::Target => {
-                let mut intake = self.intake.subscribe();
-                let open = intake.wait_for(|now| *now == Intake::Open).await;
-                open.map(drop).map_err(|_| InboxClosed)
+                let gate = self.gate_that(|gate| gate != Gate::Held).await;
+                if gate == Gate::Open { Ok(()) } else { Err(InboxClosed) }
             }
         }
+    }
+
+    /// Waits until the inbox is closed.
+    pub async fn closed(&self) {
+        self.gate_that(|gate| gate == Gate::Closed).await;
+    }
+
+    async fn gate_that(&self, fits: impl Fn(Gate) -> bool) -> Gate {
+        let mut gate = self.gate.subscribe();
+        // Its sender lives as long as this inbox, so the wait never fails.
+        gate.wait_for(|gate| fits(*gate)).await.map_or(Gate::Closed, |gate| *gate)
     }
 
     /// Says whether targets are read. Held messages come first when they are again, in their order.
@@ -147,8 +165,13 @@ impl<M> Inbox<M> {
                 state.queue.push_front(entry);
             }
         }
+        let gate = match intake {
+            _ if state.closed => Gate::Closed,
+            Intake::Open => Gate::Open,
+            Intake::TargetsHeld => Gate::Held,
+        };
         drop(state);
-        self.intake.send_replace(intake);
+        self.gate.send_replace(gate);
         self.arrived.notify_one();
     }
 
@@ -199,7 +222,7 @@ impl<M> Inbox<M> {
         state.intake = Intake::Open;
         drop(state);
         self.room.close();
-        self.intake.send_replace(Intake::Open);
+        self.gate.send_replace(Gate::Closed);
         self.arrived.notify_all();
     }
 

@@ -256,6 +256,30 @@ fn a_server_that_stops_accepting_serves_its_connections_to_their_end() {
 }
 
 #[test]
+fn what_was_decided_before_the_end_is_still_told() {
+    let house = House::new();
+    let (mut peer, _, outbox) = house.connect();
+    for version in 1..=MUCH {
+        let (seq, event) = big_event(version);
+        outbox.push_event(seq, event);
+    }
+    outbox.close_after_flush();
+    house.inbox.close();
+    assert_eq!(versions(&peer.all_lines()), (1..=MUCH as u64).collect::<Vec<_>>());
+}
+
+#[test]
+fn when_nobody_decides_any_more_silent_connections_end_too() {
+    let mut house = House::new();
+    let (mut peer, ..) = house.connect();
+    house.inbox.close();
+    let server = house.server.take().expect("it was started");
+    assert_eq!(peer.line(), None);
+    drop(peer);
+    house.runtime.block_on(server.finished());
+}
+
+#[test]
 fn r7_many_clients_at_once_each_get_their_own_answers() {
     let house = House::new();
     let path = house.path();
