@@ -23,7 +23,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::definition::catalog::Catalog;
-use crate::ids::{SagaId, Seq};
+use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::plan::Plan;
 use crate::saga::decide::{self, Input, Place, Report, next_due};
 use crate::saga::owed::Owed;
@@ -127,6 +127,8 @@ pub struct Coordinator {
     live: BTreeMap<SagaId, Live>,
     corrupt: BTreeMap<SagaId, String>,
     definitions: Definitions,
+    /// Plans of older texts that restored sagas still use \[L4\].
+    older: BTreeMap<DefinitionHash, Arc<Plan>>,
     catalog: Arc<Catalog>,
     waits: Waits,
     keys: Keys,
@@ -163,6 +165,7 @@ impl Coordinator {
             world: World::default(),
             live: BTreeMap::new(),
             corrupt: BTreeMap::new(),
+            older: BTreeMap::new(),
             definitions: Definitions::new(plans),
             catalog,
             waits: Waits::default(),

@@ -73,6 +73,10 @@ impl Coordinator {
     ) -> Result<(), Corrupt> {
         let saga = fold(id, &plan, records)?;
         if saga.is_open() || saga.is_incident() {
+            let current = self.definitions.get(&plan.name).map(|current| &current.hash);
+            if current != Some(&plan.hash) {
+                self.older.insert(plan.hash.clone(), plan.clone());
+            }
             self.live.insert(id, Live::new(saga, plan, RowState::Clean));
             self.refresh(id);
             self.touched.remove(&id);
@@ -94,6 +98,14 @@ impl Coordinator {
         both.filter(|(a, b)| a.saga != b.saga || a.owed != b.owed || a.due != b.due)
             .map(|(a, b)| format!("saga: {:?}\n   not: {:?}", a.saga, b.saga))
             .next()
+    }
+
+    /// A saga that was set aside once can be folded now: its readable row is to say so.
+    pub fn mend_row(&mut self, id: SagaId) {
+        if let Some(live) = self.live.get_mut(&id) {
+            live.row = RowState::Stale;
+            self.touched.insert(id);
+        }
     }
 
     /// Sets a saga aside \[L9\].

@@ -8,7 +8,7 @@ use crate::coordinator::{Coordinator, Restored};
 use crate::definition::Catalog;
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::limits::{DEDUP_TOTAL, DEDUP_WINDOW};
-use crate::log::{LogRead, ReadError, StoredSaga};
+use crate::log::{LogRead, ReadError, SagaWrite, StoredSaga};
 use crate::plan::{Plan, compile_stored};
 use crate::saga::record::Record;
 use crate::time::Timestamp;
@@ -128,11 +128,35 @@ impl Plans<'_> {
 
 fn restore_saga(coordinator: &mut Coordinator, plans: &mut Plans<'_>, stored: &StoredSaga) {
     let id = stored.saga.saga_id;
+    let was_corrupt = stored.saga.progress.state == CORRUPT;
     if let Err(clash) = try_restore(coordinator, plans, id, stored) {
         tracing::error!(saga_id = %id, %clash, "a saga is set aside as corrupt");
         coordinator.set_aside(id, clash);
+    } else if was_corrupt {
+        coordinator.mend_row(id);
     }
 }
+
+/// Rows of sagas that were set aside, so that people see it in the log as well \[L9\].
+pub(super) fn corrupt_rows(
+    log: &dyn LogRead,
+    coordinator: &Coordinator,
+) -> Result<Vec<SagaWrite>, ReadError> {
+    let mut writes = Vec::new();
+    for (id, clash) in coordinator.corrupt() {
+        let Some(stored) = log.saga(*id)? else { continue };
+        if stored.saga.progress.state != CORRUPT {
+            let mut progress = stored.saga.progress;
+            progress.state = CORRUPT.into();
+            progress.reason = Some(Arc::from(&**clash));
+            writes.push(SagaWrite::Update { saga_id: *id, progress });
+        }
+    }
+    Ok(writes)
+}
+
+/// The state of a saga that was set aside \[R16\].
+const CORRUPT: &str = "corrupt";
 
 fn try_restore(
     coordinator: &mut Coordinator,

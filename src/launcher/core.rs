@@ -15,7 +15,7 @@ use crate::ipc::protocol::{AskId, ClientFrame};
 use crate::ipc::server::Inbound;
 use crate::ipc::session::{Allow, Session};
 use crate::limits::RING_EVENTS;
-use crate::log::{AppendError, Log};
+use crate::log::{AppendError, Log, SagaWrite};
 use crate::saga::owed::Owed;
 use crate::saga::record::Verdict;
 use crate::time::Timestamp;
@@ -50,6 +50,8 @@ pub struct Core<L> {
     pub(super) log_path: Option<std::path::PathBuf>,
     /// New work is refused: a clean shutdown has begun \[L8\].
     pub(super) stopping: bool,
+    /// Rows that the next commit writes as well.
+    extra: Vec<SagaWrite>,
 }
 
 /// One connection.
@@ -104,6 +106,7 @@ impl<L: Log> Core<L> {
             identity,
             log_path: None,
             stopping: false,
+            extra: Vec::new(),
         };
         let all: BTreeSet<SagaId> = core.coordinator.sagas().map(|(saga, _)| saga.id).collect();
         core.sync(&all);
@@ -113,6 +116,11 @@ impl<L: Log> Core<L> {
     /// Lets replays of what the ring has lost be read by readers of their own.
     pub fn read_replays_from(&mut self, path: std::path::PathBuf) {
         self.log_path = Some(path);
+    }
+
+    /// Adds readable rows to the next commit.
+    pub(super) fn also_write(&mut self, rows: Vec<SagaWrite>) {
+        self.extra.extend(rows);
     }
 
     /// The coordinator, for looking.
@@ -145,7 +153,8 @@ impl<L: Log> Core<L> {
     /// Ends the deciding: what has to be committed, and what is told afterwards.
     pub fn end_turn(&mut self) -> Pending {
         let out = self.coordinator.take_turn();
-        let turn = rows::turn(&out, self.coordinator.world());
+        let mut turn = rows::turn(&out, self.coordinator.world());
+        turn.sagas.append(&mut self.extra);
         Pending { out, turn }
     }
 

@@ -13,6 +13,7 @@ use crate::limits::{DISK_RETRY, STOP_TIMEOUT, SWEEP_EVERY, SWEEP_PAUSE, TURN_INP
 use crate::log::{AppendError, Log, Retention};
 use crate::time::{Millis, Timestamp};
 
+use super::boot;
 use super::core::{Core, Pending};
 
 /// What the deciding thread takes from its inbox.
@@ -79,6 +80,10 @@ impl<L: Log> Turns<L> {
         let now = self.now();
         self.core.coordinator.begin_turn(now);
         self.core.coordinator.boot(pid, version);
+        match boot::corrupt_rows(&self.core.log, &self.core.coordinator) {
+            Ok(writes) => self.core.also_write(writes),
+            Err(error) => tracing::error!(%error, "rows of corrupt sagas could not be read"),
+        }
         self.turn(Vec::new())
     }
 
