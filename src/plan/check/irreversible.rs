@@ -12,7 +12,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
         let Verb::Issue { command, irreversible: true, .. } = &step.verb else { continue };
         let safe = written.part != Part::Forward || written.pivot == Passed::Surely || step.pivot;
         if !safe {
-            out.add_irreversible(written.step.verb_span, command, written.pivot);
+            out.add_irreversible(written.what(), command, written.pivot);
         }
     }
 }

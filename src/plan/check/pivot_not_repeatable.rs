@@ -13,7 +13,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
             continue;
         }
         if let Some((command, false)) = issued(step) {
-            out.add_pivot_not_repeatable(written.step.verb_span, command);
+            out.add_pivot_not_repeatable(written.what(), command);
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
         let RetryChoice::Retry(retry) = choice else { continue };
         let Some((at, word)) = in_doubt(retry) else { continue };
         let issue = match &step.verb {
-            Verb::Issue { .. } => written.step.verb_span,
+            Verb::Issue { .. } => written.what(),
             Verb::Await
             | Verb::Emit { .. }
             | Verb::Delay(_)

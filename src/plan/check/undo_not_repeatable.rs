@@ -19,7 +19,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
 }
 
 fn place(written: &Written<'_>) -> Span {
-    if written.by_catalog { written.step.head() } else { written.step.verb_span }
+    if written.by_catalog { written.step.head() } else { written.what() }
 }
 
 impl Diagnostics {

@@ -12,7 +12,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
         }
         let before = plan.body(step.body).get(step.position - 1);
         if let Some(before) = before.map(|ix| subject.written(*ix)).filter(|w| w.reachable) {
-            out.add_unreachable_step(written.step.head(), &step.path, before.step.verb_span);
+            out.add_unreachable_step(written.step.head(), &step.path, before.what());
         }
     }
 }

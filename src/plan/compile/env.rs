@@ -65,7 +65,7 @@ impl Compiler<'_> {
             let presence = match (known, place.flow.vars.get(name)) {
                 // That it is unknown is said elsewhere.
                 (None, _) => Presence::Always,
-                (Some(_), Some(set)) => presence(set, &format!("`vars.{name}`"), "is set"),
+                (Some(_), Some(set)) => presence(set, "it is set"),
                 (Some(_), None) => Presence::Unless {
                     when: Vec::new(),
                     why: format!("no step before this point sets `vars.{name}`"),
@@ -91,18 +91,11 @@ impl Compiler<'_> {
         let mut fields = BTreeMap::new();
         for id in self.steps_named(place, reads) {
             let field = match (self.outline.steps.get(id), place.flow.steps.get(id)) {
-                // That it is unknown is said elsewhere.
-                (None, _) => Field { ty: Type::Dyn, presence: Presence::Always },
+                // That it is unknown, or has not ended, is said elsewhere.
+                (None, _) | (Some(_), None) => Field::always(Type::Dyn),
                 (Some(known), Some(set)) => Field {
                     ty: closed(self.step_fields(id, known.step, set, place.stage)),
                     presence: Presence::Always,
-                },
-                (Some(known), None) => Field {
-                    ty: closed(self.step_fields(id, known.step, &Set::default(), place.stage)),
-                    presence: Presence::Unless {
-                        when: Vec::new(),
-                        why: format!("step `{id}` has not ended when this is read"),
-                    },
                 },
             };
             fields.insert(id.to_owned(), field);
@@ -137,7 +130,7 @@ impl Compiler<'_> {
         );
         fields.insert("attempts".to_owned(), Field { ty: Type::Int, presence: outcome });
         if let Some(echo) = self.echo_of(step) {
-            let presence = presence(set, &format!("`steps.{id}.echo`"), "came");
+            let presence = presence(set, "it came");
             fields.insert("echo".to_owned(), Field { ty: Type::Object(echo), presence });
         }
         fields
@@ -218,7 +211,7 @@ fn words(list: &[&str]) -> Type {
 }
 
 /// Whether what was set may be read, and the outcomes that prove it.
-fn presence(set: &Set, what: &str, verb: &str) -> Presence {
+fn presence(set: &Set, what: &str) -> Presence {
     if set.always {
         return Presence::Always;
     }
@@ -226,11 +219,11 @@ fn presence(set: &Set, what: &str, verb: &str) -> Presence {
     let when: Vec<(Path, String)> =
         set.by.iter().map(|step| (path(step), "succeeded".to_owned())).collect();
     let why = match set.by.as_slice() {
-        [] => format!("{what} is not set on every path to here"),
-        [only] => format!("{what} {verb} only when step `{only}` succeeded"),
+        [] => format!("{what} only on some paths to here"),
+        [only] => format!("{what} only when step `{only}` succeeded"),
         several => {
             let names: Vec<String> = several.iter().map(|step| format!("`{step}`")).collect();
-            format!("{what} {verb} only when one of the steps {} succeeded", names.join(", "))
+            format!("{what} only when one of the steps {} succeeded", names.join(", "))
         }
     };
     Presence::Unless { when, why }

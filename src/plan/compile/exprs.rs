@@ -164,7 +164,7 @@ impl Compiler<'_> {
     /// The type of an expression at its place; what is wrong with it is said.
     fn typed(&mut self, ast: &Ast, text: &Text, place: &Place<'_>) -> Type {
         let reads = expr::reads(ast);
-        self.note_reads(&reads, text);
+        self.note_reads(&reads, text, place);
         let env = self.env(place, &reads);
         let (ty, wrong) = expr::check(ast, &env, &place.facts);
         for one in wrong {
@@ -189,7 +189,7 @@ impl Compiler<'_> {
     }
 
     /// Notes what is read, and says which steps and variables there are not.
-    fn note_reads(&mut self, reads: &[expr::Read], text: &Text) {
+    fn note_reads(&mut self, reads: &[expr::Read], text: &Text, place: &Place<'_>) {
         for read in reads {
             let path: Vec<&str> = read.path.iter().map(|segment| &**segment).collect();
             match path.as_slice() {
@@ -204,9 +204,15 @@ impl Compiler<'_> {
                     if rest.first().is_some_and(|field| *field == "echo") {
                         self.echoes_read.insert((*id).to_owned());
                     }
-                    if !self.outline.steps.contains_key(id) {
-                        let name = At::new((*id).to_owned(), text.at(second_name(read)));
-                        self.found.add_unknown_step(&name, &self.outline);
+                    let name = At::new((*id).to_owned(), text.at(second_name(read)));
+                    match self.outline.steps.get(id) {
+                        None => self.found.add_unknown_step(&name, &self.outline),
+                        Some(known)
+                            if has_steps(place.stage) && !place.flow.steps.contains_key(*id) =>
+                        {
+                            self.found.add_not_ended(&name, known.step.head());
+                        }
+                        Some(_) => {}
                     }
                 }
                 _ => {}
@@ -274,6 +280,14 @@ impl Compiler<'_> {
             self.found.add_var_types(&here.name, first, &known, &ty);
         }
         self.types.vars.insert(name.to_owned(), Type::join(known, ty));
+    }
+}
+
+/// Whether steps can be read at all; where not, that is what is wrong.
+fn has_steps(stage: Stage) -> bool {
+    match stage {
+        Stage::Step(_) | Stage::Watch | Stage::Result => true,
+        Stage::When | Stage::Input | Stage::Vars | Stage::Require => false,
     }
 }
 

@@ -18,9 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::definition::saga::{self, Saga};
-use crate::definition::step::Step as StepNode;
+use crate::definition::step::{Step as StepNode, Verb as VerbNode};
 use crate::definition::{Catalog, CatalogUndo, CommandDecl, EventDecl, Names};
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostics, Span};
 use crate::expr::{Facts, ObjectType, Type};
 use crate::plan::flow::Flow;
 use crate::plan::outline::{Outline, Part};
@@ -67,6 +67,22 @@ pub struct Written<'a> {
     pub pivot: Passed,
     /// Whether it can be reached.
     pub reachable: bool,
+}
+
+impl Written<'_> {
+    /// The place that says what is done: the command's name, else the verb.
+    #[must_use]
+    pub fn what(&self) -> Span {
+        match &self.step.verb {
+            VerbNode::Issue { command, .. } => command.span,
+            VerbNode::Emit { event, .. } => event.span,
+            VerbNode::Await
+            | VerbNode::Delay(_)
+            | VerbNode::Group(_)
+            | VerbNode::Fail(_)
+            | VerbNode::Done => self.step.verb_span,
+        }
+    }
 }
 
 /// Whether the point of no return lies behind.

@@ -59,6 +59,15 @@ impl Diagnostics {
         self.push(unknown(Code::UnknownStep, name, message, known, otherwise));
     }
 
+    pub(super) fn add_not_ended(&mut self, name: &At<String>, step: Span) {
+        let message = format!("step `{}` has not ended when this is read", name.value);
+        let mut found = Diagnostic::new(Code::ExprNotSet, name.span, message);
+        if step != name.span {
+            found = found.also(step, "the step");
+        }
+        self.push(found.help("read it in a step that comes after it, in an undo or in `finally`"));
+    }
+
     pub(super) fn add_unknown_var(&mut self, name: &At<String>, outline: &Outline<'_>) {
         let message = format!("variable `{}` is neither initial nor saved by any step", name.value);
         let known = outline.vars.keys().copied();
