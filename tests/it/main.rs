@@ -1,6 +1,7 @@
 //! All end-to-end tests, in one binary. A test of one module stands with that module.
 
 mod cli;
+mod compiled;
 mod diagnostics;
 mod docs;
 mod mangled;

@@ -29,15 +29,33 @@ impl<'a> SagaScope<'a> {
     fn step(&self, path: &[Box<str>]) -> Resolved<'_> {
         let [id, field, ..] = path else { return Resolved::Missing };
         let Some(ix) = self.plan.by_path.get(id) else { return Resolved::Missing };
-        let Some(run) = self.saga.run(StepKey::trunk(*ix)) else { return Resolved::Missing };
+        let Some(run) = self.saga.run(StepKey::trunk(*ix)) else {
+            return self.never_reached(field);
+        };
         match &**field {
             "echo" => run
                 .echo
                 .as_deref()
                 .map_or(Resolved::Missing, |echo| Resolved::Found(Cow::Borrowed(echo), 2)),
-            "outcome" => outcome_word(run)
-                .map_or(Resolved::Missing, |word| Resolved::Found(Cow::Owned(word.into()), 2)),
+            "outcome" => outcome_word(run).map_or_else(
+                || self.never_reached(field),
+                |word| Resolved::Found(Cow::Owned(word.into()), 2),
+            ),
+            // What an undo of the catalog repeats; no definition can read it.
+            "with" => run.command.as_ref().map_or(Resolved::Missing, |issued| {
+                Resolved::Found(Cow::Borrowed(&issued.with), 2)
+            }),
             "attempts" => Resolved::Found(Cow::Owned(run.attempt.into()), 2),
+            _ => Resolved::Missing,
+        }
+    }
+
+    /// A step that the saga turned around before counts as skipped: an undo or `finally` may ask.
+    fn never_reached(&self, field: &str) -> Resolved<'_> {
+        let is_over = self.saga.unwinding.is_some() || self.saga.verdict.is_some();
+        match field {
+            "outcome" if is_over => Resolved::Found(Cow::Owned(Ending::Skipped.as_str().into()), 2),
+            "attempts" if is_over => Resolved::Found(Cow::Owned(0.into()), 2),
             _ => Resolved::Missing,
         }
     }
