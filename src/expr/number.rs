@@ -70,7 +70,8 @@ pub(super) fn arithmetic(op: Arithmetic, a: Num, b: Num) -> Result<Value, Failur
             Arithmetic::Multiply => a.checked_mul(b),
             Arithmetic::Divide | Arithmetic::Remainder if b == 0 => return Err(Failure::ByZero),
             Arithmetic::Divide => a.checked_div(b),
-            Arithmetic::Remainder => a.checked_rem(b),
+            // CEL has no rest where it has no quotient.
+            Arithmetic::Remainder => int(a / b).ok().and(a.checked_rem(b)),
         };
         return result.ok_or(Failure::Overflow).and_then(int);
     }

@@ -61,7 +61,8 @@ impl Checker<'_> {
         is_asked: bool,
     ) -> Type {
         let Kind::Field(inner, _) = &ast.kind else { return Type::Dyn };
-        let at = inner.at().end.min(ast.at().end)..ast.at().end;
+        // It ends with the name.
+        let at = ast.at().end.saturating_sub(name.len())..ast.at().end;
         let step = Step { about: ast.to_string(), of: inner.to_string(), name, at };
         self.step(&step, of, facts, is_asked).unwrap_or(Type::Dyn)
     }

@@ -121,6 +121,7 @@ fn what_has_no_value_says_why() {
         ("-(-9223372036854775808)", Overflow, "`-(-9223372036854775808)` does not fit in a number"),
         ("9223372036854775807 * 9223372036854775807", Overflow, ""),
         ("-9223372036854775808 / -1", Overflow, ""),
+        ("-9223372036854775808 % -1", Overflow, ""),
         ("1e308 * 10.0", Overflow, ""),
         ("int(1e300)", Overflow, ""),
         ("1 / (trigger.count - 3)", DivisionByZero, "`1 / (trigger.count - 3)` divides by zero"),
