@@ -25,9 +25,15 @@ pub struct Reading {
     pub jump: Option<(Timestamp, Timestamp)>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "this module is the clock")]
 fn wall() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this module is the clock")]
+fn steady() -> Instant {
+    Instant::now()
 }
 
 impl Clock {
@@ -36,7 +42,7 @@ impl Clock {
     pub fn start(newest: Timestamp) -> Clock {
         let wall = wall();
         let last = wall.max(newest);
-        Clock { last, read_at: Instant::now(), behind: last.since(wall) }
+        Clock { last, read_at: steady(), behind: last.since(wall) }
     }
 
     /// Reads the time: the greater of the wall clock and the last reading plus what has passed since.
@@ -65,16 +71,14 @@ mod tests {
 
     #[test]
     fn r9_now_never_falls_when_the_wall_clock_is_set_back() {
-        let mut clock =
-            Clock { last: Timestamp(10_000), read_at: Instant::now(), behind: Millis(0) };
+        let mut clock = Clock { last: Timestamp(10_000), read_at: steady(), behind: Millis(0) };
         let reading = clock.advance(Timestamp(4_000), Duration::from_millis(5));
         assert_eq!(reading.now, Timestamp(10_005));
     }
 
     #[test]
     fn r9_a_jump_forward_is_taken_and_told() {
-        let mut clock =
-            Clock { last: Timestamp(10_000), read_at: Instant::now(), behind: Millis(0) };
+        let mut clock = Clock { last: Timestamp(10_000), read_at: steady(), behind: Millis(0) };
         let reading = clock.advance(Timestamp(60_000), Duration::from_millis(5));
         assert_eq!(reading.now, Timestamp(60_000));
         assert_eq!(reading.jump, Some((Timestamp(60_000), Timestamp(10_005))));

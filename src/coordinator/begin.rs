@@ -256,10 +256,12 @@ fn keys_of(plan: &Plan, scope: &BeginScope<'_>) -> Result<Vec<Value>, EvalError>
     }
     let mut keys = Vec::new();
     for key in &plan.eviction.key {
-        match expr::eval(key, scope)?.into_owned() {
-            // A list contends by its elements; one key and a list of one are the same.
-            Value::Array(elements) => keys.extend(elements),
-            one => keys.push(one),
+        let value = expr::eval(key, scope)?.into_owned();
+        // A list contends by its elements; one key and a list of one are the same.
+        if let Value::Array(elements) = value {
+            keys.extend(elements);
+        } else {
+            keys.push(value);
         }
     }
     keys.dedup();

@@ -44,10 +44,12 @@ fn texts(keys: &[Value]) -> Vec<String> {
 impl Keys {
     /// Brings a saga's part up to date.
     pub(super) fn change(&mut self, id: SagaId, live: &mut Live) {
-        let held = match live.saga.state {
-            State::Queued => Held::Waits,
-            _ if live.saga.is_active() => Held::Holds,
-            _ => Held::Nothing,
+        let held = if live.saga.state == State::Queued {
+            Held::Waits
+        } else if live.saga.is_active() {
+            Held::Holds
+        } else {
+            Held::Nothing
         };
         if held == live.held {
             return;

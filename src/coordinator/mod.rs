@@ -189,6 +189,7 @@ impl Coordinator {
     }
 
     /// Sagas in memory: open ones and incidents.
+    #[must_use]
     pub fn sagas(&self) -> impl DoubleEndedIterator<Item = (&Saga, &Plan)> {
         self.live.values().map(|live| (&live.saga, &*live.plan))
     }
@@ -285,17 +286,18 @@ impl Coordinator {
         decide::decide(plan, saga, &self.world.targets, input, place, &mut records);
         let mut issued_to: Vec<Arc<str>> = Vec::new();
         for record in records.drain(..) {
-            match &record {
-                Record::Emitted(emitted) => self.occurrences.push_back(Occurrence {
+            if let Record::Emitted(emitted) = &record {
+                self.occurrences.push_back(Occurrence {
                     name: emitted.event.clone(),
                     fields: emitted.fields.clone(),
                     echo: None,
                     depth: depth + 1,
-                }),
-                Record::Issued(issued) if !self.world.targets.is_open(&issued.target) => {
-                    issued_to.push(issued.target.clone());
-                }
-                _ => {}
+                });
+            }
+            if let Record::Issued(issued) = &record
+                && !self.world.targets.is_open(&issued.target)
+            {
+                issued_to.push(issued.target.clone());
             }
             self.facts.push(Fact { seq, saga: Some(id), record });
             seq = seq.next();

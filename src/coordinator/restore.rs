@@ -161,14 +161,14 @@ impl World {
     }
 
     fn restore(&mut self, snapshot: &Value) -> Option<()> {
-        let number = |value: &Value| match value {
-            Value::Null => Some(None),
-            other => other.as_u64().map(Some),
+        let number = |value: &Value| {
+            if value.is_null() { Some(None) } else { value.as_u64().map(Some) }
         };
         for (name, target) in snapshot.get("targets")?.as_object()? {
-            let closed_at = match target.get("closed_at")? {
-                Value::Null => None,
-                other => Some(Timestamp(other.as_i64()?)),
+            let closed_at = target.get("closed_at")?;
+            let closed_at = match closed_at.is_null() {
+                true => None,
+                false => Some(Timestamp(closed_at.as_i64()?)),
             };
             let target = Target {
                 open: number(target.get("open")?)?.map(SessionNo),

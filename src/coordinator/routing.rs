@@ -25,10 +25,13 @@ pub(super) struct Wait {
     value: String,
 }
 
+/// Waiting sagas of one event, by field and value.
+type ByField = BTreeMap<Arc<str>, BTreeMap<String, BTreeSet<SagaId>>>;
+
 /// Waiting sagas by event, field and value.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
-    by_event: BTreeMap<Arc<str>, BTreeMap<Arc<str>, BTreeMap<String, BTreeSet<SagaId>>>>,
+    by_event: BTreeMap<Arc<str>, ByField>,
 }
 
 impl Waits {

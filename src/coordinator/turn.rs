@@ -241,7 +241,33 @@ fn step_event(record: &Record, id: SagaId) -> Option<Map<String, Value>> {
         Record::Outcome(r) => (&r.step, r.outcome.as_str(), None, r.reason.as_ref()),
         Record::Undone(r) if r.ok => (&r.step, "compensated", None, None),
         Record::Undone(r) => (&r.step, "compensation_failed", None, r.reason.as_ref()),
-        _ => return None,
+        Record::Boot(_)
+        | Record::Stopped(_)
+        | Record::Clock(_)
+        | Record::Event(_)
+        | Record::ProcessSpawned(_)
+        | Record::ProcessExited(_)
+        | Record::Lifecycle(_)
+        | Record::SessionOpened(_)
+        | Record::SessionClosed(_)
+        | Record::Began(_)
+        | Record::Dequeued(_)
+        | Record::Entered(_)
+        | Record::Armed(_)
+        | Record::Sent(_)
+        | Record::Matched(_)
+        | Record::Backoff(_)
+        | Record::Undoing(_)
+        | Record::Emitted(_)
+        | Record::Unwinding(_)
+        | Record::Finishing(_)
+        | Record::Ended(_)
+        | Record::Dropped(_)
+        | Record::Refused(_)
+        | Record::Late(_)
+        | Record::Retried(_)
+        | Record::Resolved(_)
+        | Record::Settled(_) => return None,
     };
     let mut fields = Map::new();
     fields.insert("saga_id".into(), json!(id));

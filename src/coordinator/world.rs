@@ -103,7 +103,30 @@ impl World {
                     self.dedup.insert(&event.client, dedup, answer, at, window);
                 }
             }
-            _ => {}
+            // What a saga does is folded in the saga.
+            Record::Clock(_)
+            | Record::Began(_)
+            | Record::Dequeued(_)
+            | Record::Issued(_)
+            | Record::Reissued(_)
+            | Record::Entered(_)
+            | Record::Armed(_)
+            | Record::Sent(_)
+            | Record::Matched(_)
+            | Record::Outcome(_)
+            | Record::Backoff(_)
+            | Record::Undoing(_)
+            | Record::Emitted(_)
+            | Record::Unwinding(_)
+            | Record::Undone(_)
+            | Record::Finishing(_)
+            | Record::Ended(_)
+            | Record::Dropped(_)
+            | Record::Refused(_)
+            | Record::Late(_)
+            | Record::Retried(_)
+            | Record::Resolved(_)
+            | Record::Settled(_) => {}
         }
     }
 

@@ -17,7 +17,7 @@ use crate::ipc::session::{Allow, Session};
 use crate::limits::RING_EVENTS;
 use crate::log::{AppendError, Log, SagaWrite};
 use crate::saga::owed::Owed;
-use crate::saga::record::Verdict;
+use crate::saga::record::{Cause, Verdict};
 use crate::time::Timestamp;
 
 use super::rows;
@@ -240,7 +240,7 @@ impl<L: Log> Core<L> {
             let result = frames::SagaResult {
                 saga_id: id,
                 state: verdict.state.as_str(),
-                cause: verdict.cause.map(|cause| cause.as_str()),
+                cause: verdict.cause.map(Cause::as_str),
                 result: verdict.result.as_deref(),
                 reason: verdict.reason.as_deref(),
             };

@@ -63,9 +63,9 @@ impl<L: Log> Core<L> {
             }
             ClientFrame::Register(register) => self.register_or_park(conn, register),
             ClientFrame::Report(report) => self.report(conn, report),
-            ClientFrame::ActionFailed(failed) => self.action_failed(conn, failed),
+            ClientFrame::ActionFailed(failed) => self.action_failed(conn, &failed),
             ClientFrame::StartSaga(start) => self.start_saga(conn, start),
-            ClientFrame::SignalSaga(signal) => self.signal_saga(conn, signal),
+            ClientFrame::SignalSaga(signal) => self.signal_saga(conn, &signal),
             ClientFrame::GetSnapshot { .. }
             | ClientFrame::GetEvents { .. }
             | ClientFrame::ListSagas { .. }
@@ -93,7 +93,7 @@ impl<L: Log> Core<L> {
                     conn.parked = Some(Parked { behind, frames });
                 }
             }
-            None => self.register(conn, register),
+            None => self.register(conn, &register),
         }
     }
 
@@ -106,7 +106,7 @@ impl<L: Log> Core<L> {
         same.map(|parked| parked.behind).next()
     }
 
-    fn register(&mut self, conn: ConnId, register: Register) {
+    fn register(&mut self, conn: ConnId, register: &Register) {
         let before = self.coordinator.world().next_seq;
         let words = (&*register.name, &*register.version);
         let done = self.coordinator.register(&register.kind, words, register.pid);
@@ -119,7 +119,7 @@ impl<L: Log> Core<L> {
         }
         let version = self.version();
         let Some(to) = self.conns.get_mut(&conn) else { return };
-        to.session = Session::Registered(Member::new(registered.client_id, &register));
+        to.session = Session::Registered(Member::new(registered.client_id, register));
         // A client that resumes finds its own registration in the replay, in its place.
         to.from = if register.resume_from.is_some() { version.next() } else { before };
         self.by_client.insert(registered.client_id, conn);
@@ -180,11 +180,11 @@ impl<L: Log> Core<L> {
         }
     }
 
-    fn action_failed(&mut self, conn: ConnId, failed: ActionFailed) {
+    fn action_failed(&mut self, conn: ConnId, failed: &ActionFailed) {
         let Some(from) = self.client(conn) else { return };
         let ActionFailed { id, echo, reason } = failed;
         let step = (echo.saga_id, &*echo.step);
-        let done = self.coordinator.action_failed(&from, step, echo.command_id.as_deref(), &reason);
+        let done = self.coordinator.action_failed(&from, step, echo.command_id.as_deref(), reason);
         self.accept(conn, id.as_ref(), done);
     }
 
@@ -222,7 +222,7 @@ impl<L: Log> Core<L> {
         }
     }
 
-    fn signal_saga(&mut self, conn: ConnId, frame: SignalSaga) {
+    fn signal_saga(&mut self, conn: ConnId, frame: &SignalSaga) {
         let Some(from) = self.client(conn) else { return };
         let signal = match &*frame.signal {
             "cancel" => Signal::Cancel,

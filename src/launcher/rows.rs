@@ -86,7 +86,7 @@ fn progress(saga: &SagaHead) -> Progress {
     Progress {
         cause: saga.cause.map(|cause| cause.as_str().into()),
         reason: saga.reason.clone(),
-        result: saga.result.as_ref().map(|result| result.to_string()),
+        result: saga.result.as_ref().map(ToString::to_string),
         started_at: saga.started_at,
         ended_at: saga.ended_at,
         resolved_at: saga.resolved.as_ref().map(|(_, at)| *at),

@@ -140,6 +140,8 @@ fn watch_signals(runtime: &tokio::runtime::Runtime, inbox: Arc<Inbox<Message>>) 
     use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
+    #[expect(clippy::disallowed_methods, reason = "a second signal exits at once [L8]")]
+    let at_once = || std::process::exit(130);
     runtime.spawn(async move {
         let mut asked = false;
         loop {
@@ -148,7 +150,7 @@ fn watch_signals(runtime: &tokio::runtime::Runtime, inbox: Arc<Inbox<Message>>) 
                 _ = int.recv() => {}
             }
             if asked {
-                std::process::exit(130);
+                at_once();
             }
             asked = true;
             inbox.post(Message::Stop);

@@ -18,6 +18,7 @@ use super::core::{Core, Pending};
 
 /// What the deciding thread takes from its inbox.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every message is the large one")]
 pub enum Message {
     /// Something of a connection.
     Inbound(Inbound),

@@ -314,8 +314,7 @@ impl Saga {
             return false;
         }
         let covered = |ix: &StepIx| {
-            self.run(StepKey { branch: key.branch, step: *ix })
-                .is_some_and(|run| run.may_have_happened())
+            self.run(StepKey { branch: key.branch, step: *ix }).is_some_and(Run::may_have_happened)
         };
         let inside = matches!(step.verb, Verb::Group(_)) && self.any_within(plan, key.step);
         run.may_have_happened() || inside || covers.iter().any(covered)

@@ -116,7 +116,7 @@ impl Decision<'_> {
             Body::Group(group) => self.group_failed(group, cause, reason),
             // The alternative failed too: now the step itself has failed its body.
             Body::OnTimeout(owner) => self.give_up(owner, cause, reason),
-            Body::Undo(undone) => self.undo_failed(undone, reason),
+            Body::Undo(undone) => self.undo_failed(undone, &reason),
         }
     }
 

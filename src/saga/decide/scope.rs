@@ -94,8 +94,13 @@ fn outcome_word(run: &Run) -> Option<&'static str> {
         (None, Phase::Ended { outcome, .. }) => Some(outcome.as_str()),
         // Between two attempts a doubt is a doubt already.
         (None, Phase::Pausing { in_doubt: true, .. }) => Some(Ending::InDoubt.as_str()),
-        (None, Phase::Pausing { in_doubt: false, .. } | Phase::Idle)
-        | (None, Phase::Waiting { .. } | Phase::Undoing { .. }) => None,
+        (
+            None,
+            Phase::Pausing { in_doubt: false, .. }
+            | Phase::Idle
+            | Phase::Waiting { .. }
+            | Phase::Undoing { .. },
+        ) => None,
     }
 }
 

@@ -67,19 +67,19 @@ impl Decision<'_> {
         // Nobody looked whether the effect is there: that is no undo (language, `compensate`).
         if skipped && outcome(undone) == Some(Ending::InDoubt) {
             let reason = "its undo was skipped while the step was in doubt";
-            return self.undo_failed(undone, Arc::from(reason));
+            return self.undo_failed(undone, &Arc::from(reason));
         }
         self.push_undone(undone, None);
         Next::Undo(self.undo_scope(undone))
     }
 
-    pub(super) fn undo_failed(&mut self, undone: StepIx, reason: Arc<str>) -> Next {
+    pub(super) fn undo_failed(&mut self, undone: StepIx, reason: &Arc<str>) -> Next {
         self.push_undone(undone, Some(reason));
         Next::Undo(self.undo_scope(undone))
     }
 
     /// Records the undo of a step and of all that it stands for.
-    fn push_undone(&mut self, undone: StepIx, failure: Option<Arc<str>>) {
+    fn push_undone(&mut self, undone: StepIx, failure: Option<&Arc<str>>) {
         let covers = match &self.plan.step(undone).undo {
             Undo::Step { covers, .. } => covers.as_slice(),
             Undo::Nothing => &[],
@@ -100,7 +100,7 @@ impl Decision<'_> {
             .collect();
         for step in std::iter::once(undone).chain(stood_for) {
             let step = self.path(step);
-            let (ok, reason) = (failure.is_none(), failure.clone());
+            let (ok, reason) = (failure.is_none(), failure.cloned());
             self.push(Record::Undone(Undone { step, ok, reason }));
         }
     }
@@ -114,7 +114,6 @@ impl Decision<'_> {
         let undoing = self.saga.runs.iter().filter(|r| matches!(r.phase, Phase::Undoing { .. }));
         undoing
             .map(|run| run.key.step)
-            .filter(|group| *group == undone || self.plan.is_within(undone, *group))
-            .last()
+            .rfind(|group| *group == undone || self.plan.is_within(undone, *group))
     }
 }

@@ -161,9 +161,9 @@ impl World {
             }
         }
         for (id, records) in by_saga {
-            let hash = records.iter().find_map(|(_, _, record)| match record {
-                Record::Began(began) => Some(began.definition.clone()),
-                _ => None,
+            let hash = records.iter().find_map(|(_, _, record)| {
+                let Record::Began(began) = record else { return None };
+                Some(began.definition.clone())
             });
             let plan = self.plans.iter().find(|plan| Some(&plan.hash) == hash.as_ref());
             let plan = plan.expect("the definition is loaded").clone();
@@ -321,13 +321,14 @@ impl World {
         if let Some((saga, _)) = self.coordinator.saga(SagaId(saga)) {
             return saga.state;
         }
-        let ended = self.records.iter().rev().find_map(|(_, id, record)| match record {
-            Record::Ended(verdict) | Record::Dropped(verdict) | Record::Settled(verdict)
-                if *id == Some(SagaId(saga)) =>
-            {
-                Some(verdict.state)
-            }
-            _ => None,
+        let of_saga = self.records.iter().rev().filter(|(_, id, _)| *id == Some(SagaId(saga)));
+        let ended = of_saga.into_iter().find_map(|(_, _, record)| {
+            let (Record::Ended(verdict) | Record::Dropped(verdict) | Record::Settled(verdict)) =
+                record
+            else {
+                return None;
+            };
+            Some(verdict.state)
         });
         ended.unwrap_or_else(|| panic!("there is no saga {saga}"))
     }
@@ -349,9 +350,9 @@ impl World {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        Value::Null => Map::new(),
-        other => panic!("fields must be an object, not {other}"),
+    if value.is_null() {
+        return Map::new();
     }
+    let Value::Object(map) = value else { panic!("fields must be an object, not {value}") };
+    map
 }
