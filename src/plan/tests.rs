@@ -356,3 +356,96 @@ fn another_text_or_another_declaration_is_another_definition() {
     assert_ne!(hash("ab", "c"), hash("a", "bc"));
     assert_eq!(hash("", "").0.len(), 64);
 }
+
+/// Codes of what compiling finds in a saga with these parts.
+fn codes(rest: &str) -> Vec<&'static str> {
+    let saga = format!("{HEAD}timeout: none\ndefaults: {{ timeout: 1s }}\n{rest}");
+    let files = [("c.catalog.yaml", CATALOG), ("it.saga.yaml", saga.as_str())];
+    let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+    let (library, found) = load(files.into());
+    assert!(found.is_empty(), "{}", crate::diag::render::human(&found, &library.sources, false));
+    compile_library(&library).1.iter().map(|one| one.code.as_str()).collect()
+}
+
+/// A step that saves `vars.n`, with more keys.
+fn saves(id: &str, more: &str) -> String {
+    format!(
+        "  - id: {id}\n    issue: open\n    with: {{ label: {id} }}\n    \
+         await: {{ echo: opened, save: {{ n: \"${{{{ event.n }}}}\" }} }}\n{more}"
+    )
+}
+
+const READS: &str = "result: { n: \"${{ vars.n }}\" }\n";
+
+#[test]
+fn a_variable_is_read_where_every_path_has_set_it() {
+    let one = saves("a", "");
+    let skipped = saves("a", "    if: input.label == \"x\"\n");
+    let other = saves("b", "    if: input.label != \"x\"\n");
+    let effort = saves("a", "    best_effort: true\n");
+    let instead = saves("a", "    on_timeout:\n    - id: b\n      fail: too late\n");
+    let ends = "  - id: stop\n    if: input.label == \"x\"\n    done: true\n";
+    let inside = |step: &str, more: &str| {
+        format!(
+            "  - id: g\n{more}    group:\n{}",
+            step.replace("\n", "\n    ").replacen("  ", "      ", 1)
+        )
+    };
+    for (steps, expected) in [
+        (one.clone(), &[][..]),
+        (skipped.clone(), &["SF208"]),
+        // The two conditions are opposites, but no checker knows that: `has()` is asked for.
+        (format!("{skipped}{other}"), &["SF208"]),
+        (effort, &["SF208"]),
+        // Who does not set it does not get there.
+        (instead, &[]),
+        (format!("{one}{ends}"), &[]),
+        (format!("{ends}{one}"), &["SF208"]),
+        (inside(one.trim_end(), ""), &[]),
+        (inside(one.trim_end(), "    if: input.label == \"x\"\n"), &["SF208"]),
+    ] {
+        let rest = format!("steps:\n{steps}\n{READS}");
+        assert_eq!(codes(&rest), expected, "{rest}");
+    }
+}
+
+#[test]
+fn a_guard_on_the_outcome_proves_that_it_was_set() {
+    let skipped = saves("a", "    if: input.label == \"x\"\n");
+    for (guard, expected) in [
+        ("steps.a.outcome == \"succeeded\" ? vars.n : 0", &[][..]),
+        ("steps.a.outcome != \"succeeded\" ? 0 : vars.n", &[]),
+        ("has(vars.n) ? vars.n : 0", &[]),
+        ("steps.a.outcome == \"skipped\" ? vars.n : 0", &["SF208"]),
+        ("steps.a.outcome == \"succeeded\" ? steps.a.echo.n : 0", &[]),
+    ] {
+        let rest = format!(
+            "steps:\n{skipped}result: {{ n: \"${{{{ {} }}}}\" }}\n",
+            guard.replace('"', "'")
+        );
+        let reads = if guard.contains("vars.n") {
+            rest
+        } else {
+            format!("{rest}finally:\n  - id: f\n    if: has(vars.n)\n    delay: 1s\n")
+        };
+        assert_eq!(codes(&reads), expected, "{reads}");
+    }
+}
+
+#[test]
+fn what_started_the_saga_is_proved_for_all_of_it() {
+    let saga = |when: &str| {
+        format!(
+            "saga: it\ntrigger: {{ event: noted{when} }}\ninput: {{ title: \"${{{{ trigger.title }}}}\" }}\n\
+             eviction: {{ policy: ignore }}\ntimeout: 1m\nsteps: [{{ id: pause, if: trigger.title != \"x\", delay: 1s }}]\n"
+        )
+    };
+    let catalog = "events: { noted: { fields: { title: { type: string, required: false } } } }\n";
+    let found = |when: &str| {
+        let files = [("c.catalog.yaml", catalog.to_owned()), ("it.saga.yaml", saga(when))];
+        let files = files.map(|(path, text)| (path.to_owned(), text.into_bytes()));
+        compile_library(&load(files.into()).0).1.len()
+    };
+    assert_eq!(found(", when: has(trigger.title)"), 0);
+    assert_eq!(found(""), 2);
+}

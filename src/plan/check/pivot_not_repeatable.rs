@@ -1,6 +1,7 @@
 //! SF307: a step after the pivot that cannot be tried again, though forward is the only way left.
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Span};
+use crate::plan::Verb;
 use crate::plan::compile::Passed;
 use crate::plan::outline::Part;
 
@@ -9,7 +10,10 @@ use super::{Subject, issued};
 pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
     for (_, step, written) in subject.steps() {
         let behind = written.part == Part::Forward && written.pivot != Passed::No;
-        if !behind || step.best_effort {
+        // What nothing can undo must stand behind a pivot that is sure: that is said there.
+        let misplaced = matches!(&step.verb, Verb::Issue { irreversible: true, .. })
+            && written.pivot == Passed::Maybe;
+        if !behind || misplaced || step.best_effort {
             continue;
         }
         if let Some((command, false)) = issued(step) {
