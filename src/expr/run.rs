@@ -334,7 +334,7 @@ fn walk<'v>(start: Cow<'v, Value>, fields: &[Box<str>]) -> Option<Cow<'v, Value>
     match start {
         Cow::Borrowed(mut value) => {
             for name in fields {
-                value = value.as_object()?.get(&**name)?;
+                value = get(value.as_object()?, name)?;
             }
             Some(Cow::Borrowed(value))
         }
@@ -345,6 +345,15 @@ fn walk<'v>(start: Cow<'v, Value>, fields: &[Box<str>]) -> Option<Cow<'v, Value>
             Some(Cow::Owned(value))
         }
     }
+}
+
+/// A field of an object. Payloads are small, and there looking is faster than hashing.
+fn get<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    const SMALL: usize = 12;
+    if object.len() > SMALL {
+        return object.get(name);
+    }
+    object.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// The work of copying or comparing a value.
