@@ -28,8 +28,7 @@ impl Ast {
     }
 
     /// The names, when the whole expression is one plain path such as `input.label`.
-    #[must_use]
-    pub fn as_path(&self) -> Option<&[Box<str>]> {
+    pub(super) fn as_path(&self) -> Option<&[Box<str>]> {
         if let Kind::Path(path) = &self.kind { Some(path) } else { None }
     }
 

@@ -42,17 +42,9 @@ impl Default for Facts {
 
 impl Facts {
     /// That a path has a value, and so has every object on the way to it.
-    #[must_use]
-    pub fn present(path: &[Box<str>]) -> Facts {
+    fn present(path: &[Box<str>]) -> Facts {
         let prefixes = (2..=path.len()).map(|length| print::path(&path[..length]));
         Facts::case(Case { present: prefixes.collect(), words: BTreeMap::new() })
-    }
-
-    /// That the string at a path is one of these words.
-    #[must_use]
-    pub fn among<W: Into<String>>(path: &[Box<str>], words: impl IntoIterator<Item = W>) -> Facts {
-        let words = Words::Among(words.into_iter().map(Into::into).collect());
-        Facts::words(print::path(path), words)
     }
 
     /// What holds when both hold.
@@ -66,8 +58,7 @@ impl Facts {
     }
 
     /// What holds when at least one holds.
-    #[must_use]
-    pub fn or(&self, other: &Facts) -> Facts {
+    fn or(&self, other: &Facts) -> Facts {
         let mut cases = self.cases.clone();
         for case in &other.cases {
             if !cases.contains(case) {
@@ -172,8 +163,7 @@ pub fn facts_when_true(ast: &Ast) -> Facts {
 }
 
 /// What is proved where a condition was false.
-#[must_use]
-pub fn facts_when_false(ast: &Ast) -> Facts {
+pub(super) fn facts_when_false(ast: &Ast) -> Facts {
     facts(ast, false)
 }
 

@@ -10,8 +10,7 @@ use serde_json::Value;
 use super::number::{self, Num};
 
 /// Whether two values are equal: numbers by value, lists in order, objects in any order.
-#[must_use]
-pub fn same(a: &Value, b: &Value) -> bool {
+pub(super) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::String(a), Value::String(b)) => a == b,
         (Value::Number(a), Value::Number(b)) => {

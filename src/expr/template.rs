@@ -1,19 +1,15 @@
-//! Values with `${{ }}` holes: reading them, typing them, filling them. Reads no YAML: a tree of
-//! scalars is built by the caller.
+//! Values with `${{ }}` holes: reading them and filling them. Reads no YAML and types nothing: a
+//! tree of scalars is built by the caller, who checks each hole at its place.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
 use super::ast::Ast;
-use super::check::{TypeError, TypeErrorKind, check};
 use super::eval::{EvalError, EvalErrorKind, Scope, eval, words};
-use super::facts::Facts;
 use super::lex;
 use super::number::{self, Num};
 use super::parse::{SyntaxError, parse_at};
-use super::schema::of_value;
-use super::types::{Env, Field, ObjectType, Presence, Type};
 
 const OPEN: &str = "${{";
 const CLOSE: &str = "}}";
@@ -112,29 +108,6 @@ impl Template {
             }
         }
     }
-
-    /// All expressions in it, in the author's order.
-    #[must_use]
-    pub fn expressions(&self) -> Vec<&Ast> {
-        match self {
-            Template::Literal(_) => Vec::new(),
-            Template::Whole(ast) => vec![ast],
-            Template::Mixed(parts) => parts.iter().filter_map(Part::hole).collect(),
-            Template::List(list) => list.iter().flat_map(Template::expressions).collect(),
-            Template::Map(entries) => {
-                entries.iter().flat_map(|(_, one)| one.expressions()).collect()
-            }
-        }
-    }
-}
-
-impl Part {
-    fn hole(&self) -> Option<&Ast> {
-        match self {
-            Part::Text(_) => None,
-            Part::Hole(ast) => Some(ast),
-        }
-    }
 }
 
 fn fill(ast: &Ast, value: &Value, text: &mut String) -> Result<(), EvalError> {
@@ -154,54 +127,4 @@ fn fill(ast: &Ast, value: &Value, text: &mut String) -> Result<(), EvalError> {
 fn unfit(ast: &Ast, value: &Value) -> EvalError {
     let message = format!("`{ast}` is {}; text takes strings, integers and booleans", words(value));
     EvalError::new(ast, EvalErrorKind::Type, message)
-}
-
-/// The type of a template and all that is wrong in it. Places are those of [`parse_template`], so
-/// they belong to the scalar that each hole stands in: check scalars one by one to place them.
-#[must_use]
-pub fn check_template(template: &Template, env: &Env, facts: &Facts) -> (Type, Vec<TypeError>) {
-    match template {
-        Template::Literal(value) => (of_value(value), Vec::new()),
-        Template::Whole(ast) => check(ast, env, facts),
-        Template::Mixed(parts) => {
-            let mut found = Vec::new();
-            for ast in parts.iter().filter_map(Part::hole) {
-                let (ty, wrong) = check(ast, env, facts);
-                found.extend(wrong);
-                found.extend(check_hole(ast, &ty));
-            }
-            (Type::String, found)
-        }
-        Template::List(list) => {
-            let mut found = Vec::new();
-            let mut of = None;
-            for one in list {
-                let (ty, wrong) = check_template(one, env, facts);
-                of = Some(of.map_or(ty.clone(), |of: Type| of.join(ty)));
-                found.extend(wrong);
-            }
-            (Type::list(of.unwrap_or(Type::Dyn)), found)
-        }
-        Template::Map(entries) => {
-            let mut found = Vec::new();
-            let mut object = ObjectType::default();
-            for (name, one) in entries {
-                let (ty, wrong) = check_template(one, env, facts);
-                found.extend(wrong);
-                let field = Field { ty, presence: Presence::Always };
-                object.fields.insert(name.clone(), field);
-            }
-            (Type::Object(object), found)
-        }
-    }
-}
-
-fn check_hole(ast: &Ast, ty: &Type) -> Option<TypeError> {
-    let help = match ty {
-        Type::Bool | Type::Int | Type::String | Type::Word(_) | Type::Dyn => return None,
-        Type::Double => Some(format!("write `string({ast})`")),
-        Type::Null | Type::List(_) | Type::Object(_) => None,
-    };
-    let message = format!("text takes strings, integers and booleans, and this is {ty}");
-    Some(TypeError { at: ast.at(), kind: TypeErrorKind::WrongType, message, help })
 }

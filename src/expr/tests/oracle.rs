@@ -9,9 +9,10 @@ use proptest::test_runner::RngSeed;
 use serde_json::{Map, Number, Value, json};
 
 use super::Names;
+use crate::expr::same::same;
 use crate::expr::{
     Env, EvalErrorKind, Facts, Field, ObjectType, Presence, Type, check, eval, parse,
-    parse_template, pins, reads, same,
+    parse_template, pins, reads,
 };
 
 /// What a value is, while an expression is made up.

@@ -176,3 +176,9 @@ fn an_expression_written_out_again_is_the_same_expression() {
         assert_eq!(ast.to_string(), text);
     }
 }
+
+#[test]
+fn an_expression_is_shared_between_threads() {
+    fn is_shared<T: Clone + Send + Sync + 'static>(_: &T) {}
+    is_shared(&parse("a.b.matches('x')").expect("an expression"));
+}

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{Names, names};
-use crate::expr::{EvalErrorKind, eval, eval_bool, key_text, parse, same};
+use crate::expr::same::same;
+use crate::expr::{EvalErrorKind, eval, eval_bool, key_text, parse};
 use crate::limits::EXPR_VISITS_MAX;
 
 fn check(text: &str, expected: &serde_json::Value) {
