@@ -86,6 +86,8 @@ pub(super) enum Tell {
     Result(Option<AskId>, SagaId),
     /// Nothing more.
     Close,
+    /// Nothing more, to a peer that sends nothing more either.
+    Gone,
 }
 
 impl<L: Log> Core<L> {
@@ -254,6 +256,10 @@ impl<L: Log> Core<L> {
         match tell {
             Tell::Line(line) => to.outbox.push_reply(line),
             Tell::Close => to.outbox.close_after_flush(),
+            Tell::Gone => {
+                to.outbox.close_after_flush();
+                self.conns.remove(&conn);
+            }
             Tell::Serve(target, session) => {
                 let outbox = to.outbox.clone();
                 self.pipes.entry(target).or_default().open(session, conn, outbox);

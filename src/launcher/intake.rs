@@ -253,10 +253,8 @@ impl<L: Log> Core<L> {
 
     fn closed(&mut self, conn: ConnId) {
         self.leave(conn);
-        if let Some(gone) = self.conns.remove(&conn) {
-            // What was already pushed may still go to a peer that only stopped sending.
-            gone.outbox.close_after_flush();
-        }
+        // A peer that only stopped sending still gets the answers to what it had sent.
+        self.later(conn, Tell::Gone);
         for waiting in self.waiters.values_mut() {
             waiting.retain(|(waiter, _)| *waiter != conn);
         }

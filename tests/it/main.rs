@@ -8,4 +8,5 @@ mod mangled;
 mod shipped;
 mod smoke;
 mod tidy;
+mod wire;
 mod world;
