@@ -1,11 +1,11 @@
-//! The replay ring: the newest bus events as lines, so that a client that comes back costs no read of the log \[L10\].
+//! The replay ring: the newest bus events as lines, so that a client that comes back costs no read
+//! of the log \[L10\].
 //! Decides nothing; what is older than the ring is read from the log by the caller.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::ids::Seq;
-use crate::ipc::frames::Line;
 
 /// One event as it was published.
 #[derive(Clone, Debug)]
@@ -14,8 +14,8 @@ pub struct Published {
     pub version: Seq,
     /// Its name, for subscriptions.
     pub name: Arc<str>,
-    /// Its line.
-    pub line: Line,
+    /// Its line, with its `\n`.
+    pub line: Arc<str>,
 }
 
 /// The newest events, oldest first.

@@ -45,7 +45,8 @@ impl Clock {
         Clock { last, read_at: steady(), behind: last.since(wall) }
     }
 
-    /// Reads the time: the greater of the wall clock and the last reading plus what has passed since.
+    /// Reads the time: the greater of the wall clock and the last reading plus what has passed
+    /// since.
     pub fn read(&mut self) -> Reading {
         let elapsed = self.read_at.elapsed();
         let reading = self.advance(wall(), elapsed);

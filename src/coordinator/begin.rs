@@ -1,4 +1,5 @@
-//! Beginning sagas: triggers, guards, and who gives way \[R10, R17, R18\]. What a saga then does is its own decision.
+//! Beginning sagas: triggers, guards, and who gives way \[R10, R17, R18\]. What a saga then does is
+//! its own decision.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -249,7 +250,8 @@ fn newcomer(
     })
 }
 
-/// What the newcomer contends for; without a `key` it is the name, which all keys stand under anyway.
+/// What the newcomer contends for; without a `key` it is the name, which all keys stand under
+/// anyway.
 fn keys_of(plan: &Plan, scope: &BeginScope<'_>) -> Result<Vec<Value>, EvalError> {
     if plan.eviction.key.is_empty() {
         return Ok(vec![Value::Null]);

@@ -1,4 +1,5 @@
-//! Processes that register and leave, and the sessions of those that are targets \[W5, W10, W12, P10\].
+//! Processes that register and leave, and the sessions of those that are targets \[W5, W10, W12,
+//! P10\].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -48,7 +49,8 @@ impl Coordinator {
         let is_target = self.is_target(kind);
         if !is_target && !KINDS.contains(&kind) {
             let message = format!(
-                "`kind` is `{kind}`; it must be host, srv, renderer, tool, or a target of the catalog"
+                "`kind` is `{kind}`; it must be host, srv, renderer, tool, \
+                 or a target of the catalog"
             );
             return Err(Refusal::new(RefusalCode::InvalidCommand, message));
         }
@@ -93,7 +95,8 @@ impl Coordinator {
         self.cascade();
     }
 
-    /// Whether commands go to clients of that kind: the catalog declares it, or an open saga's own does.
+    /// Whether commands go to clients of that kind: the catalog declares it, or an open saga's own
+    /// does.
     #[must_use]
     pub fn is_target(&self, kind: &str) -> bool {
         self.catalog.targets.contains_key(kind) || self.owed.knows(kind)

@@ -1,4 +1,5 @@
-//! Report ids that were seen, so that a repetition does nothing \[W9\]. A fold of the records that carried them.
+//! Report ids that were seen, so that a repetition does nothing \[W9\]. A fold of the records that
+//! carried them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The definitions at hand: the current one of each name, and those that open sagas still use \[L4\].
+//! The definitions at hand: the current one of each name, and those that open sagas still use
+//! \[L4\].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ impl Definitions {
         for plan in plans {
             for trigger in &plan.trigger.events {
                 let plans = definitions.by_event.entry(trigger.event.clone()).or_default();
-                // Two alternatives of one name are one look: an event starts at most one saga [R21].
+                // Two alternatives of one name are one look: an event starts at most one saga
+                // [R21].
                 if !plans.iter().any(|known| Arc::ptr_eq(known, &plan)) {
                     plans.push(plan.clone());
                 }

@@ -1,4 +1,5 @@
-//! Who holds which key, and who waits for it \[R17, R18, R24\]: a question asked of the open sagas, never a counter.
+//! Who holds which key, and who waits for it \[R17, R18, R24\]: a question asked of the open sagas,
+//! never a counter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

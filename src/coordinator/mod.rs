@@ -1,5 +1,6 @@
 //! All sagas: who gets an event, who gives way, what is due. The only one that ends sagas \[R1\].
-//! Pure: it is told the time, writes nothing, sends nothing; the turn's facts are taken from it with `take_turn`.
+//! Pure: it is told the time, writes nothing, sends nothing; the turn's facts are taken from it
+//! with `take_turn`.
 
 mod begin;
 mod clients;

@@ -1,4 +1,5 @@
-//! Commands that sagas owe to targets, in the order in which they became owed \[R4, P1\], and when an absent target's wait is over \[P3\].
+//! Commands that sagas owe to targets, in the order in which they became owed \[R4, P1\], and when
+//! an absent target's wait is over \[P3\].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

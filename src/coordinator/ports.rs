@@ -1,4 +1,5 @@
-//! Absent targets: what does not fit their buffer, and what waited too long \[P2, P3\]. Decided from durable facts alone.
+//! Absent targets: what does not fit their buffer, and what waited too long \[P2, P3\]. Decided
+//! from durable facts alone.
 
 use std::sync::Arc;
 

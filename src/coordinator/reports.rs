@@ -1,4 +1,5 @@
-//! What clients say: reports, failed actions, starts. Checked against the catalog, then recorded, then offered.
+//! What clients say: reports, failed actions, starts. Checked against the catalog, then recorded,
+//! then offered.
 
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ impl Coordinator {
     /// Takes a report; the version of its record, also for a repetition \[W9\].
     ///
     /// # Errors
-    /// It is not declared, its fields do not fit, or it is not this client's to say. Nothing is recorded then.
+    /// It is not declared, its fields do not fit, or it is not this client's to say. Nothing is
+    /// recorded then.
     pub fn report(&mut self, from: &Client, report: IncomingReport) -> Result<Seq, Refusal> {
         if let Some(Answer::Accepted(seq)) = self.repeated(&from.name, report.dedup.as_ref())? {
             return Ok(seq);

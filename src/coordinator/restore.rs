@@ -84,7 +84,8 @@ impl Coordinator {
         Ok(())
     }
 
-    /// What tells two coordinators apart, if anything: the fold of the log must be the live state \[R3\].
+    /// What tells two coordinators apart, if anything: the fold of the log must be the live state
+    /// \[R3\].
     #[must_use]
     pub fn difference(&self, other: &Coordinator) -> Option<String> {
         if self.world != other.world {

@@ -1,4 +1,5 @@
-//! Which sagas wait for an event: an index by name and pinned value, so that a thousand waiting sagas cost one look-up \[R6\].
+//! Which sagas wait for an event: an index by name and pinned value, so that a thousand waiting
+//! sagas cost one look-up \[R6\].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What belongs to no saga: numbers, targets' sessions, processes, the launcher's phase. A fold of records \[R3\].
+//! What belongs to no saga: numbers, targets' sessions, processes, the launcher's phase. A fold of
+//! records \[R3\].
 
 use std::collections::BTreeMap;
 
@@ -64,7 +65,8 @@ impl Default for World {
 }
 
 impl World {
-    /// Folds one record; those of sagas count for the numbers that they use and the ids that they carry.
+    /// Folds one record; those of sagas count for the numbers that they use and the ids that they
+    /// carry.
     pub fn apply(&mut self, seq: Seq, at: Timestamp, record: &Record, window: Millis) {
         self.next_seq = self.next_seq.max(seq.next());
         match record {

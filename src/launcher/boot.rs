@@ -1,4 +1,5 @@
-//! From the log to a coordinator: marks, the world, open sagas and incidents, the ids seen lately \[L5\]. Writes nothing.
+//! From the log to a coordinator: marks, the world, open sagas and incidents, the ids seen lately
+//! \[L5\]. Writes nothing.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -85,7 +86,8 @@ fn restore_ids_seen(
     })
 }
 
-/// Plans of stored sagas: the loaded ones where the text is the same, else compiled from the log \[L4\].
+/// Plans of stored sagas: the loaded ones where the text is the same, else compiled from the log
+/// \[L4\].
 struct Plans<'a> {
     log: &'a dyn LogRead,
     known: BTreeMap<DefinitionHash, Arc<Plan>>,

@@ -1,4 +1,5 @@
-//! The thread that decides: connections' messages in, one turn, one commit, then everything that it owes the world \[R2\].
+//! The thread that decides: connections' messages in, one turn, one commit, then everything that it
+//! owes the world \[R2\].
 //! Moves no bytes and reads no clock; what happens in a turn is the coordinator's to say.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

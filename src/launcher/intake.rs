@@ -1,4 +1,5 @@
-//! What a message of a connection means: who may say it, and what the coordinator is asked \[W5, W6\]. Tells nothing before the commit.
+//! What a message of a connection means: who may say it, and what the coordinator is asked \[W5,
+//! W6\]. Tells nothing before the commit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Reads a directory of definitions. What is wrong in them is the definitions' and the plans' to say.
+//! Reads a directory of definitions. What is wrong in them is the definitions' and the plans' to
+//! say.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,5 @@
-//! The lock that makes a launcher the only one on its data directory \[W11\]. Guards nothing inside the process.
+//! The lock that makes a launcher the only one on its data directory \[W11\]. Guards nothing inside
+//! the process.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -1,4 +1,5 @@
-//! The launcher put together: definitions, log, socket, and the one thread that decides. Faces call [`run`].
+//! The launcher put together: definitions, log, socket, and the one thread that decides. Faces call
+//! [`run`].
 
 mod answers;
 mod boot;

@@ -1,4 +1,5 @@
-//! A turn's facts as the log stores them: the only place that turns records into bytes. Decides nothing.
+//! A turn's facts as the log stores them: the only place that turns records into bytes. Decides
+//! nothing.
 
 use crate::coordinator::{Fact, SagaHead, TurnOut, World};
 use crate::ids::Seq;

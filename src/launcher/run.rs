@@ -1,4 +1,5 @@
-//! One launcher from start to end: lock, definitions, log, socket, threads, signals. The order is the contract: nothing
+//! One launcher from start to end: lock, definitions, log, socket, threads, signals. The order is
+//! the contract: nothing
 //! of the data directory is touched before its lock is held \[W11\].
 
 use std::io;

@@ -1,4 +1,5 @@
-//! The deciding loop: waits for messages or an instant, turns, survives a full disk, stops cleanly \[L7, L8\].
+//! The deciding loop: waits for messages or an instant, turns, survives a full disk, stops cleanly
+//! \[L7, L8\].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,7 +158,8 @@ impl<L: Log> Turns<L> {
         Ok(())
     }
 
-    /// The same transaction, again every second; meanwhile nothing is decided, targets are not read,
+    /// The same transaction, again every second; meanwhile nothing is decided, targets are not
+    /// read,
     /// and new work of others is told to come back \[L7\].
     fn outlast_full_disk(&mut self, pending: &Pending, why: &str) -> Result<(), AppendError> {
         tracing::error!(%why, "the disk is full; trying again every second");

@@ -1,11 +1,12 @@
-//! Folds one durable fact into a saga. The live path and the recovery path are this function \[R3\]; it decides nothing.
+//! Folds one durable fact into a saga. The live path and the recovery path are this function
+//! \[R3\]; it decides nothing.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::ids::Seq;
 use crate::plan::{Plan, StepIx, Verb};
-use crate::saga::record::{Ending, Issued, Outcome, Record, State, Undone, Verdict};
+use crate::saga::record::{Ending, Issued, Outcome, Record, State, Verdict};
 use crate::saga::state::{Command, Phase, Saga, StepKey};
 use crate::time::Timestamp;
 
@@ -46,47 +47,6 @@ impl Saga {
                 self.started_at = Some(at);
                 self.due = dequeued.due;
             }
-            Record::Issued(issued) => self.issued(plan, seq, at, issued)?,
-            Record::Reissued(r) => {
-                let run = self.run_mut(key(plan, &r.step)?);
-                run.attempt = r.attempt;
-                run.phase = Phase::Waiting { due: r.due };
-                if let Some(command) = &mut run.command {
-                    command.owed = seq;
-                    command.at = at;
-                }
-            }
-            Record::Entered(r) => {
-                let run = self.run_mut(key(plan, &r.step)?);
-                run.attempt = r.attempt;
-                run.matched.clear();
-                run.phase = Phase::Waiting { due: r.due };
-            }
-            Record::Armed(r) => {
-                self.run_mut(key(plan, &r.step)?).phase = Phase::Waiting { due: Some(r.due) };
-            }
-            Record::Matched(r) => {
-                self.run_mut(key(plan, &r.step)?).matched.push(r.alternative);
-                self.save(&r.save);
-            }
-            Record::Outcome(outcome) => self.outcome(plan, outcome)?,
-            Record::Backoff(r) => {
-                let key = key(plan, &r.step)?;
-                if matches!(plan.step(key.step).verb, Verb::Group(_)) {
-                    self.reset_within(plan, key.step);
-                }
-                self.run_mut(key).phase = Phase::Pausing {
-                    until: r.until,
-                    in_doubt: r.in_doubt,
-                    cause: r.cause,
-                    reason: r.reason.clone(),
-                };
-            }
-            Record::Undoing(r) => {
-                self.run_mut(key(plan, &r.step)?).phase =
-                    Phase::Undoing { cause: r.cause, reason: r.reason.clone() };
-            }
-            Record::Undone(undone) => self.undone(plan, undone)?,
             Record::Unwinding(r) => {
                 self.expect_state(State::Running, "unwinding")?;
                 self.state = State::Compensating;
@@ -104,6 +64,15 @@ impl Saga {
                 self.resolved = Some(operator.clone());
                 self.resolved_at = Some(at);
             }
+            Record::Issued(issued) => self.issued(plan, seq, at, issued)?,
+            Record::Reissued(_)
+            | Record::Entered(_)
+            | Record::Armed(_)
+            | Record::Matched(_)
+            | Record::Outcome(_)
+            | Record::Backoff(_)
+            | Record::Undoing(_)
+            | Record::Undone(_) => self.step(plan, seq, at, record)?,
             // Facts that change nothing of the fold; kept for people.
             Record::Emitted(_)
             | Record::Sent(_)
@@ -118,6 +87,54 @@ impl Saga {
             | Record::Lifecycle(_)
             | Record::SessionOpened(_)
             | Record::SessionClosed(_) => return Err(self.clash("a record of no saga")),
+        }
+        Ok(())
+    }
+
+    /// Folds a fact of one step.
+    fn step(
+        &mut self,
+        plan: &Plan,
+        seq: Seq,
+        at: Timestamp,
+        record: &Record,
+    ) -> Result<(), Corrupt> {
+        let Some(path) = record.step() else { return Ok(()) };
+        let key = key(plan, path)?;
+        if let Record::Backoff(_) = record
+            && matches!(plan.step(key.step).verb, Verb::Group(_))
+        {
+            self.reset_within(plan, key.step);
+        }
+        let run = self.run_mut(key);
+        if let Record::Reissued(r) = record {
+            run.attempt = r.attempt;
+            run.phase = Phase::Waiting { due: r.due };
+            if let Some(command) = &mut run.command {
+                command.owed = seq;
+                command.at = at;
+            }
+        } else if let Record::Entered(r) = record {
+            run.attempt = r.attempt;
+            run.matched.clear();
+            run.phase = Phase::Waiting { due: r.due };
+        } else if let Record::Armed(r) = record {
+            run.phase = Phase::Waiting { due: Some(r.due) };
+        } else if let Record::Matched(r) = record {
+            run.matched.push(r.alternative);
+            self.save(&r.save);
+        } else if let Record::Outcome(outcome) = record {
+            self.outcome(key, outcome)?;
+        } else if let Record::Backoff(r) = record {
+            let (cause, reason) = (r.cause, r.reason.clone());
+            run.phase = Phase::Pausing { until: r.until, in_doubt: r.in_doubt, cause, reason };
+        } else if let Record::Undoing(r) = record {
+            run.phase = Phase::Undoing { cause: r.cause, reason: r.reason.clone() };
+        } else if let Record::Undone(undone) = record {
+            if run.undone.is_some() {
+                return Err(self.clash(&format!("step {path} was undone twice")));
+            }
+            run.undone = Some(undone.ok);
         }
         Ok(())
     }
@@ -149,8 +166,7 @@ impl Saga {
         Ok(())
     }
 
-    fn outcome(&mut self, plan: &Plan, outcome: &Outcome) -> Result<(), Corrupt> {
-        let key = key(plan, &outcome.step)?;
+    fn outcome(&mut self, key: StepKey, outcome: &Outcome) -> Result<(), Corrupt> {
         let run = self.run_mut(key);
         match run.outcome() {
             // Only a doubt can be settled; every other end is final.
@@ -171,16 +187,6 @@ impl Saga {
         };
         run.echo = outcome.echo.clone();
         self.save(&outcome.save);
-        Ok(())
-    }
-
-    fn undone(&mut self, plan: &Plan, undone: &Undone) -> Result<(), Corrupt> {
-        let key = key(plan, &undone.step)?;
-        let run = self.run_mut(key);
-        if run.undone.is_some() {
-            return Err(self.clash(&format!("step {} was undone twice", undone.step)));
-        }
-        run.undone = Some(undone.ok);
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! One saga: its facts, their fold, and what they owe. Knows nothing of other sagas, and reads no clock.
+//! One saga: its facts, their fold, and what they owe. Knows nothing of other sagas, and reads no
+//! clock.
 
 pub mod apply;
 pub mod decide;

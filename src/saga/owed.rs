@@ -1,4 +1,5 @@
-//! What a saga still owes the world, judged by durable facts alone \[R4\]. Knows nothing of what was handed over.
+//! What a saga still owes the world, judged by durable facts alone \[R4\]. Knows nothing of what
+//! was handed over.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! The state of one saga: a fold of its records and nothing else. How a record changes it is in `apply`.
+//! The state of one saga: a fold of its records and nothing else. How a record changes it is in
+//! `apply`.
 
 use std::sync::Arc;
 

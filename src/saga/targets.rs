@@ -1,4 +1,5 @@
-//! What is durably known of targets' sessions: enough to say whether a command may have been sent \[P10\]. Holds no connection.
+//! What is durably known of targets' sessions: enough to say whether a command may have been sent
+//! \[P10\]. Holds no connection.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

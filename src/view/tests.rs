@@ -167,7 +167,7 @@ fn an_incident_is_first_in_the_table_until_it_is_settled() {
 fn a_queued_saga_has_not_started() {
     let mut queued = began();
     queued["began"]["queued"] = json!(true);
-    let rows = facts(json!([[5, queued], [9, {"dequeued": {"due": 77}}]]));
+    let rows = facts(json!([[5, queued], [9, {"dequeued": {"name": "n", "due": 77}}]]));
     let summary = picture(&rows[..1]).summary();
     assert_eq!(summary["state"], "queued");
     assert_eq!(summary["started_at"], Value::Null);

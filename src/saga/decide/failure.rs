@@ -1,4 +1,5 @@
-//! An attempt fails: try again, go on, or turn around \[R11, R12, R13\]. How things are undone is in `undo`.
+//! An attempt fails: try again, go on, or turn around \[R11, R12, R13\]. How things are undone is
+//! in `undo`.
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use crate::saga::state::{Phase, StepKey};
 use crate::time::Millis;
 
 impl Decision<'_> {
-    /// One attempt of an open step is over without success; `known`: it is known not to have happened.
+    /// One attempt of an open step is over without success; `known`: it is known not to have
+    /// happened.
     pub(super) fn attempt_failed(
         &mut self,
         step: StepIx,

@@ -1,4 +1,5 @@
-//! Chooses a saga's new facts: an input comes in, records go out, each folded by `apply` as soon as it is chosen.
+//! Chooses a saga's new facts: an input comes in, records go out, each folded by `apply` as soon as
+//! it is chosen.
 //! Reads no clock, does no I/O; what is to be done in the world is derived afterwards, in `owed`.
 
 mod failure;
@@ -212,7 +213,8 @@ impl Decision<'_> {
         self.run(step).is_some_and(|run| self.saga.may_have_been_sent(run, self.targets))
     }
 
-    /// Asks a saga to end before its time: refused past the pivot and once it is ending anyway \[R13, R14\].
+    /// Asks a saga to end before its time: refused past the pivot and once it is ending anyway
+    /// \[R13, R14\].
     fn end_early(&mut self, cause: Cause, reason: &Arc<str>) {
         match self.saga.state {
             State::Queued => {

@@ -1,4 +1,5 @@
-//! Something came in: offered to `cancel_on`, then `fail_on`, then waits \[R22\], and to doubts that it settles \[R19\].
+//! Something came in: offered to `cancel_on`, then `fail_on`, then waits \[R22\], and to doubts
+//! that it settles \[R19\].
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What an expression sees: the saga, and the event that came in. Names that have no value yet are missing, not null.
+//! What an expression sees: the saga, and the event that came in. Names that have no value yet are
+//! missing, not null.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! Undoing: backwards, one at a time, each undo a step of its own \[R12, R14\]. When to undo is decided in `failure`.
+//! Undoing: backwards, one at a time, each undo a step of its own \[R12, R14\]. When to undo is
+//! decided in `failure`.
 
 use std::sync::Arc;
 

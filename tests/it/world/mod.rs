@@ -1,6 +1,8 @@
-//! A world for tests: the real coordinator and log rows, virtual time, and hosts that answer when told to. No socket.
+//! A world for tests: the real coordinator and log rows, virtual time, and hosts that answer when
+//! told to. No socket.
 //!
-//! After every turn the log is folded from empty and compared with the live state \[R3\], so every test that runs sagas
+//! After every turn the log is folded from empty and compared with the live state \[R3\], so every
+//! test that runs sagas
 //! is also a test of recovery.
 
 use std::collections::{BTreeMap, BTreeSet};
