@@ -267,6 +267,32 @@ steps:
 }
 
 #[test]
+fn an_undoing_step_may_be_named_by_one_that_follows_it() {
+    let plan = plan(
+        r#"
+timeout: 1m
+defaults: { timeout: 1s }
+steps:
+  - id: one
+    issue: open
+    with: { label: one }
+    await: { echo: opened }
+    compensate:
+      group:
+        - id: found
+          issue: open
+          with: { label: one }
+          await: { echo: opened }
+        - issue: close
+          with: { label: "${{ steps.found.echo.label }}" }
+          await: { echo: closed }
+"#,
+    );
+    assert_eq!(&*step(&plan, "found").path, "one.undo.0");
+    assert!(step(&plan, "one.undo.0").echo_is_read);
+}
+
+#[test]
 fn a_wait_for_an_event_has_a_pin_for_each_arm() {
     let plan = plan(
         r#"
@@ -436,8 +462,10 @@ fn a_guard_on_the_outcome_proves_that_it_was_set() {
 fn what_started_the_saga_is_proved_for_all_of_it() {
     let saga = |when: &str| {
         format!(
-            "saga: it\ntrigger: {{ event: noted{when} }}\ninput: {{ title: \"${{{{ trigger.title }}}}\" }}\n\
-             eviction: {{ policy: ignore }}\ntimeout: 1m\nsteps: [{{ id: pause, if: trigger.title != \"x\", delay: 1s }}]\n"
+            "saga: it\ntrigger: {{ event: noted{when} }}\n\
+             input: {{ title: \"${{{{ trigger.title }}}}\" }}\n\
+             eviction: {{ policy: ignore }}\ntimeout: 1m\n\
+             steps: [{{ id: pause, if: trigger.title != \"x\", delay: 1s }}]\n"
         )
     };
     let catalog = "events: { noted: { fields: { title: { type: string, required: false } } } }\n";

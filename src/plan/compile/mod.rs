@@ -238,8 +238,10 @@ impl Compiler<'_> {
 
     /// The echo of a step is kept only where an expression reads it.
     fn mark_echoes(&mut self) {
-        for step in &mut self.steps {
-            step.echo_is_read = self.echoes_read.contains(&*step.path);
+        for id in &self.echoes_read {
+            if let Some(ix) = self.by_path.get(id.as_str()) {
+                self.steps[ix.0 as usize].echo_is_read = true;
+            }
         }
     }
 }

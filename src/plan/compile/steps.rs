@@ -121,6 +121,10 @@ impl<'a> Compiler<'a> {
     fn open(&mut self, node: &'a StepNode, seat: Seat, before: &Flow, way: &Way) -> StepIx {
         let ix = StepIx(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
         self.by_path.entry((&*seat.path).into()).or_insert(ix);
+        if let Some(id) = &node.id {
+            // An undoing step goes by its place; expressions may name it all the same.
+            self.by_path.entry(id.value.as_str().into()).or_insert(ix);
+        }
         self.written.push(Written {
             step: node,
             by_catalog: false,
