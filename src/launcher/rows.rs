@@ -2,7 +2,7 @@
 //! nothing.
 
 use crate::coordinator::{Fact, SagaHead, TurnOut, World};
-use crate::ids::Seq;
+use crate::ids::{SagaId, Seq};
 use crate::log::{self, DefinitionRow, Mark, Progress, Row, SagaRow, SagaWrite, Turn};
 use crate::saga::record::Record;
 
@@ -38,16 +38,11 @@ pub fn turn(out: &TurnOut, world: &World) -> Turn {
 /// Runs of facts of one saga become rows; an event lies in the row of the saga that it moved.
 fn rows(out: &TurnOut) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::with_capacity(out.facts.len());
-    let mut last_is_event = false;
-    for fact in &out.facts {
-        let row = rows.last_mut().filter(|row| {
-            row.saga_id == fact.saga || (row.saga_id.is_none() && row.n == 1 && last_is_event)
-        });
-        last_is_event = matches!(fact.record, Record::Event(_));
-        match row {
+    for (index, fact) in out.facts.iter().enumerate() {
+        let owner = owner(&out.facts, index);
+        match rows.last_mut().filter(|row| row.saga_id == owner) {
             Some(row) => {
                 row.n += 1;
-                row.saga_id = fact.saga;
                 row.body.push(',');
                 push(&mut row.body, fact);
             }
@@ -55,7 +50,7 @@ fn rows(out: &TurnOut) -> Vec<Row> {
                 let mut body = String::with_capacity(512);
                 body.push('[');
                 push(&mut body, fact);
-                rows.push(Row { seq: fact.seq, n: 1, saga_id: fact.saga, at: out.now, body });
+                rows.push(Row { seq: fact.seq, n: 1, saga_id: owner, at: out.now, body });
             }
         }
     }
@@ -63,6 +58,15 @@ fn rows(out: &TurnOut) -> Vec<Row> {
         row.body.push(']');
     }
     rows
+}
+
+/// The saga in whose row a fact lies. What an event moved comes right after it.
+fn owner(facts: &[Fact], index: usize) -> Option<SagaId> {
+    let fact = &facts[index];
+    if matches!(fact.record, Record::Event(_)) && fact.saga.is_none() {
+        return facts.get(index + 1).and_then(|next| next.saga);
+    }
+    fact.saga
 }
 
 fn push(body: &mut String, fact: &Fact) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::story::{self, Story};
 use super::{CommandPicture, Fact, Moment, Picture, Settlement, Shown, StepPicture, StepState};
 use crate::ids::SagaId;
-use crate::saga::record::{Began, Issued, Outcome, Record, State, Verdict};
+use crate::saga::record::{Began, Ending, Issued, Outcome, Record, State, Verdict};
 use crate::time::Timestamp;
 
 /// See [`Picture::of`].
@@ -216,8 +216,9 @@ impl Fold {
 
     fn outcome(&mut self, at: Timestamp, outcome: &Outcome) {
         // What a step took stands just before its outcome, in the same turn.
-        let fits = |report: &Report| {
-            report.at == at && report.step.as_ref().is_none_or(|step| *step == outcome.step)
+        let fits = |report: &Report| match &report.step {
+            Some(step) => report.at == at && *step == outcome.step,
+            None => report.at == at && outcome.outcome == Ending::Succeeded,
         };
         let report = self.report.take_if(|report| fits(report));
         let step = self.step(at, &outcome.step);

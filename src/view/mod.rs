@@ -249,25 +249,17 @@ impl Picture {
         self
     }
 
-    /// The step that it stands at: the newest open one; of an ended one, the first that failed.
+    /// The step that it stands at: the newest open one; of an incident, the one that could not be
+    /// undone; of another that failed, the one whose failure ended it.
     #[must_use]
     pub fn step(&self) -> Option<&Arc<str>> {
         let open = self.steps.iter().rev().find(|step| step.state.is_open());
-        let failed = || {
-            self.steps.iter().find(|step| match step.state {
-                StepState::Failed | StepState::InDoubt | StepState::CompensationFailed => true,
-                StepState::Issued
-                | StepState::Waiting
-                | StepState::BackingOff
-                | StepState::Undoing
-                | StepState::Succeeded
-                | StepState::Skipped
-                | StepState::Compensated => false,
-            })
-        };
-        let ended_badly = self.ended_at.is_some() && self.cause.is_some();
-        let found = open.or_else(|| if ended_badly { failed() } else { None });
-        found.map(|step| &step.id)
+        let stuck = self.steps.iter().find(|step| step.state == StepState::CompensationFailed);
+        let culprit = self.steps.iter().find(|step| {
+            step.cause.is_some() && step.cause == self.cause && step.reason == self.reason
+        });
+        let ended = stuck.or(culprit).filter(|_| self.ended_at.is_some());
+        open.or(ended).map(|step| &step.id)
     }
 
     /// One object of `ps --json` and of a `saga_list` frame.
