@@ -4,6 +4,8 @@
 mod cancel;
 mod catalog;
 mod completions;
+mod config;
+mod demo;
 mod emit;
 mod exit;
 mod explain;
@@ -16,6 +18,7 @@ mod place;
 mod ps;
 mod resolve;
 mod retry;
+mod run;
 mod schema;
 mod show;
 mod signal;
@@ -44,6 +47,10 @@ Exit codes: 0 fine; 1 the data says no; 2 wrong usage; 3 no launcher can be reac
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See it work: three sagas with real processes, one of them through a kill -9
+    Demo(demo::Args),
+    /// Run the launcher: check the definitions, open the log, resume, serve
+    Run(run::Args),
     /// Play a target: answer commands as a script says, over the real socket
     Host(host::Args),
     /// Report an event
@@ -95,6 +102,8 @@ pub fn command() -> clap::Command {
 
 fn dispatch(command: Command) -> Outcome {
     match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Host(args) => host::run(&args),
         Command::Emit(args) => emit::run(&args),
         Command::Start(args) => start::run(&args),

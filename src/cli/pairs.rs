@@ -50,7 +50,8 @@ mod tests {
             ["a=main", "b=3", "c=true", "d=null", "e={\"x\":[1]}", "f=\"3\"", "g=", "h=x=y"];
         let pairs: Vec<Pair> = texts.iter().map(|text| parse(text).expect(text)).collect();
         let expected = json!({
-            "a": "main", "b": 3, "c": true, "d": null, "e": {"x": [1]}, "f": "3", "g": "", "h": "x=y",
+            "a": "main", "b": 3, "c": true, "d": null, "e": {"x": [1]}, "f": "3", "g": "",
+            "h": "x=y",
         });
         assert_eq!(Value::Object(object(&pairs).expect("no key twice")), expected);
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::catalog;
 use super::exit::{Exit, Failure, Outcome};
@@ -148,13 +148,25 @@ impl Host {
     async fn connect_again(&mut self, socket: &Path) -> Result<Client, Failure> {
         let mut pause = BACKOFF_FIRST;
         loop {
-            sleep(pause).await;
+            self.work_until(Instant::now() + pause).await?;
             match self.connect(socket).await {
                 Err(Failure::Said { exit: Exit::Unreachable, .. }) => {}
                 done => return done,
             }
             pause = (pause * 2).min(BACKOFF_MAX);
         }
+    }
+
+    /// Does what is due while nobody listens: work goes on without a launcher, and an answer that
+    /// is given now is given again when its command comes again.
+    async fn work_until(&mut self, end: Instant) -> Result<(), Failure> {
+        while let Some(at) = self.due.iter().map(|due| due.at).min().filter(|at| *at <= end) {
+            sleep_until(at).await;
+            // To hang up while nobody listens changes nothing.
+            let _hung_up = self.fire(None).await?;
+        }
+        sleep_until(end).await;
+        Ok(())
     }
 
     /// Serves one connection until it ends, for whatever reason.
@@ -168,7 +180,7 @@ impl Host {
                     Ok(None) | Err(_) => return Ok(()),
                 },
                 () = until(next) => {
-                    if self.fire(client).await?.is_break() {
+                    if self.fire(Some(client)).await?.is_break() {
                         return Ok(());
                     }
                 }
@@ -184,7 +196,7 @@ impl Host {
             Plan::Answer(after, answer) => {
                 self.due.push(Due { at: at(after), command, what: What::Answer(answer) });
             }
-            Plan::Again(answer) => self.give(client, &command, &answer).await?,
+            Plan::Again(answer) => self.give(Some(client), &command, &answer).await?,
             Plan::Disconnect(after) => {
                 self.due.push(Due { at: at(after), command, what: What::Disconnect });
             }
@@ -194,7 +206,10 @@ impl Host {
     }
 
     /// Does what is due; `Break` when that was to hang up.
-    async fn fire(&mut self, client: &mut Client) -> Result<std::ops::ControlFlow<()>, Failure> {
+    async fn fire(
+        &mut self,
+        mut client: Option<&mut Client>,
+    ) -> Result<std::ops::ControlFlow<()>, Failure> {
         let now = Instant::now();
         while let Some(at) = self.due.iter().position(|due| due.at <= now) {
             let due = self.due.remove(at);
@@ -206,7 +221,7 @@ impl Host {
                         })?;
                     }
                     self.actor.answered(&due.command.command_id, answer.clone());
-                    self.give(client, &due.command, &answer).await?;
+                    self.give(client.as_deref_mut(), &due.command, &answer).await?;
                 }
                 What::Disconnect => {
                     self.tell.hangs_up(&due.command)?;
@@ -221,11 +236,12 @@ impl Host {
     /// command comes again then, and so does the answer.
     async fn give(
         &mut self,
-        client: &mut Client,
+        client: Option<&mut Client>,
         command: &Command,
         answer: &Answer,
     ) -> Result<(), Failure> {
         self.tell.answer(command, answer)?;
+        let Some(client) = client else { return Ok(()) };
         let given = match answer {
             Answer::Reply { event, fields } => client.echo(command, event, fields).await,
             Answer::Fail { reason } => client.fail(command, reason).await,

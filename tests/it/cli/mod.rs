@@ -2,6 +2,9 @@
 //! command computes is tested where it is computed.
 
 mod data;
+mod demo;
+mod launch;
+mod live;
 mod reference;
 mod usage;
 mod validate;

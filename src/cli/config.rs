@@ -1,0 +1,211 @@
+//! `launcher.yaml`: what a launcher may be told beside its flags. Read here, obeyed below.
+
+use crate::definition::keys::{Key, Mapping, Need, Shape};
+use crate::definition::read::node::{Kind, Node};
+use crate::definition::read::object::{Object, free_map};
+use crate::definition::read::{document, scalar};
+use crate::diag::{At, Code, Diagnostic, Diagnostics, SourceMap, nearest};
+use crate::ipc::session::{Allow, Globs, Rights};
+use crate::launcher::Manners;
+
+/// What the file says.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Rights by kind of client \[W14\].
+    pub allow: Allow,
+    /// Retention and patience.
+    pub manners: Manners,
+}
+
+/// Kinds of clients that are no targets.
+const KINDS: &[&str] = &["host", "srv", "renderer", "tool"];
+
+const fn optional(name: &'static str, shape: Shape, doc: &'static str) -> Key {
+    Key { name, need: Need::Optional, shape, doc }
+}
+
+static CONFIG: Mapping = Mapping {
+    name: "launcher",
+    what: "a launcher's configuration",
+    doc: "What a launcher may be told beside its flags.",
+    one_of: &[],
+    excludes: &[],
+    needs: &[],
+    keys: &[
+        optional("allow", Shape::Named(&RIGHTS), "Rights by kind of client; absent: all."),
+        optional("retention", Shape::Map(&RETENTION), "What the log keeps."),
+        optional("disk_retry", Shape::Duration, "How long a full disk is waited for."),
+    ],
+};
+
+static RIGHTS: Mapping = Mapping {
+    name: "rights",
+    what: "the rights of a kind",
+    doc: "What clients of a kind may do; what is absent is not restricted.",
+    one_of: &[],
+    excludes: &[],
+    needs: &[],
+    keys: &[
+        optional("report", Shape::Any, "Patterns of the events that they may report."),
+        optional("start", Shape::Any, "Patterns of the sagas that they may start."),
+        optional("signal", Shape::Any, "Patterns of the signals that they may send."),
+        optional("target", Shape::Flag, "Whether they may serve the target of that name."),
+    ],
+};
+
+static RETENTION: Mapping = Mapping {
+    name: "retention",
+    what: "the retention",
+    doc: "What the log keeps.",
+    one_of: &[],
+    excludes: &[],
+    needs: &[],
+    keys: &[
+        optional("sagas", Shape::Duration, "How long ended sagas stay."),
+        optional("events", Shape::Duration, "How long events stay that no saga needs."),
+        optional("events_max", Shape::Integer(1), "How many such events stay."),
+    ],
+};
+
+impl Settings {
+    /// Reads the file; what is wrong with it is in `out`. `targets` are those of the catalog.
+    pub fn read(
+        path: &str,
+        bytes: &[u8],
+        targets: &[&str],
+        sources: &mut SourceMap,
+        out: &mut Diagnostics,
+    ) -> Settings {
+        let mut settings = Settings::default();
+        let Some(tree) = document(path.to_owned(), bytes, sources, out).1 else { return settings };
+        let Some(mut object) = Object::read(tree, "the configuration", &CONFIG, out) else {
+            return settings;
+        };
+        if let Some(node) = object.take("allow") {
+            settings.allow = allow(node, targets, out);
+        }
+        if let Some(node) = object.take("retention") {
+            retention(node, &mut settings.manners, out);
+        }
+        if let Some(patience) = object.read_key("disk_retry", out, scalar::duration) {
+            settings.manners.disk_retry = patience.value;
+        }
+        object.finish();
+        settings
+    }
+}
+
+fn retention(node: Node, manners: &mut Manners, out: &mut Diagnostics) {
+    let Some(mut object) = Object::read(node, "retention", &RETENTION, out) else { return };
+    if let Some(sagas) = object.read_key("sagas", out, scalar::duration) {
+        manners.retention.sagas = sagas.value;
+    }
+    if let Some(events) = object.read_key("events", out, scalar::duration) {
+        manners.retention.events = events.value;
+    }
+    let most = |node: Node, key: &str, out: &mut Diagnostics| scalar::integer(node, key, 1, out);
+    if let Some(most) = object.read_key("events_max", out, most) {
+        manners.retention.events_max = most.value;
+    }
+    object.finish();
+}
+
+fn allow(node: Node, targets: &[&str], out: &mut Diagnostics) -> Allow {
+    let mut allow = Allow::default();
+    let kinds = free_map(node, "allow", out).map(|(_, kinds)| kinds).unwrap_or_default();
+    for (kind, node) in kinds {
+        let known = || KINDS.iter().chain(targets).copied();
+        if !known().any(|name| name == kind.value) {
+            add_unknown_kind(&kind, known(), out);
+        }
+        let Some(mut object) = Object::read(node, &kind.value, &RIGHTS, out) else { continue };
+        let rights = Rights {
+            report: object.read_key("report", out, globs),
+            start: object.read_key("start", out, globs),
+            signal: object.read_key("signal", out, globs),
+            target: object.read_key("target", out, scalar::flag).map(|flag| flag.value),
+        };
+        object.finish();
+        allow.restrict(kind.value, rights);
+    }
+    allow
+}
+
+/// A rule for a kind that nobody registers as would protect nothing.
+fn add_unknown_kind<'a>(
+    kind: &At<String>,
+    known: impl Iterator<Item = &'a str> + Clone,
+    out: &mut Diagnostics,
+) {
+    let message = format!("no client registers as `{}`", kind.value);
+    let help = match nearest(&kind.value, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("kinds are {}", known.collect::<Vec<_>>().join(", ")),
+    };
+    out.push(Diagnostic::new(Code::UnknownWord, kind.span, message).help(help));
+}
+
+/// A list of patterns, which may be empty: nothing is allowed then.
+fn globs(node: Node, key: &str, out: &mut Diagnostics) -> Option<Globs> {
+    let Kind::List(items) = node.kind else {
+        let message = format!("`{key}` is a list of patterns, like `[\"pool_*\"]`");
+        out.push(Diagnostic::new(Code::WrongShape, node.span, message));
+        return None;
+    };
+    let read = |item| scalar::literal(item, key, out).map(|pattern| pattern.value);
+    let patterns: Vec<String> = items.into_iter().filter_map(read).collect();
+    Some(Globs::from(patterns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::render;
+    use crate::time::Millis;
+
+    fn read(text: &str) -> Result<Settings, String> {
+        let (mut sources, mut out) = (SourceMap::default(), Diagnostics::default());
+        let bytes = text.as_bytes();
+        let settings = Settings::read("launcher.yaml", bytes, &["lamp"], &mut sources, &mut out);
+        if out.is_empty() { Ok(settings) } else { Err(render::human(&out, &sources, false)) }
+    }
+
+    #[test]
+    fn w14_rights_retention_and_patience_are_read() {
+        let settings = read(
+            "allow:\n  renderer: { report: [\"ui_*\"], start: [], target: false }\n  lamp: {}\n\
+             retention: { sagas: 1d, events: 2h, events_max: 10 }\ndisk_retry: 5s\n",
+        )
+        .expect("a good file");
+        let mut allow = Allow::default();
+        let rights = Rights {
+            report: Some(Globs::from(vec!["ui_*".to_owned()])),
+            start: Some(Globs::default()),
+            signal: None,
+            target: Some(false),
+        };
+        allow.restrict("renderer", rights);
+        allow.restrict("lamp", Rights::default());
+        assert_eq!(settings.allow, allow);
+        let kept = settings.manners.retention;
+        assert_eq!((kept.sagas, kept.events_max), (Millis(86_400_000), 10));
+        assert_eq!((kept.events, settings.manners.disk_retry), (Millis(7_200_000), Millis(5_000)));
+    }
+
+    #[test]
+    fn mistakes_have_places_and_cures() {
+        for (text, words) in [
+            ("alow: {}", &["launcher.yaml:1:1", "did you mean `allow`"][..]),
+            ("allow: { rendrer: {} }", &["no client registers as `rendrer`", "`renderer`"]),
+            ("allow: { tool: { start: \"*\" } }", &["`start` is a list of patterns"]),
+            ("allow: { tool: { target: maybe } }", &["`true` or `false`"]),
+            ("retention: { sagas: 7 }", &["SF013"]),
+            ("retention: { events_max: 0 }", &["SF018"]),
+        ] {
+            let wrong = read(text).expect_err(text);
+            for word in words {
+                assert!(wrong.contains(word), "{text}: {word:?} is missing in:\n{wrong}");
+            }
+        }
+    }
+}

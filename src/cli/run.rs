@@ -1,0 +1,111 @@
+//! `sagaflow run`: the launcher in this process, until a signal ends it. Runs no saga itself.
+
+use std::io;
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use super::config::Settings;
+use super::exit::{Exit, Failure, Outcome};
+use super::load::SAGAS;
+use super::out;
+use super::place::Where;
+use crate::diag::{Diagnostics, SourceMap, render};
+use crate::ipc::session::Allow;
+use crate::launcher::{self, Config, Loaded, LockError, Manners, RunError};
+use crate::view::text::Tone;
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "What it logs is chosen by SAGAFLOW_LOG, like SAGAFLOW_LOG=debug.")]
+pub struct Args {
+    /// Directory of the definitions
+    #[arg(long, value_name = "DIR", default_value = SAGAS)]
+    sagas: PathBuf,
+    /// Rights of clients, retention, patience: docs/reference/launcher-yaml.md
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Check definitions and configuration, and start nothing
+    #[arg(long)]
+    check_only: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Starts the launcher, and returns when it has stopped.
+pub(super) fn run(args: &Args) -> Outcome {
+    let mut config = Config {
+        sagas: args.sagas.clone(),
+        data: args.place.data(),
+        socket: args.place.socket(),
+        allow: Allow::default(),
+        manners: Manners::default(),
+    };
+    let loaded = launcher::load(&config).map_err(|error| failed(&error))?;
+    let settings = settings(args, &loaded)?;
+    config.allow = settings.allow;
+    config.manners = settings.manners;
+    let sagas = loaded.plans.len();
+    if args.check_only {
+        out::say(Tone::Good, &format!("{sagas} sagas, nothing wrong"));
+        return Ok(Exit::Fine);
+    }
+    log_to_stderr();
+    let words = format!(
+        "{sagas} sagas; data in {}; listening on {}",
+        config.data.display(),
+        config.socket.display()
+    );
+    launcher::run(config, || out::say(Tone::Good, &words)).map_err(|error| failed(&error))?;
+    out::say(Tone::Faint, "stopped; open sagas go on at the next start");
+    Ok(Exit::Fine)
+}
+
+fn settings(args: &Args, loaded: &Loaded) -> Result<Settings, Failure> {
+    let Some(path) = &args.config else { return Ok(Settings::default()) };
+    let bytes = std::fs::read(path).map_err(|error| {
+        Failure::usage(format!("cannot read the configuration {}: {error}", path.display()))
+    })?;
+    let targets: Vec<&str> = loaded.library.catalog.targets.keys().map(|name| &**name).collect();
+    let (mut sources, mut found) = (SourceMap::default(), Diagnostics::default());
+    let name = path.to_string_lossy();
+    let settings = Settings::read(&name, &bytes, &targets, &mut sources, &mut found);
+    if found.has_errors() {
+        let text = render::human(&found, &sources, false);
+        let message = format!("the configuration is not valid\n\n{}", text.trim_end());
+        return Err(Failure::new(Exit::No, message));
+    }
+    Ok(settings)
+}
+
+/// The words and the exit code of a launcher that did not start, or had to end.
+fn failed(error: &RunError) -> Failure {
+    let exit = match error {
+        RunError::Invalid(invalid) => {
+            let (library, found) = &**invalid;
+            let text = render::human(found, &library.sources, false);
+            return Failure::new(Exit::No, format!("{error}\n\n{}", text.trim_end()));
+        }
+        RunError::Lock(LockError::Held { .. }) => Exit::Held,
+        RunError::Lock(LockError::Os { .. })
+        | RunError::Open(_)
+        | RunError::Boot(_)
+        | RunError::Append(_) => Exit::Log,
+        RunError::Sagas { .. } | RunError::Bind(_) => Exit::Usage,
+        RunError::Start(_) => Exit::No,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("SAGAFLOW_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // A second subscriber cannot be: this is the one place that sets it, once for a process.
+    drop(
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+            .with_target(false)
+            .try_init(),
+    );
+}

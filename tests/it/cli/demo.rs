@@ -1,0 +1,43 @@
+//! The README's first command, as a newcomer runs it.
+
+use super::{run, scratch};
+
+#[test]
+fn the_demo_comes_true_and_cleans_up() {
+    let here = scratch(&[]);
+    let did = run(here.path(), &["demo"]);
+    assert_eq!(did.exit, 0, "{}\n{}", did.stdout, did.stderr);
+    let mut rest = did.stdout.as_str();
+    for words in [
+        "1  A window closes",
+        "→ host: reap_panes {\"label\":\"main\"}   as 1.reap.1",
+        "saga 1 completed {\"drained\":false}",
+        "2  A tab is torn off",
+        "move is in doubt",
+        "↩ srv: move_tab_back",
+        "↩ srv: delete_workspace",
+        "saga 2 compensated",
+        "→ host: reap_panes {\"label\":\"second\"}   as 3.reap.1",
+        "kill -9",
+        "a new launcher",
+        "→ host: reap_panes {\"label\":\"second\"}   as 3.reap.1",
+        "saga 3 completed {\"drained\":true}",
+    ] {
+        let at = rest.find(words);
+        let at = at.unwrap_or_else(|| panic!("{words:?} is missing in:\n{}", did.stdout));
+        rest = &rest[at + words.len()..];
+    }
+    let left = std::fs::read_dir(here.path()).expect("the directory").count();
+    assert_eq!(left, 0, "nothing is left where it ran");
+}
+
+#[test]
+fn what_the_demo_did_can_be_kept_and_looked_at() {
+    let here = scratch(&[]);
+    let did = run(here.path(), &["demo", "--keep", "kept"]);
+    assert_eq!(did.exit, 0, "{}", did.stderr);
+    let shown = run(here.path(), &["show", "2", "--data", "kept/data"]);
+    assert!(shown.stdout.contains("↩ workspace.undo"), "{}\n{}", shown.stdout, shown.stderr);
+    let again = run(here.path(), &["demo", "--keep", "kept"]);
+    assert_eq!(again.exit, 2, "what is there is not overwritten");
+}
