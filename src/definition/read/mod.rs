@@ -166,6 +166,8 @@ const LOSES_NOTHING: &[Code] = &[
     Code::BadName,
     Code::KeyNotHere,
     Code::QueueUnbounded,
+    Code::NoBound,
+    Code::NoEvictionPolicy,
 ];
 
 /// Two sagas of one name: nobody could say which one a caller means.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::definition::catalog::EventDecl;
+use crate::definition::duration::{Bound, DURATION_MAX};
 use crate::definition::fields::Fields;
 use crate::definition::keys::{
     CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, TRIGGER,
@@ -68,8 +69,8 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
         input: input.map(|input| input.value).unwrap_or_default(),
         vars,
         require,
-        eviction: eviction?,
-        timeout: timeout?,
+        eviction: eviction.unwrap_or_else(|| unsaid_eviction(span)),
+        timeout: timeout.unwrap_or(At::new(Bound::After(DURATION_MAX), span)),
         defaults,
         steps: forward?,
         finally: finally.unwrap_or_default(),
@@ -82,6 +83,13 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
         out.add_too_large(saga.name.span, YamlLimit::Steps);
     }
     Some(saga)
+}
+
+/// Stands for a policy that is not said, so that whatever else is wrong is found in the same run.
+/// The finding about it keeps the saga from running.
+fn unsaid_eviction(span: Span) -> Eviction {
+    let policy = At::new(Policy::Ignore, span);
+    Eviction { span, key: Vec::new(), key_is_list: false, policy, queue_max: None }
 }
 
 /// All steps of a list, nested ones included.
