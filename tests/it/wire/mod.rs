@@ -177,7 +177,8 @@ impl Peer {
         }
     }
 
-    /// Asks, under an id of its own unless it has one, and returns the answer, past everything else.
+    /// Asks, under an id of its own unless it has one, and returns the answer, past everything
+    /// else.
     fn ask(&mut self, mut line: Value) -> Value {
         self.asked += 1;
         if line["id"].is_null() {
