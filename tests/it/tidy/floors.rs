@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
 const SHELLS: usize = 5;
 
 /// Pairs of one floor where the first uses the second. Only shrinks.
-const NEIGHBOURS: &[(&str, &str)] = &[("limits", "time"), ("bus", "ipc"), ("host_pipe", "ipc")];
+const NEIGHBOURS: &[(&str, &str)] = &[("limits", "time"), ("host_pipe", "ipc")];
 
 /// What the floors below the shells never name: clocks, the environment, files, sockets, chance,
 /// maps without an order, and waiting.
