@@ -5,6 +5,7 @@ mod compiled;
 mod diagnostics;
 mod docs;
 mod mangled;
+mod process;
 mod shipped;
 mod smoke;
 mod tidy;
