@@ -93,8 +93,10 @@ pub fn run(config: Config, ready: impl FnOnce()) -> Result<(), RunError> {
     core.refill_ring().map_err(BootError::Read)?;
     let inbox: Arc<Inbox<Message>> = Arc::new(Inbox::new(INBOX_MAX));
     let mut turns = Turns::new(core, inbox.clone(), Clock::start(newest), config.manners);
-    turns.boot(identity.pid, identity.version)?;
+    // A socket that cannot be had must leave no boot in the log: the next start would take it for a
+    // crash. Whoever connects before the boot is durable waits to be accepted.
     let listener = Listener::bind(&config.socket, Stale::Replace)?;
+    turns.boot(identity.pid, identity.version)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

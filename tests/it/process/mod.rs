@@ -4,6 +4,7 @@
 
 mod callers;
 mod crash;
+mod starts;
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -92,7 +93,10 @@ impl House {
     /// `sagaflow run` in this house.
     pub fn run(&self) -> Command {
         let mut command = sagaflow(self.dir.path(), &["run", "--sagas", "sagas"]);
-        command.args(["--data", "data", "--socket"]).arg(self.socket()).args(&self.args);
+        command.args(["--data", "data"]).args(&self.args);
+        if !self.args.iter().any(|arg| arg == "--socket") {
+            command.arg("--socket").arg(self.socket());
+        }
         command.env("SAGAFLOW_LOG", "warn").stdout(Stdio::null()).stderr(Stdio::piped());
         command.stdin(Stdio::null());
         command
@@ -250,11 +254,6 @@ impl Peer {
     /// Sends a line; false: the launcher is gone.
     pub fn say(&mut self, line: &Value) -> bool {
         self.send(format!("{line}\n"))
-    }
-
-    /// Sends no more, and still reads.
-    pub fn shut(&mut self) {
-        drop(self.read.get_mut().shutdown(std::net::Shutdown::Write));
     }
 
     /// The next line as it came, without its end; `None`: the launcher closed.
