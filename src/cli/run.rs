@@ -45,6 +45,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let settings = settings(args, &loaded)?;
     config.allow = settings.allow;
     config.manners = settings.manners;
+    config.manners.crash_after = crash_after()?;
     let sagas = loaded.plans.len();
     if args.check_only {
         out::say(Tone::Good, &format!("{sagas} sagas, nothing wrong"));
@@ -59,6 +60,17 @@ pub(super) fn run(args: &Args) -> Outcome {
     launcher::run(config, || out::say(Tone::Good, &words)).map_err(|error| failed(&error))?;
     out::say(Tone::Faint, "stopped; open sagas go on at the next start");
     Ok(Exit::Fine)
+}
+
+/// For tests alone: after how many commits the launcher is to die as in a power cut.
+fn crash_after() -> Result<Option<u64>, Failure> {
+    let Ok(text) = std::env::var("SAGAFLOW_CRASH_AFTER_COMMITS") else { return Ok(None) };
+    match text.parse() {
+        Ok(commits) => Ok(Some(commits)),
+        Err(_) => Err(Failure::usage(format!(
+            "SAGAFLOW_CRASH_AFTER_COMMITS is a number of commits, for tests, not `{text}`"
+        ))),
+    }
 }
 
 fn settings(args: &Args, loaded: &Loaded) -> Result<Settings, Failure> {
