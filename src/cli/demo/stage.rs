@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use super::Heard;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::out;
+use crate::cli::place::Where;
 use crate::ipc::client::Client;
 use crate::view::text::{Line, Tone};
 
@@ -99,7 +100,7 @@ impl Stage {
     /// The launcher's socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.directory.join("run/sagaflow.sock")
+        Where { data: Some(self.data()), socket: None }.socket()
     }
 
     /// The process id of the launcher that runs.
@@ -111,8 +112,7 @@ impl Stage {
     fn command(&self, name: &str) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg(name).arg("--sagas").arg(self.directory.join("sagas"));
-        command.arg("--data").arg(self.data()).arg("--socket").arg(self.socket());
-        command.stdin(Stdio::null()).kill_on_drop(true);
+        command.arg("--data").arg(self.data()).stdin(Stdio::null()).kill_on_drop(true);
         command
     }
 
@@ -151,7 +151,7 @@ impl Stage {
         let typed = Line::of(Tone::Faint, format!("   $ sagaflow {}", args.join(" ")));
         out::lines(&[typed])?;
         let mut command = Command::new(&self.binary);
-        command.args(args).arg("--data").arg(self.data()).arg("--socket").arg(self.socket());
+        command.args(args).arg("--data").arg(self.data());
         command.stdin(Stdio::null()).kill_on_drop(true);
         let ended = command.output().await.map_err(|error| cannot_start(args[0], &error))?;
         if ended.status.success() {

@@ -1,6 +1,12 @@
 //! The README's first command, as a newcomer runs it.
 
-use super::{run, scratch};
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{run, sagaflow, scratch};
 
 #[test]
 fn the_demo_comes_true_and_cleans_up() {
@@ -40,4 +46,19 @@ fn what_the_demo_did_can_be_kept_and_looked_at() {
     assert!(shown.stdout.contains("↩ workspace.undo"), "{}\n{}", shown.stdout, shown.stderr);
     let again = run(here.path(), &["demo", "--keep", "kept"]);
     assert_eq!(again.exit, 2, "what is there is not overwritten");
+}
+
+#[test]
+fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+    let here = scratch(&[]);
+    let mut command = sagaflow(here.path(), &["demo"]);
+    command.env("TMPDIR", here.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let begun = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("began")));
+    assert!(begun.is_some());
+    let pid = i32::try_from(child.id()).expect("a process id");
+    kill(Pid::from_raw(pid), Signal::SIGINT).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    assert_eq!(std::fs::read_dir(here.path()).expect("the directory").count(), 0);
 }

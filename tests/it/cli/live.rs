@@ -1,6 +1,6 @@
 //! Commands against a real launcher and real hosts. Every wait is for a word of one of them.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -89,19 +89,19 @@ impl Stage {
         run(self.here.path(), args)
     }
 
-    /// All events from the first on, until one of that name.
-    pub fn events_until(&self, name: &str) -> Vec<Value> {
+    /// All events from the first on, until so many of that name have come.
+    pub fn events_until(&self, name: &str, count: usize) -> Vec<Value> {
         let args = ["watch", "--json", "--steps", "--since", "0"];
         let mut command = sagaflow(self.here.path(), &args);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
         let stdout = child.stdout.take().expect("piped");
         let _watch = Process(child);
-        let mut events = Vec::new();
+        let (mut events, mut missing) = (Vec::new(), count);
         for line in BufReader::new(stdout).lines() {
             let event: Value = serde_json::from_str(&line.expect("UTF-8")).expect("JSON");
-            let found = event["event"] == name;
+            missing -= usize::from(event["event"] == name);
             events.push(event);
-            if found {
+            if missing == 0 {
                 return events;
             }
         }
@@ -145,7 +145,7 @@ fn ps_and_show_tell_the_same_of_a_live_launcher_and_of_its_log() {
     let emitted = stage.run(&["emit", "window_closed", "label=main", "--json"]);
     assert_eq!(emitted.exit, 0, "{}", emitted.stderr);
     assert_eq!(emitted.json()["event"], "window_closed");
-    stage.events_until("saga_completed");
+    stage.events_until("saga_completed", 1);
 
     let list = stage.run(&["ps", "--json"]).json();
     let brief = json!([list[0]["saga_id"], list[0]["name"], list[0]["state"], list[0]["input"]]);
@@ -225,7 +225,7 @@ fn an_incident_is_shown_first_tried_again_and_settled() {
     assert_eq!(ended["reason"], "the tab is pinned");
 
     assert_eq!(stage.run(&["retry", "1", "--reason", "again"]).exit, 0);
-    stage.events_until("saga_resolved");
+    stage.events_until("saga_resolved", 1);
     let newer =
         stage.run(&["start", "tear_off_tab", "tab_id=t9", "source_workspace_id=w1", "--wait"]);
     assert_eq!(newer.exit, 1);
@@ -248,7 +248,7 @@ fn cancel_undoes_what_was_done() {
     assert_eq!(stage.run(&TEAR_OFF).exit, 0);
     while srv.until("command")["cmd"] != "move_tab" {}
     assert_eq!(stage.run(&["cancel", "1", "--reason", "changed my mind"]).exit, 0);
-    stage.events_until("saga_failed");
+    stage.events_until("saga_failed", 1);
     let shown = stage.run(&["show", "1", "--json"]).json();
     let told = json!([shown["state"], shown["cause"], shown["reason"]]);
     assert_eq!(told, json!(["compensated", "cancelled", "changed my mind"]));
@@ -275,7 +275,7 @@ fn a_host_comes_back_and_answers_alike_even_after_it_was_killed() {
     let echoes = "commands: {}";
     let mut host = stage.host(echoes, &["--ledger", "ledger"]);
     assert_eq!(host.until("command")["plan"], "answer");
-    stage.events_until("saga_completed");
+    stage.events_until("saga_completed", 1);
     host.process.signal(Signal::SIGKILL);
     let ledger = std::fs::read_to_string(stage.here.path().join("ledger")).expect("the ledger");
     let asked: Vec<&str> = ledger.lines().collect();
@@ -289,4 +289,79 @@ fn w12_the_older_host_leaves_the_field_to_the_newer() {
     let mut older = stage.host("commands: {}", &[]);
     let _newer = stage.host("commands: {}", &[]);
     assert_eq!(older.process.0.wait().expect("it ends").code(), Some(1));
+}
+
+#[test]
+fn ps_filters_and_counts_the_same_live_and_offline() {
+    let stage = Stage::new(&[]);
+    let mut launcher = stage.launcher();
+    let _srv = stage.host(&format!("{SRV}  move_tab: {{ fail: pinned }}\n"), &[]);
+    let _host = stage.host("commands: {}", &[]);
+    for label in ["a", "b", "c"] {
+        let label = format!("label={label}");
+        assert_eq!(stage.run(&["emit", "window_closed", &label]).exit, 0);
+    }
+    assert_eq!(stage.run(&with(&TEAR_OFF, &["--wait"])).exit, 1);
+    stage.events_until("saga_completed", 3);
+    let check = |more: &[&str]| {
+        let ids = |args: &[&str], ids: &[u64]| {
+            let list = stage.run(&with(&with(&["ps", "--json"], args), more)).json();
+            let found: Vec<u64> = list
+                .as_array()
+                .expect("a list")
+                .iter()
+                .filter_map(|s| s["saga_id"].as_u64())
+                .collect();
+            assert_eq!(found, ids, "{args:?} {more:?}");
+        };
+        ids(&[], &[4, 3, 2, 1]);
+        ids(&["--limit", "2"], &[4, 3]);
+        ids(&["--state", "completed"], &[3, 2, 1]);
+        ids(&["--state", "completed", "--limit", "1"], &[3]);
+        ids(&["--state", "compensated", "--state", "running"], &[4]);
+        ids(&["--name", "tear_off_tab"], &[4]);
+        ids(&["--name", "delete_tab"], &[]);
+    };
+    check(&[]);
+    launcher.process.signal(Signal::SIGTERM);
+    check(&["--data", ".sagaflow"]);
+}
+
+#[test]
+fn watch_tells_people_and_tools_what_happens() {
+    let stage = Stage::new(&[]);
+    let mut launcher = stage.launcher();
+    let _host = stage.host("commands: {}", &[]);
+    stage.run(&["emit", "window_closed", "label=main window"]);
+    let events = stage.events_until("saga_completed", 1);
+    let versions: Vec<u64> = events.iter().filter_map(|e| e["version"].as_u64()).collect();
+    assert!(versions.is_sorted(), "W7: {versions:?}");
+    let steps: Vec<_> = events.iter().filter(|event| event["event"] == "saga_step").collect();
+    assert_eq!(steps[0]["state"], "issued", "--steps asks for them by name");
+
+    let watch = |args: &[&str]| {
+        let mut command = sagaflow(stage.here.path(), &with(&["watch", "--since", "0"], args));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        child.expect("the binary runs")
+    };
+    let mut all = Process(watch(&[]));
+    let mut lines = BufReader::new(all.0.stdout.take().expect("piped")).lines();
+    let mut next = |word: &str| {
+        let found = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(word)));
+        found.expect("it comes").expect("UTF-8")
+    };
+    assert!(next("window_closed").ends_with("  label=\"main window\"  crash_detected=false"));
+    assert!(next("saga_started").contains("  1  name=window_cleanup_cascade"));
+    next("saga_completed");
+    let mut some = Process(watch(&["saga_*"]));
+    let mut stdout = BufReader::new(some.0.stdout.take().expect("piped"));
+    let mut told = String::new();
+    stdout.read_line(&mut told).expect("UTF-8");
+    assert_eq!(launcher.process.signal(Signal::SIGTERM), Some(0));
+    stdout.read_to_string(&mut told).expect("UTF-8");
+    assert!(told.contains("saga_completed") && !told.contains("window_closed"), "{told}");
+    assert_eq!(some.0.wait().expect("it ends").code(), Some(3));
+    let mut talk = String::new();
+    some.0.stderr.take().expect("piped").read_to_string(&mut talk).expect("UTF-8");
+    assert!(talk.contains("the launcher ended"), "{talk}");
 }
