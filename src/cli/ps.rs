@@ -6,7 +6,8 @@ use super::exit::{Exit, Failure, Outcome};
 use super::link::{Link, block_on};
 use super::out::{self, Shape};
 use super::place::Where;
-use super::source::{Source, now, picture_of, source};
+use super::source::{Source, now, source};
+use crate::launcher::Pictures;
 use crate::log::{Filter, LogRead, LogReader};
 use crate::saga::record::State;
 use crate::view::text;
@@ -130,10 +131,11 @@ fn read(log: &LogReader, args: &Args) -> Result<Vec<Value>, Failure> {
         let found = log.list(&filter(&incidents), usize::MAX)?;
         rows.extend(found.into_iter().filter(|row| row.progress.is_incident()));
     }
+    let mut pictures = Pictures::default();
     let mut sagas = Vec::new();
     for row in rows {
         if let Some(stored) = log.saga(row.saga_id)? {
-            sagas.push(picture_of(stored).summary());
+            sagas.push(pictures.of(log, stored, None).summary());
         }
     }
     Ok(sagas)

@@ -6,8 +6,9 @@ use super::exit::{Exit, Failure, Outcome};
 use super::link::{Link, block_on};
 use super::out::{self, Shape};
 use super::place::Where;
-use super::source::{Source, now, picture_of, source};
+use super::source::{Source, now, source};
 use crate::ids::SagaId;
+use crate::launcher::Pictures;
 use crate::log::LogRead;
 use crate::view::text;
 
@@ -38,7 +39,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             saga
         }
         Source::Log(log) => match log.saga(SagaId(args.saga_id))? {
-            Some(stored) => picture_of(stored).detail(),
+            Some(stored) => Pictures::default().of(&log, stored, None).detail(),
             None => return Err(unknown(args.saga_id)),
         },
     };

@@ -36,16 +36,11 @@ pub struct Registered {
 }
 
 impl Coordinator {
-    /// Registers a process; opens a session when its kind is a target.
+    /// Whether a process of that kind and PID may register now.
     ///
     /// # Errors
     /// Its kind is unknown, or its PID's record still runs.
-    pub fn register(
-        &mut self,
-        kind: &str,
-        (name, version): (&str, &str),
-        pid: u64,
-    ) -> Result<Registered, Refusal> {
+    pub fn may_register(&self, kind: &str, pid: u64) -> Result<(), Refusal> {
         let is_target = self.is_target(kind);
         if !is_target && !KINDS.contains(&kind) {
             let message = format!(
@@ -61,6 +56,21 @@ impl Coordinator {
             let message = format!("a client with pid {pid} is registered and still running");
             return Err(Refusal::new(RefusalCode::AlreadyRegistered, message));
         }
+        Ok(())
+    }
+
+    /// Registers a process; opens a session when its kind is a target.
+    ///
+    /// # Errors
+    /// As [`Coordinator::may_register`].
+    pub fn register(
+        &mut self,
+        kind: &str,
+        (name, version): (&str, &str),
+        pid: u64,
+    ) -> Result<Registered, Refusal> {
+        self.may_register(kind, pid)?;
+        let is_target = self.is_target(kind);
         let superseded = if is_target { self.supersede(kind) } else { Vec::new() };
         let client_id = self.world.next_client;
         let kind: Arc<str> = Arc::from(kind);

@@ -11,9 +11,8 @@ use crate::ipc::frames::{self, Line};
 use crate::ipc::protocol::{AskId, ClientFrame, SagaFilter};
 use crate::ipc::{ErrorCode, ProtocolError};
 use crate::limits::{LIST_SAGAS, REPLAY_LINES};
-use crate::log::{Filter, Log, LogRead, LogReader, ReadError, Row, StoredSaga};
+use crate::log::{Filter, Log, LogRead, LogReader, ReadError};
 use crate::saga::record::Record;
-use crate::view::{Fact, Picture};
 
 use super::core::{Core, Tell};
 
@@ -111,7 +110,7 @@ impl<L: Log> Core<L> {
         Ok(frames::event_list(id, texts, more, version).line)
     }
 
-    fn list(&self, id: Option<&AskId>, filter: &SagaFilter) -> Result<Line, ProtocolError> {
+    fn list(&mut self, id: Option<&AskId>, filter: &SagaFilter) -> Result<Line, ProtocolError> {
         let most = usize::try_from(filter.limit.unwrap_or(LIST_SAGAS as u64)).unwrap_or(LIST_SAGAS);
         let most = most.clamp(1, LIST_SAGAS);
         let wanted = Filter {
@@ -124,19 +123,23 @@ impl<L: Log> Core<L> {
         let mut sagas = Vec::new();
         for row in rows.iter().take(most) {
             let stored = self.log.saga(row.saga_id).map_err(|error| failed(&error, id))?;
-            let clash = self.coordinator.corrupt().get(&row.saga_id);
-            if let Some(picture) = stored.and_then(|stored| picture(&stored, clash)) {
+            let clash = self.coordinator.corrupt().get(&row.saga_id).cloned();
+            if let Some(stored) = stored {
+                let picture = self.pictures.of(&self.log, stored, clash);
                 sagas.push((row.saga_id, picture.summary().to_string()));
             }
         }
         Ok(frames::saga_list(id, &sagas, more, self.version()).line)
     }
 
-    fn one(&self, id: Option<&AskId>, saga: SagaId) -> Result<Line, ProtocolError> {
+    fn one(&mut self, id: Option<&AskId>, saga: SagaId) -> Result<Line, ProtocolError> {
         let stored = self.log.saga(saga).map_err(|error| failed(&error, id))?;
-        let clash = self.coordinator.corrupt().get(&saga);
-        match stored.and_then(|stored| picture(&stored, clash)) {
-            Some(picture) => Ok(frames::saga(id, &picture.detail(), self.version())),
+        let clash = self.coordinator.corrupt().get(&saga).cloned();
+        match stored {
+            Some(stored) => {
+                let picture = self.pictures.of(&self.log, stored, clash);
+                Ok(frames::saga(id, &picture.detail(), self.version()))
+            }
             None => {
                 let message = if saga.0 == 0 || saga >= self.coordinator.world().next_saga {
                     format!("saga {saga} was never issued")
@@ -246,24 +249,6 @@ pub(super) fn read_events(
         }
         ControlFlow::Continue(())
     })
-}
-
-/// What people see of a stored saga.
-fn picture(stored: &StoredSaga, clash: Option<&String>) -> Option<Picture> {
-    let mut facts = Vec::new();
-    for row in stored.rows.as_ref().ok()? {
-        facts.extend(facts_of(row)?);
-    }
-    let picture = Picture::of(stored.saga.saga_id, &facts)?;
-    Some(match clash {
-        Some(clash) => picture.corrupt(&**clash),
-        None => picture,
-    })
-}
-
-fn facts_of(row: &Row) -> Option<Vec<Fact>> {
-    let records = row.records::<Record>().ok()?;
-    Some(Fact::of_row(row.seq, row.at, records).collect())
 }
 
 fn failed(error: &ReadError, id: Option<&AskId>) -> ProtocolError {

@@ -21,6 +21,7 @@ use crate::saga::owed::Owed;
 use crate::saga::record::{Cause, Verdict};
 use crate::time::Timestamp;
 
+use super::picture::Pictures;
 use super::rows;
 
 /// Who this launcher is, as frames and records say it.
@@ -53,6 +54,7 @@ pub struct Core<L> {
     pub(super) stopping: bool,
     /// Rows that the next commit writes as well.
     extra: Vec<SagaWrite>,
+    pub(super) pictures: Pictures,
 }
 
 /// One connection.
@@ -110,6 +112,7 @@ impl<L: Log> Core<L> {
             log_path: None,
             stopping: false,
             extra: Vec::new(),
+            pictures: Pictures::default(),
         };
         let all: BTreeSet<SagaId> = core.coordinator.sagas().map(|(saga, _)| saga.id).collect();
         core.sync(&all);

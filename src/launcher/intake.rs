@@ -85,6 +85,10 @@ impl<L: Log> Core<L> {
 
     /// The older client of a target says its last before the newer one comes \[W12\].
     fn register_or_park(&mut self, conn: ConnId, register: Register) {
+        // Nobody is sent away for a newcomer who may not come.
+        if let Err(refusal) = self.coordinator.may_register(&register.kind, register.pid) {
+            return self.refuse(conn, &error_of(&refusal, register.id.as_ref()));
+        }
         let older = self.pipes.get_mut(&register.kind).and_then(crate::host_pipe::Pipe::supersede);
         let waits_for = older.or_else(|| self.parked_for(&register.kind));
         match waits_for.filter(|older| self.conns.contains_key(older)) {

@@ -7,6 +7,7 @@
 
 mod fold;
 mod json;
+mod redact;
 mod story;
 pub mod text;
 
@@ -17,6 +18,8 @@ use serde_json::Value;
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::saga::record::{Cause, Ending, Record, State};
 use crate::time::Timestamp;
+
+pub use redact::Sensitive;
 
 /// A record in its place.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,7 @@ mod diagnostics;
 mod docs;
 mod mangled;
 mod process;
+mod sensitive;
 mod shipped;
 mod smoke;
 mod tidy;

@@ -1,0 +1,202 @@
+//! Hides what the catalog calls `sensitive` before anybody is shown a saga. The facts themselves
+//! keep the values: a saga could not go on after a crash without them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::definition::fields::Fields;
+use crate::plan::Plan;
+use crate::saga::record::Record;
+
+use super::Fact;
+
+/// What stands where a sensitive value stood.
+const HIDDEN: &str = "[redacted]";
+/// Shorter texts are hidden where they stand alone, but not looked for inside other texts.
+const INSIDE_MIN: usize = 4;
+
+/// Names of the sensitive fields of the events and commands that one definition uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sensitive {
+    events: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    commands: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    call: BTreeSet<Arc<str>>,
+}
+
+fn names(fields: &Fields) -> BTreeSet<Arc<str>> {
+    fields.list.iter().filter(|field| field.sensitive).map(|field| field.name.clone()).collect()
+}
+
+impl Sensitive {
+    /// What a plan's vocabulary calls sensitive.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Sensitive {
+        let events = plan.events.iter().map(|(name, event)| (name.clone(), names(&event.fields)));
+        let commands = plan.commands.iter().map(|(name, cmd)| (name.clone(), names(&cmd.fields)));
+        Sensitive {
+            events: events.filter(|(_, names)| !names.is_empty()).collect(),
+            commands: commands.filter(|(_, names)| !names.is_empty()).collect(),
+            call: plan
+                .trigger
+                .call
+                .as_ref()
+                .map(|call| names(&call.fields.fields))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Whether nothing is to be hidden.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.commands.is_empty() && self.call.is_empty()
+    }
+
+    /// Hides the sensitive values of a saga's facts, wherever they went from where they came in:
+    /// into its input, its variables, its commands, its result, and texts made of them.
+    pub fn hide(&self, facts: &mut [Fact]) {
+        if self.is_empty() {
+            return;
+        }
+        let mut secrets = Secrets::default();
+        for fact in facts.iter_mut() {
+            self.hide_declared(&mut fact.record, &mut secrets);
+        }
+        for fact in facts {
+            visit(&mut fact.record, &mut |value| secrets.hide(value), &|text| {
+                secrets.hide_text(text)
+            });
+        }
+    }
+
+    /// Hides the fields that are declared so, and remembers their texts.
+    fn hide_declared(&self, record: &mut Record, secrets: &mut Secrets) {
+        let (fields, names) = if let Record::Event(event) = record {
+            (&mut event.fields, self.events.get(&event.name))
+        } else if let Record::Emitted(emitted) = record {
+            (&mut emitted.fields, self.events.get(&emitted.event))
+        } else if let Record::Issued(issued) = record {
+            (&mut issued.with, self.commands.get(&issued.cmd))
+        } else if let Record::Began(began) = record {
+            let of_event = self.events.get(&began.trigger);
+            (&mut began.fields, of_event.or(Some(&self.call)))
+        } else {
+            return;
+        };
+        let Some(names) = names else { return };
+        let Some(fields) = Arc::make_mut(fields).as_object_mut() else { return };
+        for name in names {
+            if let Some(value) = fields.get_mut(&**name) {
+                secrets.learn(value);
+                *value = Value::from(HIDDEN);
+            }
+        }
+    }
+}
+
+/// Texts that were found in sensitive fields.
+#[derive(Debug, Default)]
+struct Secrets(BTreeSet<String>);
+
+impl Secrets {
+    /// Learns all texts of a value; numbers and booleans are too common to be looked for elsewhere.
+    fn learn(&mut self, value: &Value) {
+        if let Value::String(text) = value {
+            if !text.is_empty() && text != HIDDEN {
+                self.0.insert(text.clone());
+            }
+        } else if let Value::Array(list) = value {
+            list.iter().for_each(|value| self.learn(value));
+        } else if let Value::Object(map) = value {
+            map.values().for_each(|value| self.learn(value));
+        }
+    }
+
+    fn hide(&self, value: &mut Value) {
+        if let Value::String(text) = value {
+            if let Some(hidden) = self.hide_text(text) {
+                *text = hidden;
+            }
+        } else if let Value::Array(list) = value {
+            list.iter_mut().for_each(|value| self.hide(value));
+        } else if let Value::Object(map) = value {
+            map.values_mut().for_each(|value| self.hide(value));
+        }
+    }
+
+    /// The text without its secrets, if it has any.
+    fn hide_text(&self, text: &str) -> Option<String> {
+        if self.0.contains(text) {
+            return Some(HIDDEN.to_owned());
+        }
+        let inside = self.0.iter().filter(|secret| secret.len() >= INSIDE_MIN);
+        let mut hidden: Option<String> = None;
+        for secret in inside {
+            let now = hidden.as_deref().unwrap_or(text);
+            if now.contains(secret.as_str()) {
+                hidden = Some(now.replace(secret.as_str(), HIDDEN));
+            }
+        }
+        hidden
+    }
+}
+
+/// Every payload and every reason of a record.
+fn visit(
+    record: &mut Record,
+    value: &mut dyn FnMut(&mut Value),
+    text: &dyn Fn(&str) -> Option<String>,
+) {
+    let mut shared = |payload: &mut Arc<Value>| value(Arc::make_mut(payload));
+    let words = |reason: &mut Arc<str>| {
+        if let Some(hidden) = text(reason) {
+            *reason = Arc::from(hidden);
+        }
+    };
+    match record {
+        Record::Event(r) => shared(&mut r.fields),
+        Record::Began(r) => {
+            shared(&mut r.fields);
+            shared(&mut r.input);
+            each(&mut r.vars, value);
+            r.keys.iter_mut().for_each(value);
+        }
+        Record::Issued(r) => shared(&mut r.with),
+        Record::Matched(r) => each(&mut r.save, value),
+        Record::Outcome(r) => {
+            r.echo.iter_mut().for_each(&mut shared);
+            r.reason.iter_mut().for_each(words);
+            each(&mut r.save, value);
+        }
+        Record::Emitted(r) => shared(&mut r.fields),
+        Record::Backoff(r) => words(&mut r.reason),
+        Record::Undoing(r) => words(&mut r.reason),
+        Record::Unwinding(r) => words(&mut r.reason),
+        Record::Undone(r) => r.reason.iter_mut().for_each(words),
+        Record::Finishing(r) | Record::Ended(r) | Record::Dropped(r) | Record::Settled(r) => {
+            r.result.iter_mut().for_each(&mut shared);
+            r.reason.iter_mut().for_each(words);
+        }
+        Record::Retried(r) | Record::Resolved(r) => words(&mut r.reason),
+        Record::Boot(_)
+        | Record::Stopped(_)
+        | Record::Clock(_)
+        | Record::ProcessSpawned(_)
+        | Record::ProcessExited(_)
+        | Record::Lifecycle(_)
+        | Record::SessionOpened(_)
+        | Record::SessionClosed(_)
+        | Record::Dequeued(_)
+        | Record::Reissued(_)
+        | Record::Entered(_)
+        | Record::Armed(_)
+        | Record::Sent(_)
+        | Record::Refused(_)
+        | Record::Late(_) => {}
+    }
+}
+
+fn each(map: &mut Map<String, Value>, value: &mut dyn FnMut(&mut Value)) {
+    map.values_mut().for_each(value);
+}
