@@ -12,10 +12,10 @@ use tokio::sync::mpsc::{Sender, channel};
 use super::exit::{Exit, Failure, Outcome};
 use super::link::{Link, block_on};
 use super::out;
-use super::source::{now, picture_of};
+use super::source::now;
 use crate::ids::{SagaId, Seq};
 use crate::ipc::client::{Event, ServerLine};
-use crate::launcher::LOG_FILE;
+use crate::launcher::{LOG_FILE, Pictures};
 use crate::log::{LogRead, LogReader};
 use crate::view::text::{self, Line, Tone};
 use stage::Stage;
@@ -158,12 +158,13 @@ fn held_to_its_word(story: &Story, end: &End) -> Result<(), Failure> {
 fn what_the_log_says(stage: &Stage) -> Result<(), Failure> {
     act("4", "What the log says: sagaflow ps")?;
     let log = LogReader::open(&stage.data().join(LOG_FILE))?;
+    let mut pictures = Pictures::default();
     let mut sagas = Vec::new();
     for id in 1..=3 {
         let stored = log.saga(SagaId(id))?;
         expect("every saga is in the log", stored.is_some())?;
         if let Some(stored) = stored {
-            let detail = picture_of(stored).detail();
+            let detail = pictures.of(&log, stored, None).detail();
             let moments = detail["timeline"].as_array().map_or(&[][..], Vec::as_slice);
             let ends = moments.iter().filter(|moment| moment["kind"] == "ended").count();
             expect("every saga has exactly one end", ends == 1)?;
