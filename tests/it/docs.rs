@@ -1,7 +1,8 @@
-//! What the documentation shows is true: its definitions are read and checked like anybody's.
+//! What the documentation shows is true: its definitions are read and checked like anybody's, and
+//! its commands are commands that exist. Runs none of them.
 
 use super::shipped::read_clean;
-use super::tidy::{Source, root, sources};
+use super::tidy::{Source, none_of, read, root, sources};
 
 /// Blocks of code whose fence names a file, as in "```yaml site/site.catalog.yaml".
 fn named_blocks(document: &Source) -> Vec<(String, Vec<u8>)> {
@@ -46,4 +47,43 @@ fn the_saga_on_the_front_page_is_the_guides() {
     let (_, saga) = blocks.iter().find(|(p, _)| p.ends_with(".saga.yaml")).expect("it has one");
     let saga = String::from_utf8_lossy(saga).into_owned();
     assert_eq!(code(shown), code(&saga));
+}
+
+/// Arguments of the commands in "```sh" blocks, with the place of each.
+fn shown_commands() -> Vec<(String, Vec<String>)> {
+    let mut documents = sources("docs", "md");
+    documents.push(read(&root().join("README.md")));
+    let mut found = Vec::new();
+    for document in documents {
+        let mut in_shell = false;
+        for (i, line) in document.text.lines().enumerate() {
+            if let Some(fence) = line.trim_start().strip_prefix("```") {
+                in_shell = !in_shell && fence == "sh";
+                continue;
+            }
+            let line = line.split(" #").next().unwrap_or_default().trim();
+            let line = line.trim_end_matches('&').trim_end();
+            let arguments = line.strip_prefix("sagaflow ").or_else(|| {
+                line.strip_prefix("cargo run ").and_then(|rest| rest.split_once("-- ")).map(|r| r.1)
+            });
+            if let Some(arguments) = arguments.filter(|_| in_shell) {
+                let mut words = vec!["sagaflow".to_owned()];
+                words.extend(arguments.split_whitespace().map(|w| w.replace('"', "")));
+                found.push((format!("{}:{}: {line}", document.path, i + 1), words));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn commands_in_the_documentation_exist() {
+    let mut bad = Vec::new();
+    for (place, words) in shown_commands() {
+        if let Err(error) = sagaflow::cli::command().try_get_matches_from(words) {
+            let first = error.to_string().lines().next().unwrap_or_default().to_owned();
+            bad.push(format!("{place}\n    {first}"));
+        }
+    }
+    none_of(&bad, "the command line does not take what the documentation shows");
 }
