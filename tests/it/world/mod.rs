@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sagaflow::coordinator::{BusEvent, Client, Coordinator, IncomingReport, Refusal, Signal};
+use sagaflow::definition::Catalog;
 use sagaflow::ids::{SagaId, Seq, SessionNo};
 use sagaflow::launcher::{Loaded, restore, turn_of};
 use sagaflow::log::{Log, LogRead, MemoryLog, Row};
@@ -54,7 +55,7 @@ pub struct World {
     pub sent: Vec<Sent>,
     /// Everything that was recorded, in order.
     pub records: Vec<(Seq, Option<SagaId>, Record)>,
-    catalog: Arc<sagaflow::definition::Catalog>,
+    catalog: Arc<Catalog>,
     plans: Vec<Arc<Plan>>,
     clients: BTreeMap<String, Client>,
     handed: BTreeSet<(Arc<str>, SessionNo, Seq)>,
@@ -65,30 +66,31 @@ impl World {
     /// A booted world with these definitions: `(file name, text)`.
     pub fn new(files: &[(&str, &str)]) -> World {
         let texts = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
-        World::of(Loaded::of(texts.collect()))
+        let (catalog, plans) = sound(Loaded::of(texts.collect()));
+        World::of(catalog, plans)
     }
 
     /// A booted world with the shipped sagas.
     pub fn shipped() -> World {
-        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
-        let files = sagaflow::launcher::read_directory(&directory).expect("sagas/ can be read");
-        World::of(Loaded::of(files))
+        // Compiled once: a sweep makes hundreds of worlds.
+        static SHIPPED: LazyLock<(Arc<Catalog>, Vec<Arc<Plan>>)> = LazyLock::new(|| {
+            let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
+            let files = sagaflow::launcher::read_directory(&directory).expect("sagas/ can be read");
+            sound(Loaded::of(files))
+        });
+        World::of(SHIPPED.0.clone(), SHIPPED.1.clone())
     }
 
-    fn of(loaded: Loaded) -> World {
-        let wrong: Vec<String> =
-            loaded.diagnostics.iter().map(|d| format!("{:?} {}", d.code, d.message)).collect();
-        assert!(!loaded.diagnostics.has_errors(), "the definitions are wrong: {wrong:#?}");
-        let catalog = Arc::new(loaded.library.catalog.clone());
+    fn of(catalog: Arc<Catalog>, plans: Vec<Arc<Plan>>) -> World {
         let mut world = World {
-            coordinator: Coordinator::new(catalog.clone(), loaded.plans.clone()),
+            coordinator: Coordinator::new(catalog.clone(), plans.clone()),
             log: MemoryLog::new(),
             now: START,
             events: Vec::new(),
             sent: Vec::new(),
             records: Vec::new(),
             catalog,
-            plans: loaded.plans,
+            plans,
             clients: BTreeMap::new(),
             handed: BTreeSet::new(),
             next_pid: 100,
@@ -349,6 +351,14 @@ impl World {
         let open = self.coordinator.sagas().filter(|(saga, _)| saga.is_open());
         open.map(|(saga, _)| saga.id.0).collect()
     }
+}
+
+/// What runs, of definitions without a mistake.
+fn sound(loaded: Loaded) -> (Arc<Catalog>, Vec<Arc<Plan>>) {
+    let wrong: Vec<String> =
+        loaded.diagnostics.iter().map(|d| format!("{:?} {}", d.code, d.message)).collect();
+    assert!(!loaded.diagnostics.has_errors(), "the definitions are wrong: {wrong:#?}");
+    (Arc::new(loaded.library.catalog), loaded.plans)
 }
 
 fn object(value: Value) -> Map<String, Value> {
