@@ -280,7 +280,19 @@ impl Saga {
     /// Whether the point of no return lies behind \[R13\].
     #[must_use]
     pub fn is_past_pivot(&self, plan: &Plan, targets: &Targets) -> bool {
-        self.runs.iter().filter(|run| plan.step(run.key.step).pivot).any(|run| match &run.phase {
+        self.is_past_pivot_beside(None, plan, targets)
+    }
+
+    /// The same, with one step left out of account.
+    #[must_use]
+    pub fn is_past_pivot_beside(
+        &self,
+        without: Option<StepKey>,
+        plan: &Plan,
+        targets: &Targets,
+    ) -> bool {
+        let pivots = self.runs.iter().filter(|run| plan.step(run.key.step).pivot);
+        pivots.filter(|run| Some(run.key) != without).any(|run| match &run.phase {
             Phase::Ended { outcome: Ending::Succeeded, .. } => true,
             Phase::Ended { outcome: Ending::InDoubt, .. }
             | Phase::Pausing { in_doubt: true, .. }

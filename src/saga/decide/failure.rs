@@ -62,23 +62,30 @@ impl Decision<'_> {
         {
             return Some(delay(retry, attempt, self.saga.id.0));
         }
-        self.forward_pause(step, attempt)
+        self.forward_pause(step, attempt, known)
     }
 
     /// Past the pivot a failure goes on forward until the deadline \[R13\].
-    fn forward_pause(&self, step: StepIx, attempt: u32) -> Option<Millis> {
+    fn forward_pause(&self, step: StepIx, attempt: u32, known: bool) -> Option<Millis> {
         let plan_step = self.plan.step(step);
         let due = self.saga.due.filter(|due| self.now < *due)?;
         if plan_step.best_effort
             || plan_step.on_timeout != OnTimeout::Fail
             || matches!(plan_step.verb, Verb::Group(_))
             || !self.is_forward(step)
-            || !self.saga.is_past_pivot(self.plan, self.targets)
+            || !self.is_past_pivot_after(step, known)
         {
             return None;
         }
         let doubled = FORWARD_RETRY_FIRST.0 << attempt.saturating_sub(1).min(16);
         Some(Millis(doubled.min(FORWARD_RETRY_MAX.0)).min(due.since(self.now)))
+    }
+
+    /// Whether the point of no return still lies behind, now that an attempt of that step is over.
+    fn is_past_pivot_after(&self, step: StepIx, known: bool) -> bool {
+        // A pivot that is known not to have happened is not passed, though it could have been until now.
+        let beside = known.then(|| StepKey::trunk(step));
+        self.saga.is_past_pivot_beside(beside, self.plan, self.targets)
     }
 
     /// Begins again after a pause: the same command where the last attempt is in doubt \[R11\].
