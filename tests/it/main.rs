@@ -9,6 +9,7 @@ mod process;
 mod sensitive;
 mod shipped;
 mod smoke;
+mod srv;
 mod tidy;
 mod wire;
 mod world;

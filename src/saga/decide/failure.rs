@@ -83,7 +83,8 @@ impl Decision<'_> {
 
     /// Whether the point of no return still lies behind, now that an attempt of that step is over.
     fn is_past_pivot_after(&self, step: StepIx, known: bool) -> bool {
-        // A pivot that is known not to have happened is not passed, though it could have been until now.
+        // A pivot that is known not to have happened is not passed, though it could have been until
+        // now.
         let beside = known.then(|| StepKey::trunk(step));
         self.saga.is_past_pivot_beside(beside, self.plan, self.targets)
     }
