@@ -47,9 +47,15 @@ pub struct Host {
 }
 
 impl Stage {
+    /// With the shipped sagas.
     pub fn new(files: &[(&str, &str)]) -> Stage {
         let sagas = package().join("sagas").to_str().expect("UTF-8").to_owned();
         Stage { here: scratch(files), sagas }
+    }
+
+    /// With the sagas among the files.
+    pub fn of_its_own(files: &[(&str, &str)]) -> Stage {
+        Stage { here: scratch(files), sagas: "sagas".to_owned() }
     }
 
     pub fn launcher(&self) -> Launcher {

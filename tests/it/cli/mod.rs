@@ -3,6 +3,7 @@
 
 mod data;
 mod demo;
+mod guide;
 mod launch;
 mod live;
 mod reference;
