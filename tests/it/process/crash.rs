@@ -12,7 +12,7 @@ use sagaflow::launcher::Loaded;
 use sagaflow::log::LogRead;
 use sagaflow::saga::record::Record;
 
-use super::{House, Launcher, Peer};
+use super::{House, Peer};
 
 /// One way through a saga.
 struct Case {
@@ -160,7 +160,9 @@ fn run(case: &Case, crash: Option<u64>) -> (Run, bool) {
         launcher = None;
         crashed = true;
     };
-    launcher.map(Launcher::kill);
+    if let Some(launcher) = launcher {
+        launcher.kill();
+    }
     check_log(&house, &end);
     (Run { end, asked: target.asked }, crashed)
 }
@@ -274,7 +276,7 @@ fn pool_respawn_on_promote_survives_a_kill_after_every_commit() {
 }
 
 /// A saga of srv, by its call.
-fn check_srv(saga: &'static str, input: Value, fails: &'static [&'static str]) {
+fn check_srv(saga: &'static str, input: &Value, fails: &'static [&'static str]) {
     let ends = if fails.is_empty() { "saga_completed" } else { "saga_failed" };
     let start = json!({"cmd": "start_saga", "id": "start", "saga": saga, "input": input});
     check(&Case { saga, target: "srv", start, fails, ends });
@@ -282,17 +284,17 @@ fn check_srv(saga: &'static str, input: Value, fails: &'static [&'static str]) {
 
 fn tear_off_tab(fails: &'static [&'static str]) {
     let input = json!({"tab_id": "t1", "source_workspace_id": "w1"});
-    check_srv("tear_off_tab", input, fails);
+    check_srv("tear_off_tab", &input, fails);
 }
 
 fn tear_off_block(fails: &'static [&'static str]) {
     let input = json!({"block_id": "b1", "source_tab_id": "t1", "source_workspace_id": "w1"});
-    check_srv("tear_off_block", input, fails);
+    check_srv("tear_off_block", &input, fails);
 }
 
 fn promote_block_to_tab(fails: &'static [&'static str]) {
     let input = json!({"block_id": "b1", "source_tab_id": "t1", "workspace_id": "w1"});
-    check_srv("promote_block_to_tab", input, fails);
+    check_srv("promote_block_to_tab", &input, fails);
 }
 
 #[test]
@@ -318,7 +320,7 @@ fn tear_off_block_that_is_undone_survives_a_kill_after_every_commit() {
 #[test]
 fn restore_torn_off_tab_survives_a_kill_after_every_commit() {
     let input = json!({"tab_id": "t1", "source_workspace_id": "w1", "dest_workspace_id": "w2"});
-    check_srv("restore_torn_off_tab", input, &[]);
+    check_srv("restore_torn_off_tab", &input, &[]);
 }
 
 #[test]
@@ -335,17 +337,17 @@ fn promote_block_to_tab_that_cannot_be_undone_survives_a_kill_after_every_commit
 fn redock_floating_pane_survives_a_kill_after_every_commit() {
     let input = json!({"block_id": "b1", "source_tab_id": "t1", "source_workspace_id": "w1",
         "target_tab_id": "t5", "target_workspace_id": "w2"});
-    check_srv("redock_floating_pane", input, &[]);
+    check_srv("redock_floating_pane", &input, &[]);
 }
 
 #[test]
 fn delete_block_survives_a_kill_after_every_commit() {
-    check_srv("delete_block", json!({"tab_id": "t1", "block_id": "b1"}), &[]);
+    check_srv("delete_block", &json!({"tab_id": "t1", "block_id": "b1"}), &[]);
 }
 
 #[test]
 fn delete_tab_survives_a_kill_after_every_commit() {
-    check_srv("delete_tab", json!({"workspace_id": "w1", "tab_id": "t1"}), &[]);
+    check_srv("delete_tab", &json!({"workspace_id": "w1", "tab_id": "t1"}), &[]);
 }
 
 /// What is shipped and what is killed here are the same list.
