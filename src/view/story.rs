@@ -10,6 +10,9 @@ use crate::saga::record::{
     Began, Cause, Ending, Issued, Operator, Outcome, Pause, Record, State, Undone, Verdict,
 };
 
+/// Bytes of a payload that a line of a timeline shows.
+const PAYLOAD_SHOWN: usize = 600;
+
 /// What the words of a later record refer to.
 #[derive(Default)]
 pub(super) struct Story {
@@ -166,8 +169,17 @@ fn payload(fields: &Value) -> String {
         | Value::Bool(_)
         | Value::Number(_)
         | Value::String(_)
-        | Value::Array(_) => fields.to_string(),
+        | Value::Array(_) => clip(fields.to_string()),
     }
+}
+
+/// A text that is longer than a person reads, cut; the whole of it is with the step, or in the log.
+fn clip(text: String) -> String {
+    if text.len() <= PAYLOAD_SHOWN {
+        return text;
+    }
+    let head: String = text.chars().take(PAYLOAD_SHOWN / 2).collect();
+    format!("{head}… ({} bytes)", text.len())
 }
 
 fn begin(began: &Began) -> String {

@@ -183,3 +183,17 @@ fn a_corrupt_saga_says_which_facts_clash() {
     assert!(picture.summary()["reason"].as_str().is_some_and(|r| r.contains("but")));
     assert_eq!(Picture::of(SagaId(3), &undone_saga()[1..]), None);
 }
+
+#[test]
+fn a_payload_that_nobody_reads_is_cut_in_the_text_and_whole_in_the_data() {
+    let long = "x".repeat(5_000);
+    let echo = json!({"event": {"name": "made", "fields": {"id": long.clone()}, "client": "srv",
+        "saga_id": 3, "step": "make"}});
+    let done = json!({"outcome": {"step": "make", "outcome": "succeeded"}});
+    let rows = facts(json!([[0, began()], [0, issued("make", 1)], [1, echo], [1, done]]));
+    let shown = picture(&rows).detail();
+    assert_eq!(shown["steps"][0]["echo"]["id"], long);
+    let text = shown["timeline"][2]["text"].as_str().expect("a text");
+    assert!(text.contains("… (5009 bytes) from srv"), "{text}");
+    assert!(page(&shown, Timestamp(0)).iter().all(|line| line.plain().len() < 1_000));
+}

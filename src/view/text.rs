@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::time::Timestamp;
 
+/// Characters of an echo that the page of `show` has room for.
+const ECHO_SHOWN: usize = 300;
+
 /// How a piece of text is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -187,7 +190,7 @@ fn steps(saga: &Value) -> Vec<Line> {
         }
         if !step["echo"].is_null() {
             let answer = word(step, "answer");
-            let text = format!("  {answer} {}", shown(&step["echo"]));
+            let text = format!("  {answer} {}", clip(&shown(&step["echo"]), ECHO_SHOWN));
             line = line.and(Tone::Plain, text.trim_end());
         }
         if !word(step, "reason").is_empty() {
