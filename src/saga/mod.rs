@@ -7,3 +7,4 @@ pub mod owed;
 pub mod record;
 pub mod state;
 pub mod targets;
+pub mod words;

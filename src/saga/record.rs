@@ -5,14 +5,17 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ids::{ClientId, DefinitionHash, SagaId, SessionNo};
 use crate::time::Timestamp;
 
+pub use crate::saga::words::{Cause, Ending, Phase, State};
+
 /// One durable fact. Its number is its row's `seq` plus its place in the row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
     /// A launcher took the log; every session and process of an earlier one is over \[P10, W5\].
@@ -80,7 +83,7 @@ pub enum Record {
 }
 
 /// See [`Record::Boot`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Boot {
     /// Process id of the launcher.
     pub pid: u32,
@@ -89,11 +92,11 @@ pub struct Boot {
 }
 
 /// See [`Record::Stopped`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stopped {}
 
 /// See [`Record::Clock`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockJump {
     /// What the wall clock said.
     pub wall: Timestamp,
@@ -102,7 +105,7 @@ pub struct ClockJump {
 }
 
 /// See [`Record::Event`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Name of the event.
     pub name: Arc<str>,
@@ -125,7 +128,7 @@ pub struct Event {
 }
 
 /// A client's id and what it stood for \[W9\].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Dedup {
     /// The client's own id, as JSON.
     pub id: Arc<str>,
@@ -134,7 +137,7 @@ pub struct Dedup {
 }
 
 /// See [`Record::ProcessSpawned`] and [`Record::ProcessExited`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Process {
     /// The client's word for its process id.
     pub pid: u64,
@@ -149,7 +152,7 @@ pub struct Process {
 }
 
 /// See [`Record::Lifecycle`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Lifecycle {
     /// The phase that ends.
     pub from: Phase,
@@ -157,23 +160,8 @@ pub struct Lifecycle {
     pub to: Phase,
 }
 
-/// The launcher's own phase.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// No host has registered yet.
-    #[default]
-    Starting,
-    /// A host has registered.
-    Running,
-    /// A clean shutdown has begun.
-    Quitting,
-    /// The last word.
-    Dead,
-}
-
 /// See [`Record::SessionOpened`] and [`Record::SessionClosed`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
     /// The target.
     pub target: Arc<str>,
@@ -184,7 +172,7 @@ pub struct Session {
 }
 
 /// See [`Record::Began`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Began {
     /// The saga's name.
     pub name: Arc<str>,
@@ -215,7 +203,7 @@ pub struct Began {
 }
 
 /// See [`Record::Dequeued`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Dequeued {
     /// The saga's name.
     pub name: Arc<str>,
@@ -225,7 +213,7 @@ pub struct Dequeued {
 }
 
 /// See [`Record::Issued`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Issued {
     /// Instance path of the step.
     pub step: Arc<str>,
@@ -245,7 +233,7 @@ pub struct Issued {
 }
 
 /// See [`Record::Reissued`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reissued {
     /// Instance path of the step.
     pub step: Arc<str>,
@@ -257,7 +245,7 @@ pub struct Reissued {
 }
 
 /// See [`Record::Entered`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entered {
     /// Instance path of the step.
     pub step: Arc<str>,
@@ -269,7 +257,7 @@ pub struct Entered {
 }
 
 /// See [`Record::Armed`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Armed {
     /// Instance path of the step.
     pub step: Arc<str>,
@@ -278,14 +266,14 @@ pub struct Armed {
 }
 
 /// See [`Record::Sent`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepOnly {
     /// Instance path of the step.
     pub step: Arc<str>,
 }
 
 /// See [`Record::Matched`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Matched {
     /// Instance path of the step.
     pub step: Arc<str>,
@@ -296,46 +284,8 @@ pub struct Matched {
     pub save: Map<String, Value>,
 }
 
-/// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// Done.
-    Succeeded,
-    /// Known not to have happened.
-    Failed,
-    /// May have happened.
-    InDoubt,
-    /// Its `if` was false.
-    Skipped,
-}
-
-/// Why a step failed; becomes the saga's `cause` \[R16\].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// A step's or the saga's time was up.
-    TimedOut,
-    /// It gave way \[R17\].
-    Evicted,
-    /// A person, a client or `cancel_on` asked for it.
-    Cancelled,
-    /// The target refused, or a `fail_on` came.
-    ActionFailed,
-    /// A `fail` step.
-    FailStep,
-    /// Its target was away too long \[P2, P3\].
-    Unreachable,
-    /// An expression had a bad value at run time.
-    Fault,
-    /// `on_restart` \[L5\].
-    Restart,
-    /// `on_shutdown` \[L8\].
-    Shutdown,
-}
-
 /// See [`Record::Outcome`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// Instance path of the step.
     pub step: Arc<str>,
@@ -356,7 +306,7 @@ pub struct Outcome {
 }
 
 /// See [`Record::Backoff`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Pause {
     /// Instance path of the step.
     pub step: Arc<str>,
@@ -371,7 +321,7 @@ pub struct Pause {
 }
 
 /// See [`Record::Undoing`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Undoing {
     /// Instance path of the group.
     pub step: Arc<str>,
@@ -382,7 +332,7 @@ pub struct Undoing {
 }
 
 /// See [`Record::Emitted`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Emitted {
     /// Instance path of the step.
     pub step: Arc<str>,
@@ -393,7 +343,7 @@ pub struct Emitted {
 }
 
 /// See [`Record::Unwinding`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Unwinding {
     /// Why.
     pub cause: Cause,
@@ -402,7 +352,7 @@ pub struct Unwinding {
 }
 
 /// See [`Record::Undone`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Undone {
     /// Instance path of the step that was undone.
     pub step: Arc<str>,
@@ -413,28 +363,8 @@ pub struct Undone {
     pub reason: Option<Arc<str>>,
 }
 
-/// State of a saga as people see it \[R16\].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Waits for the holder of its key.
-    Queued,
-    /// On its way.
-    Running,
-    /// Undoes what it did.
-    Compensating,
-    /// Done.
-    Completed,
-    /// Failed, and nothing was to undo.
-    Failed,
-    /// Failed, and undone.
-    Compensated,
-    /// Failed, and could not be undone: an incident \[R14\].
-    FailedCompensation,
-}
-
 /// See [`Record::Finishing`] and [`Record::Ended`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// The state that it ends in.
     pub state: State,
@@ -450,7 +380,7 @@ pub struct Verdict {
 }
 
 /// See [`Record::Refused`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Refused {
     /// What was asked.
     pub what: Arc<str>,
@@ -459,7 +389,7 @@ pub struct Refused {
 }
 
 /// See [`Record::Late`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Late {
     /// Instance path of the step.
     pub step: Arc<str>,
@@ -468,7 +398,7 @@ pub struct Late {
 }
 
 /// See [`Record::Retried`] and [`Record::Resolved`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Operator {
     /// The client's name.
     pub by: Arc<str>,
@@ -516,77 +446,6 @@ impl Record {
             | Record::Retried(_)
             | Record::Resolved(_)
             | Record::Settled(_) => None,
-        }
-    }
-}
-
-impl Cause {
-    /// The word in frames, logs and `ps`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Cause::TimedOut => "timed_out",
-            Cause::Evicted => "evicted",
-            Cause::Cancelled => "cancelled",
-            Cause::ActionFailed => "action_failed",
-            Cause::FailStep => "fail_step",
-            Cause::Unreachable => "unreachable",
-            Cause::Fault => "fault",
-            Cause::Restart => "restart",
-            Cause::Shutdown => "shutdown",
-        }
-    }
-}
-
-impl State {
-    /// The word in frames, logs and `ps`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Queued => "queued",
-            State::Running => "running",
-            State::Compensating => "compensating",
-            State::Completed => "completed",
-            State::Failed => "failed",
-            State::Compensated => "compensated",
-            State::FailedCompensation => "failed_compensation",
-        }
-    }
-
-    /// Whether the saga's bracket is closed.
-    #[must_use]
-    pub fn is_end(self) -> bool {
-        match self {
-            State::Queued | State::Running | State::Compensating => false,
-            State::Completed | State::Failed | State::Compensated | State::FailedCompensation => {
-                true
-            }
-        }
-    }
-}
-
-impl Phase {
-    /// The word in frames and snapshots.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Phase::Starting => "starting",
-            Phase::Running => "running",
-            Phase::Quitting => "quitting",
-            Phase::Dead => "dead",
-        }
-    }
-}
-
-impl Ending {
-    /// The word in `steps.ID.outcome`, frames and `show`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Ending::Succeeded => "succeeded",
-            Ending::Failed => "failed",
-            Ending::InDoubt => "in_doubt",
-            Ending::Skipped => "skipped",
         }
     }
 }

@@ -10,6 +10,7 @@ mod sensitive;
 mod shipped;
 mod smoke;
 mod srv;
+mod stored_format;
 mod tidy;
 mod wire;
 mod world;
