@@ -109,7 +109,8 @@ impl House {
         launcher
     }
 
-    /// Starts a launcher that dies by SIGKILL right after so many commits; `None`: before it served.
+    /// Starts a launcher that dies by SIGKILL right after so many commits; `None`: before it
+    /// served.
     pub fn launch_to_crash(&self, commits: u64) -> Option<Launcher> {
         let mut command = self.run();
         command.env("SAGAFLOW_CRASH_AFTER_COMMITS", commits.to_string());
