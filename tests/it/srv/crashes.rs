@@ -21,6 +21,8 @@ enum Mishap {
     Away(Millis),
     /// Somebody wants it undone; the wire holds.
     Cancel,
+    /// srv is busy that long before it takes up what is on the wire.
+    Busy(Millis),
 }
 
 /// How a run ended: state, result, what srv owns.
@@ -61,6 +63,7 @@ fn run(
             desk.lose_the_wire(done);
             desk.reconnect(away);
         }
+        Mishap::Busy(span) => desk.world.advance(span),
         Mishap::Cancel => {
             let asked = desk.world.signal(SagaId(id), Signal::Cancel, "changed my mind");
             desk.finish();
@@ -192,4 +195,61 @@ fn a_cancel_at_any_moment_leaves_nothing_or_is_refused() {
         and_purges(saga, what, expected, desk);
         assert_ne!(desk.verdict(1).state, State::FailedCompensation, "{what}");
     });
+}
+
+/// [R19] [R20]: answers that come too late change nothing for the worse: an undo follows what it
+/// undoes on the wire, so srv does both, in order.
+#[test]
+fn an_srv_that_answers_too_late_leaves_nothing() {
+    for span in [1_200, 4_000, 10_000] {
+        everywhere(Mishap::Busy(Millis(span)), None, leaves_nothing);
+    }
+}
+
+/// Twice is not worse than once: a crash at any moment, and another one at any later moment.
+#[test]
+fn two_crashes_change_no_end() {
+    for (saga, input) in all() {
+        if !matches!(saga, "tear_off_block" | "delete_block") {
+            continue;
+        }
+        let play = |first: usize, second: usize| {
+            let mut desk = Desk::with_fault("move", Fault::Refused);
+            desk.start(saga, input.clone()).expect("it may start");
+            for at in 0.. {
+                if at == first || at == second {
+                    desk.lose_the_wire(at == second);
+                    desk.crash(Millis(0));
+                }
+                if !desk.step() {
+                    break;
+                }
+            }
+            desk
+        };
+        let undisturbed = play(usize::MAX, usize::MAX);
+        for first in 0..10 {
+            for second in first + 1..10 {
+                let desk = play(first, second);
+                let what = format!("{saga}, crashes after {first} and {second}");
+                assert_eq!(end(&desk), end(&undisturbed), "{what}");
+                assert_once(&desk, &what);
+                assert_eq!(desk.world.terminals(1).len(), 1, "{what}");
+            }
+        }
+    }
+}
+
+/// [R5]: an answer that comes twice counts once.
+#[test]
+fn answers_that_come_twice_change_no_end() {
+    for (saga, input) in all() {
+        let mut once = Desk::new();
+        once.run(saga, input.clone());
+        let mut twice = Desk::new();
+        twice.stutter();
+        twice.run(saga, input);
+        assert_eq!(end(&twice), end(&once), "{saga}");
+        assert_eq!(twice.done, once.done, "{saga}");
+    }
 }

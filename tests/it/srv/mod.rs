@@ -7,6 +7,7 @@ mod deletes;
 mod faults;
 mod model;
 mod moves;
+mod storm;
 mod tear_off;
 mod vocabulary;
 
@@ -53,6 +54,8 @@ pub struct Desk {
     ledger: BTreeMap<String, Word>,
     deliveries: BTreeMap<String, u32>,
     faults: Vec<(String, Fault)>,
+    /// Whether srv says everything twice.
+    stutters: bool,
     seen: usize,
 }
 
@@ -69,6 +72,7 @@ impl Desk {
             ledger: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             faults: Vec::new(),
+            stutters: false,
             seen: 0,
         }
     }
@@ -81,6 +85,10 @@ impl Desk {
 
     pub fn trouble(&mut self, step: &str, fault: Fault) {
         self.faults.push((step.to_owned(), fault));
+    }
+
+    pub fn stutter(&mut self) {
+        self.stutters = true;
     }
 
     pub fn no_more_trouble(&mut self) {
@@ -134,6 +142,9 @@ impl Desk {
         self.seen += 1;
         assert_eq!(&*sent.target, "srv", "srv's sagas speak to srv alone");
         if let Some(word) = self.take(&sent) {
+            if self.stutters {
+                self.say(&sent, word.clone());
+            }
             self.say(&sent, word);
         }
         true
