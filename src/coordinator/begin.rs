@@ -1,7 +1,6 @@
 //! Beginning sagas: triggers, guards, and who gives way \[R10, R17, R18\]. What a saga then does is
 //! its own decision.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -10,7 +9,7 @@ use crate::expr::{self, EvalError, Template};
 use crate::ids::SagaId;
 use crate::plan::{CallTrigger, EventTrigger, Plan, Policy};
 use crate::saga::decide::{BeginScope, Input};
-use crate::saga::record::{Began, Cause, Dedup, Dequeued, Record, State, Verdict};
+use crate::saga::record::{Began, Dedup, Dequeued, Record};
 use crate::saga::state::Saga;
 
 use super::turn::RowState;
@@ -86,12 +85,16 @@ impl Coordinator {
     fn contend(&mut self, newcomer: Newcomer, depth: usize) -> Result<SagaId, Refusal> {
         let (name, keys) = (newcomer.plan.name.clone(), newcomer.keys.clone());
         let eviction = &newcomer.plan.eviction;
-        let holders = self.keys.holders(&name, &keys);
-        let Some(holder) = holders.first().copied() else {
-            let queue = self.keys.queue(&name, &keys);
-            return Ok(self.begin(newcomer, !queue.is_empty(), depth));
-        };
         let refused = |why: String| Err(Refusal::new(RefusalCode::Refused, why));
+        // Nobody gives way, so nobody is looked for.
+        if eviction.policy == Policy::Parallel {
+            return Ok(self.begin(newcomer, false, depth));
+        }
+        let waiting = self.keys.waiting(&name, &keys);
+        let Some(holder) = self.keys.holders(&name, &keys).first().copied().or(waiting.first)
+        else {
+            return Ok(self.begin(newcomer, false, depth));
+        };
         match eviction.policy {
             Policy::Parallel => Ok(self.begin(newcomer, false, depth)),
             Policy::Refuse => {
@@ -99,7 +102,7 @@ impl Coordinator {
             }
             Policy::Ignore => refused(format!("ignored: saga {holder} of `{name}` is running")),
             Policy::Queue => {
-                let waiting = self.keys.queue(&name, &keys).len() as u64;
+                let waiting = waiting.count;
                 match eviction.queue_max {
                     Some(most) if waiting >= most => refused(format!(
                         "{waiting} sagas of `{name}` wait already, the most is {most}"
@@ -107,30 +110,23 @@ impl Coordinator {
                     Some(_) | None => Ok(self.begin(newcomer, true, depth)),
                 }
             }
-            Policy::Replace => {
-                let id = self.replace(newcomer, &holders, depth);
-                Ok(id)
-            }
+            Policy::Replace => Ok(self.replace(newcomer, depth)),
         }
     }
 
-    /// The newcomer waits, older waiting ones give up their place, the running ones are evicted.
-    fn replace(&mut self, newcomer: Newcomer, holders: &BTreeSet<SagaId>, depth: usize) -> SagaId {
+    /// Those that wait give up their place, the running ones are evicted, and the newcomer waits
+    /// for these, if there are any.
+    fn replace(&mut self, newcomer: Newcomer, depth: usize) -> SagaId {
         let (name, keys) = (newcomer.plan.name.clone(), newcomer.keys.clone());
-        let waiting = self.keys.queue(&name, &keys);
-        let id = self.begin(newcomer, true, depth);
+        let id = self.world.next_saga;
         let reason: Arc<str> = Arc::from(format!("evicted by saga {id} of the same key"));
-        for old in waiting {
-            let verdict = Verdict {
-                state: State::Failed,
-                cause: Some(Cause::Evicted),
-                reason: Some(reason.clone()),
-                result: None,
-            };
-            self.push_saga(old, Record::Dropped(verdict));
+        for old in self.keys.queue(&name, &keys) {
+            self.decide_one(old, Input::Evict { reason: &reason }, depth);
         }
+        let holders = self.keys.holders(&name, &keys);
+        let id = self.begin(newcomer, !holders.is_empty(), depth);
         for holder in holders {
-            self.decide(*holder, Input::Evict { reason: &reason }, depth);
+            self.decide(holder, Input::Evict { reason: &reason }, depth);
         }
         id
     }
@@ -167,13 +163,12 @@ impl Coordinator {
     }
 
     /// After a saga gave its keys free, those that waited for them may start \[R18\].
-    pub(super) fn free_keys_of(&mut self, id: SagaId) {
+    pub(super) fn free_keys_of(&mut self, id: SagaId, depth: usize) {
         let Some(live) = self.live.get(&id) else { return };
         if live.held != keys::Held::Nothing {
             return;
         }
-        let queue = self.keys.queue(&live.saga.name, &live.saga.keys);
-        for next in queue {
+        for next in self.keys.next(&live.saga) {
             let Some(waiting) = self.live.get(&next) else { continue };
             if !self.keys.is_next(&waiting.saga) {
                 continue;
@@ -181,7 +176,7 @@ impl Coordinator {
             let due = waiting.plan.timeout.map(|timeout| self.now + timeout);
             let name = waiting.saga.name.clone();
             self.push_saga(next, Record::Dequeued(Dequeued { name, due }));
-            self.decide(next, Input::Start, 0);
+            self.decide(next, Input::Start, depth);
         }
     }
 }

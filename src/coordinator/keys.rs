@@ -25,6 +25,15 @@ pub(super) enum Held {
     Holds,
 }
 
+/// Those that wait for some keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    /// How many.
+    pub(super) count: u64,
+    /// The one that has waited longest.
+    pub(super) first: Option<SagaId>,
+}
+
 #[derive(Debug, Default)]
 struct Contenders {
     holders: BTreeSet<SagaId>,
@@ -97,9 +106,35 @@ impl Keys {
         contenders.flat_map(|contenders| pick(contenders).iter().copied()).collect()
     }
 
+    /// How many sagas of that name wait for one of the keys, and which came first.
+    pub(super) fn waiting(&self, name: &Arc<str>, keys: &[Value]) -> Waiting {
+        // One key is the common case, and its queue may be long.
+        if let [key] = keys {
+            let queue = self.by_key.get(&(name.clone(), key_text(key).into_owned()));
+            let queue = queue.map(|contenders| &contenders.queue);
+            return Waiting {
+                count: queue.map_or(0, BTreeSet::len) as u64,
+                first: queue.and_then(|queue| queue.first().copied()),
+            };
+        }
+        let queue = self.queue(name, keys);
+        Waiting { count: queue.len() as u64, first: queue.first().copied() }
+    }
+
+    /// Sagas that have waited longest for one of the keys that this one had.
+    pub(super) fn next(&self, saga: &Saga) -> BTreeSet<SagaId> {
+        self.of(saga).filter_map(|contenders| contenders.queue.first().copied()).collect()
+    }
+
     /// Whether a waiting saga's turn has come: nobody holds its keys, and nobody waits longer.
     pub(super) fn is_next(&self, saga: &Saga) -> bool {
-        self.holders(&saga.name, &saga.keys).is_empty()
-            && self.queue(&saga.name, &saga.keys).first() == Some(&saga.id)
+        self.of(saga).all(|contenders| {
+            contenders.holders.is_empty() && contenders.queue.first() == Some(&saga.id)
+        })
+    }
+
+    fn of(&self, saga: &Saga) -> impl Iterator<Item = &Contenders> {
+        let keys = texts(&saga.keys).into_iter();
+        keys.filter_map(|text| self.by_key.get(&(saga.name.clone(), text)))
     }
 }

@@ -121,6 +121,15 @@ struct Echo {
     command_id: Option<Arc<str>>,
 }
 
+/// What a saga's decision may mean for others. A list and no recursion: a queue may be long.
+#[derive(Debug)]
+enum Follower {
+    /// An absent target was issued something: its buffer may be full \[P2\].
+    Buffer(Arc<str>),
+    /// The saga may have given its keys free \[R18\].
+    Queue { of: SagaId, depth: usize },
+}
+
 /// All sagas and what they share.
 #[derive(Debug)]
 pub struct Coordinator {
@@ -141,6 +150,9 @@ pub struct Coordinator {
     /// Triggers that were refused or ignored since the start, by saga name.
     turned_away: BTreeMap<Arc<str>, u64>,
     scratch: Vec<Record>,
+    /// Whether a saga decides; what follows for others waits until it has.
+    deciding: bool,
+    followers: VecDeque<Follower>,
     now: Timestamp,
     limits: Windows,
 }
@@ -178,6 +190,8 @@ impl Coordinator {
             touched: BTreeSet::new(),
             turned_away: BTreeMap::new(),
             scratch: Vec::new(),
+            deciding: false,
+            followers: VecDeque::new(),
             now: Timestamp::default(),
             limits: Windows::default(),
         }
@@ -277,8 +291,21 @@ impl Coordinator {
         seq
     }
 
-    /// Lets one saga decide, and passes on what its records mean for others.
+    /// Lets one saga decide, then those that it made room for or pushed out, one after the other.
     fn decide(&mut self, id: SagaId, input: Input<'_>, depth: usize) {
+        let outermost = !std::mem::replace(&mut self.deciding, true);
+        self.decide_one(id, input, depth);
+        while outermost && let Some(follower) = self.followers.pop_front() {
+            match follower {
+                Follower::Buffer(target) => self.overflow(&target),
+                Follower::Queue { of, depth } => self.free_keys_of(of, depth),
+            }
+        }
+        self.deciding &= !outermost;
+    }
+
+    /// Lets one saga decide, and notes what its records mean for others.
+    fn decide_one(&mut self, id: SagaId, input: Input<'_>, depth: usize) {
         let Some(live) = self.live.get_mut(&id) else { return };
         let mut seq = self.world.next_seq;
         let mut records = std::mem::take(&mut self.scratch);
@@ -305,10 +332,8 @@ impl Coordinator {
         }
         self.scratch = records;
         self.refresh(id);
-        for target in issued_to {
-            self.overflow(&target);
-        }
-        self.free_keys_of(id);
+        self.followers.extend(issued_to.into_iter().map(Follower::Buffer));
+        self.followers.push_back(Follower::Queue { of: id, depth });
     }
 
     /// Brings what is derived from a saga up to date with it.

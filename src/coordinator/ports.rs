@@ -31,22 +31,21 @@ impl Coordinator {
         let most = declared.map_or(PIPE_BUFFER, |target| target.buffer);
         let policy = declared.map_or(Overflow::FailOldest, |target| target.overflow);
         let targets = &self.world.targets;
-        let unsent: Vec<(SagaId, Arc<str>)> = self
+        let mut unsent: std::collections::VecDeque<(SagaId, Arc<str>)> = self
             .owed
             .of(target)
             .filter(|owed| !owed.undoes && !targets.had_session_since(target, owed.issued))
             .map(|owed| (owed.saga, owed.command_id.clone()))
             .collect();
-        if unsent.len() <= most {
-            return;
-        }
-        let victim = match policy {
-            Overflow::FailOldest => unsent.first(),
-            Overflow::FailNewest => unsent.last(),
-        };
-        if let Some((saga, command_id)) = victim {
+        while unsent.len() > most {
+            let victim = match policy {
+                Overflow::FailOldest => unsent.pop_front(),
+                Overflow::FailNewest => unsent.pop_back(),
+            };
+            let Some((saga, command_id)) = victim else { return };
+            let command_id = &*command_id;
             let reason = Arc::from("unreachable: buffer overflow");
-            self.decide(*saga, Input::Unreachable { command_id, reason: &reason }, 0);
+            self.decide(saga, Input::Unreachable { command_id, reason: &reason }, 0);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::ids::Seq;
 use crate::plan::{Plan, StepIx, Verb};
 use crate::saga::record::{Ending, Issued, Outcome, Record, State, Verdict};
 use crate::saga::state::{Command, Phase, Saga, StepKey};
+use crate::saga::targets::Targets;
 use crate::time::Timestamp;
 
 /// Two facts that clash: the saga is set aside \[L9\].
@@ -218,7 +219,11 @@ impl Saga {
             }
         } else {
             self.state = State::Running;
-            for key in self.stuck(plan) {
+            // What ended without being undone is undone now; past the pivot it goes on forward.
+            // Nothing of an ended saga waits, so no session matters.
+            let forward = self.is_past_pivot(plan, &Targets::default());
+            let stuck = if forward { self.stuck(plan) } else { Vec::new() };
+            for key in stuck {
                 self.order.retain(|ended| *ended != key);
                 let group = matches!(plan.step(key.step).verb, Verb::Group(_));
                 let run = self.run_mut(key);

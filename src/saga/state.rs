@@ -181,6 +181,17 @@ impl Run {
         }
     }
 
+    /// Why it ended, in words, unless it succeeded or was skipped.
+    #[must_use]
+    pub fn reason(&self) -> Option<Arc<str>> {
+        match &self.phase {
+            Phase::Ended { reason, .. } => reason.clone(),
+            Phase::Idle | Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Undoing { .. } => {
+                None
+            }
+        }
+    }
+
     /// Whether it was entered and has not ended.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -280,19 +291,16 @@ impl Saga {
     /// Whether the point of no return lies behind \[R13\].
     #[must_use]
     pub fn is_past_pivot(&self, plan: &Plan, targets: &Targets) -> bool {
-        self.is_past_pivot_beside(None, plan, targets)
+        self.runs.iter().any(|run| self.has_passed(run, plan, targets))
     }
 
-    /// The same, with one step left out of account.
+    /// Whether that step is a pivot and lies behind.
     #[must_use]
-    pub fn is_past_pivot_beside(
-        &self,
-        without: Option<StepKey>,
-        plan: &Plan,
-        targets: &Targets,
-    ) -> bool {
-        let pivots = self.runs.iter().filter(|run| plan.step(run.key.step).pivot);
-        pivots.filter(|run| Some(run.key) != without).any(|run| match &run.phase {
+    pub fn has_passed(&self, run: &Run, plan: &Plan, targets: &Targets) -> bool {
+        if !plan.step(run.key.step).pivot {
+            return false;
+        }
+        match &run.phase {
             Phase::Ended { outcome: Ending::Succeeded, .. } => true,
             Phase::Ended { outcome: Ending::InDoubt, .. }
             | Phase::Pausing { in_doubt: true, .. }
@@ -303,7 +311,7 @@ impl Saga {
             Phase::Idle
             | Phase::Pausing { in_doubt: false, .. }
             | Phase::Ended { outcome: Ending::Failed | Ending::Skipped, .. } => false,
-        })
+        }
     }
 
     /// Whether anything inside that step may have happened.

@@ -4,6 +4,7 @@ mod cli;
 mod compiled;
 mod diagnostics;
 mod docs;
+mod engine;
 mod mangled;
 mod process;
 mod sensitive;

@@ -53,7 +53,10 @@ impl Decision<'_> {
         let attempt = self.run(step).map_or(1, |run| run.attempt);
         // The same command again is safe only where the target repeats its answer [R11].
         let repeats = !matches!(&plan_step.verb, Verb::Issue { idempotent: false, .. });
-        if !(known || repeats) || matches!(cause, Cause::Fault | Cause::FailStep) {
+        if !(known || repeats)
+            || matches!(cause, Cause::Fault | Cause::FailStep)
+            || self.has_passed_within(step)
+        {
             return None;
         }
         if let Some(retry) = &plan_step.retry
@@ -65,6 +68,19 @@ impl Decision<'_> {
         self.forward_pause(step, attempt, known)
     }
 
+    /// Whether the point of no return lies behind, inside that group: no attempt undoes it \[R13\].
+    fn has_passed_within(&self, group: StepIx) -> bool {
+        let mut inside = self.saga.runs.iter().filter(|r| self.plan.is_within(r.key.step, group));
+        inside.any(|run| self.saga.has_passed(run, self.plan, self.targets))
+    }
+
+    /// Whether the point of no return lies behind, now that this step's attempt is over. A pivot
+    /// that is known not to have happened is not passed, however it looked while it was open.
+    fn is_past(&self, step: StepIx, known: bool) -> bool {
+        let mut runs = self.saga.runs.iter().filter(|run| !known || run.key.step != step);
+        runs.any(|run| self.saga.has_passed(run, self.plan, self.targets))
+    }
+
     /// Past the pivot a failure goes on forward until the deadline \[R13\].
     fn forward_pause(&self, step: StepIx, attempt: u32, known: bool) -> Option<Millis> {
         let plan_step = self.plan.step(step);
@@ -73,20 +89,12 @@ impl Decision<'_> {
             || plan_step.on_timeout != OnTimeout::Fail
             || matches!(plan_step.verb, Verb::Group(_))
             || !self.is_forward(step)
-            || !self.is_past_pivot_after(step, known)
+            || !self.is_past(step, known)
         {
             return None;
         }
         let doubled = FORWARD_RETRY_FIRST.0 << attempt.saturating_sub(1).min(16);
         Some(Millis(doubled.min(FORWARD_RETRY_MAX.0)).min(due.since(self.now)))
-    }
-
-    /// Whether the point of no return still lies behind, now that an attempt of that step is over.
-    fn is_past_pivot_after(&self, step: StepIx, known: bool) -> bool {
-        // A pivot that is known not to have happened is not passed, though it could have been until
-        // now.
-        let beside = known.then(|| StepKey::trunk(step));
-        self.saga.is_past_pivot_beside(beside, self.plan, self.targets)
     }
 
     /// Begins again after a pause: the same command where the last attempt is in doubt \[R11\].
@@ -210,7 +218,10 @@ impl Decision<'_> {
     /// What the older session may have got, and what may not be sent twice, is in doubt \[P4\].
     pub(super) fn session_lost(&mut self, target: &str) {
         for step in self.waiting_for(target) {
-            let repeats = matches!(self.plan.step(step).verb, Verb::Issue { idempotent: true, .. });
+            let plan_step = self.plan.step(step);
+            // What awaits nothing is owed until it is written, whatever it is [P5].
+            let repeats = matches!(plan_step.verb, Verb::Issue { idempotent: true, .. })
+                || plan_step.wait.is_none();
             if !repeats && self.maybe_sent(step) {
                 let reason = format!("`{target}` has a new session and had not answered");
                 let why = (Cause::Unreachable, Arc::from(reason));
@@ -229,11 +240,42 @@ impl Decision<'_> {
                 && unarmed
                 && self.plan.is_undo(step)
             {
-                let due = self.now + timeout;
-                let step = self.path(step);
-                self.push(Record::Armed(Armed { step, due }));
+                self.arm(step, timeout);
             }
+            self.arm_around(step);
         }
+    }
+
+    fn arm(&mut self, step: StepIx, timeout: Millis) {
+        let due = self.now + timeout;
+        let step = self.path(step);
+        self.push(Record::Armed(Armed { step, due }));
+    }
+
+    /// A command of an undoing group is handed over: now the group's own clock starts \[R14\].
+    pub(super) fn arm_around(&mut self, step: StepIx) {
+        let mut at = step;
+        while let Body::Group(group) = self.plan.step(at).body {
+            let unarmed =
+                self.run(group).is_some_and(|run| run.phase == Phase::Waiting { due: None });
+            if let Some(timeout) = self.plan.step(group).timeout
+                && unarmed
+                && self.plan.is_undo(group)
+            {
+                self.arm(group, timeout);
+            }
+            at = group;
+        }
+    }
+
+    /// Whether a command inside that undoing group waits for a target that is away.
+    pub(super) fn waits_within(&self, group: StepIx) -> bool {
+        self.saga.runs.iter().any(|run| {
+            matches!(run.phase, Phase::Waiting { .. })
+                && self.plan.is_within(run.key.step, group)
+                && run.command.as_ref().is_some_and(|c| !self.targets.is_open(&c.target))
+                && !self.maybe_sent(run.key.step)
+        })
     }
 
     fn waiting_for(&self, target: &str) -> Vec<StepIx> {

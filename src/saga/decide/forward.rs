@@ -94,7 +94,9 @@ impl Decision<'_> {
                 self.wait(step, attempt, Some(over))
             }
             Verb::Group(_) => {
-                self.wait(step, attempt, due);
+                // An undo's clock starts when a session gets its first command [R14].
+                let waits = self.plan.is_undo(step) && self.issues_within(step);
+                self.wait(step, attempt, due.filter(|_| !waits));
                 Next::Enter(Body::Group(step), 0)
             }
             Verb::Fail(reason) => {
@@ -144,7 +146,17 @@ impl Decision<'_> {
             with: Arc::new(Value::Object(with)),
             due: if waits { None } else { due },
         })));
+        if !waits {
+            self.arm_around(step);
+        }
         Next::Rest
+    }
+
+    fn issues_within(&self, group: StepIx) -> bool {
+        self.plan.body(Body::Group(group)).iter().any(|inside| {
+            matches!(self.plan.step(*inside).verb, Verb::Issue { .. })
+                || self.issues_within(*inside)
+        })
     }
 
     /// A bad value at run time: the step is known not to have happened.

@@ -17,7 +17,8 @@ use serde_json::Value;
 use crate::ids::Seq;
 use crate::plan::{Body, OnRestart, Plan, StepIx};
 use crate::saga::record::{
-    Cause, Emitted, Ending, Late, Operator, Outcome, Record, Refused, State, StepOnly, Verdict,
+    Cause, Emitted, Ending, Late, Operator, Outcome, Record, Refused, State, StepOnly, Unwinding,
+    Verdict,
 };
 use crate::saga::state::{Phase, Run, Saga, StepKey};
 use crate::saga::targets::Targets;
@@ -268,17 +269,23 @@ impl Decision<'_> {
         if !self.saga.is_incident() {
             return;
         }
-        let stuck = self.saga.stuck(self.plan).first().copied();
+        let forward =
+            self.saga.unwinding.is_none() && self.saga.is_past_pivot(self.plan, self.targets);
+        let stuck = self.saga.stuck(self.plan).first().copied().filter(|_| forward);
+        let ended = self.saga.verdict.clone();
         self.push(Record::Retried(operator.clone()));
-        let next = match (self.saga.state, stuck) {
-            (State::Running, Some(key)) => {
-                let step = self.plan.step(key.step);
-                Next::Enter(step.body, step.position)
-            }
-            // Undoing stands open; or nothing failed and the crash itself was in the way.
-            _ => Next::Undo(None),
-        };
-        self.go(next);
+        if let Some(key) = stuck {
+            let step = self.plan.step(key.step);
+            return self.go(Next::Enter(step.body, step.position));
+        }
+        // It ended without undoing, as `on_restart: fail` asked; now an operator asks for it.
+        if self.saga.state == State::Running {
+            let cause = ended.as_ref().and_then(|v| v.cause).unwrap_or(Cause::Restart);
+            let reason = ended.and_then(|v| v.reason);
+            let reason = reason.unwrap_or_else(|| Arc::from("the launcher restarted"));
+            self.push(Record::Unwinding(Unwinding { cause, reason }));
+        }
+        self.go(Next::Undo(None));
     }
 
     fn sent(&mut self, command_id: &str) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::expr;
-use crate::plan::{Alternative, StepIx, Undo};
+use crate::plan::{Alternative, Body, StepIx, Undo};
 use crate::saga::decide::{Decision, Next, Report};
 use crate::saga::record::{Cause, Ending, Matched, Outcome, Record, State};
 use crate::saga::state::{Phase, Run};
@@ -45,12 +45,13 @@ impl Decision<'_> {
             return false;
         }
         let mut watched = self.plan.cancel_on.iter();
-        let hit = watched.any(|on| *on.event == *report.name && self.fits(on, report.fields));
-        if hit {
-            let reason = Arc::from(format!("`{}` cancels it", report.name));
-            self.end_early(Cause::Cancelled, &reason);
+        if !watched.any(|on| *on.event == *report.name && self.fits(on, report.fields)) {
+            return false;
         }
-        hit
+        let reason = Arc::from(format!("`{}` cancels it", report.name));
+        self.end_early(Cause::Cancelled, &reason);
+        // A cancel that is refused uses nothing up: a step past the pivot may wait for this event.
+        self.saga.state != State::Running
     }
 
     fn fails_on(&self, step: StepIx, report: Report<'_>) -> Option<Meaning> {
@@ -90,12 +91,17 @@ impl Decision<'_> {
     }
 
     fn undo_was_issued(&self, step: StepIx) -> bool {
-        let undoer = self.plan.step(step).covered_by.unwrap_or(step);
-        match &self.plan.step(undoer).undo {
-            Undo::Nothing => false,
-            Undo::Step { step: undo, .. } => {
-                self.run(*undo).is_some_and(|run| run.phase != Phase::Idle)
+        let mut at = step;
+        loop {
+            let undoer = self.plan.step(at).covered_by.unwrap_or(at);
+            if let Undo::Step { step: undo, .. } = &self.plan.step(undoer).undo
+                && self.run(*undo).is_some_and(|run| run.phase != Phase::Idle)
+            {
+                return true;
             }
+            // A group's own undo stands for all that is inside.
+            let Body::Group(group) = self.plan.step(at).body else { return false };
+            at = group;
         }
     }
 

@@ -53,7 +53,10 @@ impl<'a> SagaScope<'a> {
 
     /// A step that the saga turned around before counts as skipped: an undo or `finally` may ask.
     fn never_reached(&self, field: &str) -> Resolved<'_> {
-        let is_over = self.saga.unwinding.is_some() || self.saga.verdict.is_some();
+        let undoing = |run: &Run| matches!(run.phase, Phase::Undoing { .. });
+        let is_over = self.saga.unwinding.is_some()
+            || self.saga.verdict.is_some()
+            || self.saga.runs.iter().any(undoing);
         match field {
             "outcome" if is_over => Resolved::Found(Cow::Owned(Ending::Skipped.as_str().into()), 2),
             "attempts" if is_over => Resolved::Found(Cow::Owned(0.into()), 2),

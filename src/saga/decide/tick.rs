@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::plan::{StepIx, Verb};
 use crate::saga::decide::{Decision, Next};
-use crate::saga::record::{Cause, Ending, State};
+use crate::saga::record::{Cause, Ending, Entered, Record, State};
 use crate::saga::state::{Phase, Saga};
 use crate::time::Timestamp;
 
@@ -48,10 +48,15 @@ impl Decision<'_> {
         if let Phase::Pausing { in_doubt, .. } = run.phase {
             return self.try_again(step, in_doubt);
         }
-        let plan_step = self.plan.step(step);
+        let plan = self.plan;
+        let plan_step = plan.step(step);
         if matches!(plan_step.verb, Verb::Delay(_)) {
             self.push_outcome(step, Ending::Succeeded, None);
             return Next::After(step);
+        }
+        // The clock of an undoing group stands while a command inside has not been handed over.
+        if plan.is_undo(step) && self.waits_within(step) {
+            return self.stop_clock(step);
         }
         let after = plan_step.timeout.map(|timeout| format!(" after {timeout}"));
         let reason = format!("step `{}` timed out{}", plan_step.path, after.unwrap_or_default());
@@ -66,6 +71,13 @@ impl Decision<'_> {
                 self.attempt_failed(step, why, true)
             }
         }
+    }
+
+    fn stop_clock(&mut self, step: StepIx) -> Next {
+        let attempt = self.run(step).map_or(1, |run| run.attempt);
+        let step = self.plan.step(step).path.clone();
+        self.push(Record::Entered(Entered { step, attempt, due: None }));
+        Next::Rest
     }
 }
 

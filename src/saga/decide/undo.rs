@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::plan::{Body, StepIx, Undo};
+use crate::plan::{Body, OnTimeout, StepIx, Undo};
 use crate::saga::decide::{Decision, Next};
 use crate::saga::record::{Cause, Ending, Record, State, Undone, Verdict};
 use crate::saga::state::{Phase, Run, StepKey};
@@ -64,11 +64,21 @@ impl Decision<'_> {
     /// The compensating step is over and did not fail.
     pub(super) fn undo_ended(&mut self, undone: StepIx, undo: StepIx) -> Next {
         let outcome = |step| self.run(step).and_then(Run::outcome);
-        let skipped = outcome(undo) == Some(Ending::Skipped);
-        // Nobody looked whether the effect is there: that is no undo (language, `compensate`).
-        if skipped && outcome(undone) == Some(Ending::InDoubt) {
-            let reason = "its undo was skipped while the step was in doubt";
-            return self.undo_failed(undone, &Arc::from(reason));
+        let replaced = matches!(self.plan.step(undo).on_timeout, OnTimeout::Steps(_));
+        match outcome(undo) {
+            // Nobody looked whether the effect is there: that is no undo (language, `compensate`).
+            Some(Ending::Skipped) if outcome(undone) == Some(Ending::InDoubt) => {
+                let reason = "its undo was skipped while the step was in doubt";
+                return self.undo_failed(undone, &Arc::from(reason));
+            }
+            // Waved through by `best_effort` or `on_timeout: continue`, it still undid nothing.
+            Some(Ending::Failed | Ending::InDoubt) if !replaced => {
+                let reason = self.run(undo).and_then(Run::reason);
+                let reason = reason.unwrap_or_else(|| Arc::from("its undo failed"));
+                return self.undo_failed(undone, &reason);
+            }
+            Some(Ending::Succeeded | Ending::Skipped | Ending::Failed | Ending::InDoubt) | None => {
+            }
         }
         self.push_undone(undone, None);
         Next::Undo(self.undo_scope(undone))
@@ -85,12 +95,10 @@ impl Decision<'_> {
             Undo::Step { covers, .. } => covers.as_slice(),
             Undo::Nothing => &[],
         };
-        let inside = self
-            .saga
-            .runs
-            .iter()
-            .map(|run| run.key.step)
-            .filter(|step| self.plan.is_within(*step, undone) && !self.plan.is_undo(*step));
+        let inside = self.saga.runs.iter().map(|run| run.key.step).filter(|step| {
+            let mut roofs = covers.iter().chain(std::iter::once(&undone));
+            roofs.any(|roof| self.plan.is_within(*step, *roof)) && !self.plan.is_undo(*step)
+        });
         let stood_for: Vec<StepIx> = covers
             .iter()
             .copied()

@@ -16,7 +16,7 @@ use sagaflow::launcher::{Loaded, restore, turn_of};
 use sagaflow::log::{Log, LogRead, MemoryLog, Row};
 use sagaflow::plan::Plan;
 use sagaflow::saga::owed::Owed;
-use sagaflow::saga::record::{Dedup, Record, State};
+use sagaflow::saga::record::{Dedup, Record, State, Verdict};
 use sagaflow::time::{Millis, Timestamp};
 use serde_json::{Map, Value};
 
@@ -173,6 +173,7 @@ impl World {
             let plan = plan.expect("the definition is loaded").clone();
             folded.restore_saga(id, plan, &records).expect("records do not clash");
         }
+        folded.begin_turn(self.now);
         assert_eq!(self.coordinator.difference(&folded), None, "R3: the fold is the live state");
     }
 
@@ -186,6 +187,25 @@ impl World {
         self.coordinator.boot(1, "test");
         self.coordinator.tick();
         self.turn();
+    }
+
+    /// Commits what was decided, and dies before anything of it is told or handed over \[R2\].
+    pub fn commit_and_crash(&mut self) {
+        let out = self.coordinator.take_turn();
+        let turn = turn_of(&out, self.coordinator.world());
+        self.log.append(&turn).expect("the memory log takes all");
+        self.records.extend(out.facts.into_iter().map(|f| (f.seq, f.saga, f.record)));
+        self.events.extend(out.events);
+        self.crash();
+    }
+
+    /// A clean stop and a new start on the same log \[L8\].
+    pub fn restart_cleanly(&mut self) {
+        self.coordinator.begin_turn(self.now);
+        self.coordinator.quit();
+        self.coordinator.stopped();
+        self.turn();
+        self.crash();
     }
 
     /// Connects a client of that kind, named like it; a target gets what it is owed.
@@ -231,6 +251,17 @@ impl World {
         echo: Option<(u64, &str)>,
         id: Option<&str>,
     ) -> Result<Seq, Refusal> {
+        self.say(kind, event, fields, echo, (None, id))
+    }
+
+    fn say(
+        &mut self,
+        kind: &str,
+        event: &str,
+        fields: Value,
+        echo: Option<(u64, &str)>,
+        (command_id, id): (Option<&str>, Option<&str>),
+    ) -> Result<Seq, Refusal> {
         let client = self.client(kind);
         let fields = object(fields);
         let digest = format!("{event}{fields:?}").bytes().map(u64::from).sum();
@@ -238,7 +269,7 @@ impl World {
             event: Arc::from(event),
             fields,
             echo: echo.map(|(saga, step)| (SagaId(saga), Arc::from(step))),
-            command_id: None,
+            command_id: command_id.map(Arc::from),
             dedup: id.map(|id| Dedup { id: Arc::from(id), digest }),
         };
         self.coordinator.begin_turn(self.now);
@@ -252,6 +283,13 @@ impl World {
         let (target, saga) = (sent.target.clone(), sent.owed.saga.0);
         let step = sent.owed.step.clone();
         self.report_with(&target, event, fields, Some((saga, &step)), None)
+    }
+
+    /// The target's answer to that very command, by its `command_id`.
+    pub fn answer(&mut self, sent: &Sent, event: &str, fields: Value) -> Result<Seq, Refusal> {
+        let step = (sent.owed.saga.0, &*sent.owed.step);
+        let (target, id) = (sent.target.clone(), sent.owed.command_id.clone());
+        self.say(&target, event, fields, Some(step), (Some(&id), None))
     }
 
     /// The target's refusal of a command.
@@ -325,16 +363,32 @@ impl World {
         if let Some((saga, _)) = self.coordinator.saga(SagaId(saga)) {
             return saga.state;
         }
-        let of_saga = self.records.iter().rev().filter(|(_, id, _)| *id == Some(SagaId(saga)));
-        let ended = of_saga.into_iter().find_map(|(_, _, record)| {
+        self.verdict(saga).state
+    }
+
+    /// What an ended saga ended as.
+    pub fn verdict(&self, saga: u64) -> Verdict {
+        let ended = self.of_saga(saga).rev().find_map(|record| {
             let (Record::Ended(verdict) | Record::Dropped(verdict) | Record::Settled(verdict)) =
                 record
             else {
                 return None;
             };
-            Some(verdict.state)
+            Some(verdict.clone())
         });
-        ended.unwrap_or_else(|| panic!("there is no saga {saga}"))
+        ended.unwrap_or_else(|| panic!("saga {saga} has not ended"))
+    }
+
+    /// A saga's records, in order.
+    pub fn of_saga(&self, saga: u64) -> impl DoubleEndedIterator<Item = &Record> {
+        let own = self.records.iter().filter(move |(_, id, _)| *id == Some(SagaId(saga)));
+        own.map(|(_, _, record)| record)
+    }
+
+    /// What became of a saga's steps, in the order of its records: `a issued`, `a succeeded`,
+    /// `a.undo issued`, `a compensated`.
+    pub fn trail(&self, saga: u64) -> Vec<String> {
+        self.of_saga(saga).filter_map(told).collect()
     }
 
     /// The terminals that the bus saw of a saga \[R1\].
@@ -367,4 +421,28 @@ fn object(value: Value) -> Map<String, Value> {
     }
     let Value::Object(map) = value else { panic!("fields must be an object, not {value}") };
     map
+}
+
+/// A record in the words of a trail.
+fn told(record: &Record) -> Option<String> {
+    Some(if let Record::Issued(r) = record {
+        format!("{} issued", r.step)
+    } else if let Record::Reissued(r) = record {
+        format!("{} reissued", r.step)
+    } else if let Record::Outcome(r) = record {
+        format!("{} {}", r.step, r.outcome.as_str())
+    } else if let Record::Undone(r) = record {
+        let word = if r.ok { "compensated" } else { "compensation_failed" };
+        format!("{} {word}", r.step)
+    } else if let Record::Unwinding(r) = record {
+        format!("unwinding {}", r.cause.as_str())
+    } else if let Record::Late(r) = record {
+        format!("{} late", r.step)
+    } else if let Record::Refused(r) = record {
+        format!("refused {}", r.what)
+    } else if let Record::Ended(v) | Record::Dropped(v) | Record::Settled(v) = record {
+        format!("ended {}", v.state.as_str())
+    } else {
+        return None;
+    })
 }
