@@ -37,7 +37,7 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// The text of a value as an index key: two values have one text exactly when they are [`same`].
+/// The text of a value as an index key: two values have one text exactly when they are `same`.
 /// Strings, which nearly all keys are, cost one copy.
 #[must_use]
 pub fn key_text(value: &Value) -> Cow<'_, str> {
