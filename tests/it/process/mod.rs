@@ -4,6 +4,7 @@
 
 mod callers;
 mod crash;
+mod disk;
 mod starts;
 
 use std::collections::VecDeque;
@@ -200,8 +201,12 @@ impl Launcher {
         self.heard.join("\n")
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).expect("a process id");
+        let pid = i32::try_from(self.pid()).expect("a process id");
         kill(Pid::from_raw(pid), signal).expect("it was not waited for yet");
     }
 
