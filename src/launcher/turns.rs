@@ -64,6 +64,8 @@ pub struct Turns<L> {
     manners: Manners,
     /// Messages that came while nothing could be decided.
     stash: Vec<Inbound>,
+    /// Somebody asked for the end while nothing could be decided.
+    stop_asked: bool,
     sweep_at: Timestamp,
 }
 
@@ -71,7 +73,8 @@ impl<L: Log> Turns<L> {
     /// A loop that has not turned yet.
     #[must_use]
     pub fn new(core: Core<L>, inbox: Arc<Inbox<Message>>, clock: Clock, manners: Manners) -> Self {
-        Turns { core, inbox, clock, manners, stash: Vec::new(), sweep_at: Timestamp::default() }
+        let sweep_at = Timestamp::default();
+        Turns { core, inbox, clock, manners, stash: Vec::new(), stop_asked: false, sweep_at }
     }
 
     /// The first turn: the boot's facts.
@@ -98,7 +101,7 @@ impl<L: Log> Turns<L> {
             let wait = self.wait();
             let messages = self.inbox.recv(Some(wait), TURN_INPUTS_MAX);
             let mut inbound = std::mem::take(&mut self.stash);
-            let mut stop = false;
+            let mut stop = std::mem::take(&mut self.stop_asked);
             for message in messages {
                 match message {
                     Message::Inbound(message) => inbound.push(message),
@@ -137,7 +140,7 @@ impl<L: Log> Turns<L> {
 
     /// How long nothing is due.
     fn wait(&mut self) -> Duration {
-        if !self.stash.is_empty() {
+        if !self.stash.is_empty() || self.stop_asked {
             return Duration::ZERO;
         }
         let now = self.clock.read().now;
@@ -195,7 +198,7 @@ impl<L: Log> Turns<L> {
                 match message {
                     Message::Inbound(Inbound::Frame { conn, frame }) => self.busy(conn, frame),
                     Message::Inbound(other) => self.stash.push(other),
-                    Message::Stop => self.inbox.post(Message::Stop),
+                    Message::Stop => self.stop_asked = true,
                 }
             }
         }

@@ -5,7 +5,9 @@
 mod callers;
 mod crash;
 mod disk;
+mod lamps;
 mod starts;
+mod stops;
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};

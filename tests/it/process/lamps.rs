@@ -1,0 +1,82 @@
+//! Small definitions for launchers under test: lamps that a machine switches. What each saga is
+//! for stands with the tests.
+
+use super::House;
+
+const CATALOG: &str = "\
+targets:
+  lamp: { doc: Switches lamps., buffer: 2, disconnect_timeout: 10m }
+  far: { doc: Is seldom there., disconnect_timeout: 20ms }
+events:
+  lit: { fields: { n: { type: integer } } }
+  dark: { fields: { n: { type: integer } } }
+  noted: { fields: { n: { type: integer } } }
+  pressed: { fields: { n: { type: integer } } }
+commands:
+  light:
+    target: lamp
+    fields: { n: { type: integer } }
+    echoes: [lit]
+    idempotent: true
+    undo: darken
+  darken:
+    target: lamp
+    fields: { n: { type: integer } }
+    echoes: [dark]
+    idempotent: true
+    undo: none
+  note:
+    target: lamp
+    fields: { n: { type: integer } }
+    echoes: [noted]
+    idempotent: true
+    undo: none
+  signal_far:
+    target: far
+    fields: { n: { type: integer } }
+    echoes: [noted]
+    idempotent: true
+    undo: none
+";
+
+/// Lights a lamp, then notes it; `more` stands among the saga's keys.
+fn lights(name: &str, more: &str) -> String {
+    format!(
+        "saga: {name}\ntrigger: {{ call: {{ fields: {{ n: {{ type: integer }} }} }} }}\n\
+         input: {{ n: \"${{{{ trigger.n }}}}\" }}\neviction: {{ policy: parallel }}\n\
+         timeout: 30m\ndefaults: {{ timeout: 10m }}\n{more}\
+         steps:\n  \
+         - {{ id: light, issue: light, with: {{ n: \"${{{{ input.n }}}}\" }}, \
+         await: {{ echo: lit }}, compensate: {{ issue: darken, \
+         with: {{ n: \"${{{{ input.n }}}}\" }}, await: {{ echo: dark }}, timeout: 10m }} }}\n  \
+         - {{ id: note, issue: note, with: {{ n: \"${{{{ input.n }}}}\" }}, \
+         await: {{ echo: noted }} }}\n"
+    )
+}
+
+/// A saga of one step, called by name.
+fn one(name: &str, command: &str, echo: &str) -> String {
+    format!(
+        "saga: {name}\ntrigger: {{ call: {{ fields: {{ n: {{ type: integer }} }} }} }}\n\
+         input: {{ n: \"${{{{ trigger.n }}}}\" }}\neviction: {{ policy: parallel }}\n\
+         timeout: 10m\nsteps:\n  - {{ id: only, issue: {command}, \
+         with: {{ n: \"${{{{ input.n }}}}\" }}, await: {{ echo: {echo} }}, timeout: 10m }}\n"
+    )
+}
+
+/// A house of lamps.
+pub fn house() -> House {
+    let sagas = [
+        ("resumes", lights("resumes", "")),
+        ("undoes", lights("undoes", "on_restart: compensate\n")),
+        ("fails", lights("fails", "on_restart: fail\n")),
+        ("cancels", lights("cancels", "on_shutdown: cancel\n")),
+        ("notes", one("notes", "note", "noted")),
+        ("calls", one("calls", "signal_far", "noted")),
+    ];
+    let house = House::with(&[("sagas/lamps.catalog.yaml", CATALOG)]);
+    for (name, text) in sagas {
+        house.write(&format!("sagas/{name}.saga.yaml"), &text);
+    }
+    house
+}
