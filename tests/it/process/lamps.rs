@@ -1,7 +1,9 @@
 //! Small definitions for launchers under test: lamps that a machine switches. What each saga is
 //! for stands with the tests.
 
-use super::House;
+use serde_json::json;
+
+use super::{House, Peer};
 
 const CATALOG: &str = "\
 targets:
@@ -79,4 +81,12 @@ pub fn house() -> House {
         house.write(&format!("sagas/{name}.saga.yaml"), &text);
     }
     house
+}
+
+/// Starts a saga of lamp `n` under an id that is used once; the saga's id.
+pub fn start(tool: &mut Peer, saga: &str, n: u64) -> u64 {
+    let id = format!("{}-{saga}-{n}", tool.pid);
+    let input = json!({"n": n});
+    let answer = tool.ask(&json!({"cmd": "start_saga", "id": id, "saga": saga, "input": input}));
+    answer["saga_id"].as_u64().unwrap_or_else(|| panic!("{answer}"))
 }

@@ -6,6 +6,7 @@ mod callers;
 mod crash;
 mod disk;
 mod lamps;
+mod pipes;
 mod starts;
 mod stops;
 
@@ -264,6 +265,11 @@ impl Peer {
         self.send(format!("{line}\n"))
     }
 
+    /// Sends no more, and still reads.
+    pub fn shut(&mut self) {
+        drop(self.read.get_mut().shutdown(std::net::Shutdown::Write));
+    }
+
     /// The next line as it came, without its end; `None`: the launcher closed.
     pub fn raw(&mut self) -> Option<String> {
         let mut line = Vec::new();
@@ -290,14 +296,30 @@ impl Peer {
         line.unwrap_or_else(|| panic!("the launcher closed after {:#?}", self.passed))
     }
 
-    /// The next line that is an event or a command of that name; what comes before is passed over.
+    /// The next line that is an event or a command of that name, the ones included that were passed
+    /// over before; what comes before it is passed over.
     pub fn until(&mut self, name: &str) -> Value {
+        let is_it = |line: &Value| line["event"] == name || line["cmd"] == name;
+        if let Some(line) = self.passed.iter().position(is_it).and_then(|at| self.passed.remove(at))
+        {
+            return line;
+        }
         loop {
             let line = self.line();
-            if line["event"] == name || line["cmd"] == name {
+            if is_it(&line) {
                 return line;
             }
             self.passed.push_back(line);
+        }
+    }
+
+    /// The next line of that name that is about this saga.
+    pub fn until_of(&mut self, saga: &Value, name: &str) -> Value {
+        loop {
+            let line = self.until(name);
+            if line["saga_id"] == *saga {
+                return line;
+            }
         }
     }
 

@@ -9,21 +9,13 @@ use sagaflow::log::LogRead;
 
 use super::{House, Launcher, Peer, lamps};
 
-/// Starts a saga of that name; its id.
-fn start(tool: &mut Peer, saga: &str) -> u64 {
-    let id = format!("start-{saga}");
-    let input = json!({"n": 1});
-    let answer = tool.ask(&json!({"cmd": "start_saga", "id": id, "saga": saga, "input": input}));
-    answer["saga_id"].as_u64().unwrap_or_else(|| panic!("{answer}"))
-}
-
 /// A saga that has lit its lamp and waits for the note; the note's command.
 fn lit(house: &House, saga: &str) -> (Peer, Value) {
     let mut lamp = house.register("lamp");
-    start(&mut house.register("tool"), saga);
-    let light = lamp.until("light");
+    let id = json!(lamps::start(&mut house.register("tool"), saga, 1));
+    let light = lamp.until_of(&id, "light");
     lamp.echo(&light, "lit", json!({"n": 1}));
-    let note = lamp.until("note");
+    let note = lamp.until_of(&id, "note");
     (lamp, note)
 }
 
