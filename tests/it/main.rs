@@ -5,6 +5,7 @@ mod compiled;
 mod diagnostics;
 mod docs;
 mod engine;
+mod host_sagas;
 mod mangled;
 mod process;
 mod sensitive;
