@@ -9,6 +9,7 @@ mod lamps;
 mod pipes;
 mod starts;
 mod stops;
+mod versions;
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
