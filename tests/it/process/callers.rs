@@ -49,7 +49,7 @@ fn bg_s05_bg_p02_bg_w04_answers_go_to_the_asker_alone_with_its_id() {
 }
 
 #[test]
-fn a_caller_that_waits_gets_the_result_and_steps_come_to_those_who_name_them() {
+fn bg_i03_bg_3_10_r4_a_caller_that_waits_gets_the_result_and_steps_come_to_those_who_name_them() {
     let house = House::shipped();
     let _launcher = house.launch();
     let mut srv = house.peer();
@@ -84,4 +84,111 @@ fn a_caller_that_waits_gets_the_result_and_steps_come_to_those_who_name_them() {
     let (reason, outcome) = (&failed["reason"], &failed["outcome"]);
     assert_eq!((reason, outcome), (&json!("no such workspace"), &json!("failed")));
     assert_eq!(lines.iter().filter(|line| line["event"] == "saga_failed").count(), 1, "I03, R1");
+    let saga = tool.ask(&json!({"cmd": "get_saga", "id": "g", "saga_id": 1}))["saga"].clone();
+    assert_eq!(saga["steps"][0]["state"], "failed", "no step of a saga that failed is left open");
+    // What comes after the end is published and changes nothing [3.10 R2].
+    let late = json!({"cmd": "report", "id": "late", "event": "workspace_read", "saga_id": 1,
+        "step": "source", "workspace_id": "w1", "tab_ids": ["t1", "t2"]});
+    assert_eq!(srv.ask(&late)["event"], "accepted");
+    let after = tool.ask(&json!({"cmd": "get_saga", "id": "h", "saga_id": 1}))["saga"].clone();
+    assert_eq!(after, saga);
+    assert!(srv.settle().is_empty(), "no further command");
+}
+
+#[test]
+fn bg_l01_bg_3_10_r2_a_completed_saga_is_one_row_that_people_can_read() {
+    let house = House::shipped_but(|saga| saga == "pool_respawn_on_promote");
+    let _launcher = house.launch();
+    let mut host = house.register("host");
+    host.say(&json!({"cmd": "report", "event": "pool_window_promoted", "label": "p1"}));
+    let spawn = host.until("spawn_pool_window");
+    host.echo(&spawn, "pool_window_added", json!({"label": "p2"}));
+    host.until("saga_completed");
+    let log = rusqlite::Connection::open(house.log_path()).expect("it is read beside the launcher");
+    let text = |sql: &str| -> String {
+        let rows = log.prepare(sql).and_then(|mut query| {
+            let rows = query.query_map([], |row| row.get::<_, String>(0))?;
+            rows.collect::<Result<Vec<_>, _>>()
+        });
+        rows.expect("it can be asked").join("\n")
+    };
+    assert_eq!(
+        text("select name || ' ' || state || ' ' || input || ' ' || result from saga"),
+        "pool_respawn_on_promote completed {\"promoted_label\":\"p1\"} {\"refilled_label\":\"p2\"}"
+    );
+    assert_eq!(
+        text("select 'ended' from saga where ended_at is not null and reason is null"),
+        "ended"
+    );
+    assert_eq!(
+        text("select step || ' ' || state || ' ' || command_id || ' ' || echo from saga_step"),
+        "refill succeeded 1.refill.1 {\"label\":\"p2\"}"
+    );
+}
+
+/// What a host reports counts whatever else it has said of that window before.
+#[test]
+fn bg_t03_bg_t04_bg_t07_reports_pass_as_they_are_and_a_command_sent_to_us_is_told_so() {
+    let house = House::shipped_but(|saga| saga == "window_cleanup_cascade");
+    let _launcher = house.launch();
+    let mut host = house.register("host");
+    for (label, event, drained) in [("a", "pool_drained", true), ("b", "pool_not_last", false)] {
+        host.say(&json!({"cmd": "report", "event": "window_closed", "label": label}));
+        let reap = host.until("reap_panes");
+        // The window is known to be closed already, and its panes are reaped all the same.
+        host.echo(&reap, "panes_reaped", json!({"label": label}));
+        let drain = host.until("drain_pool_if_last");
+        host.echo(&drain, event, json!({"label": label}));
+        let told = host.until(event);
+        assert_eq!((&told["saga_id"], &told["step"]), (&drain["saga_id"], &json!("drain")));
+        assert_eq!(host.until("saga_completed")["result"], json!({"drained": drained}));
+    }
+    let misrouted = host.ask(&json!({"cmd": "reap_panes", "id": "m", "label": "a"}));
+    let verdict = (&misrouted["code"], &misrouted["fatal"]);
+    assert_eq!(verdict, (&json!("invalid_command"), &json!(false)), "{misrouted}");
+}
+
+/// Rude clients of every kind, at once, beside one that works.
+#[test]
+fn w6_w10_whatever_rude_clients_send_costs_nobody_else_anything() {
+    let house = House::shipped_but(|saga| saga == "window_cleanup_cascade");
+    let _launcher = house.launch();
+    let mut host = house.register("host");
+    let whole = "{\"cmd\":\"register\",\"kind\":\"tool\",\"pid\":1}";
+    let too_large = vec![b'x'; 1024 * 1024 + 1];
+    let rude: [&[u8]; 7] = [
+        b"{\"cmd\":\"regis",
+        b"\xff\xfe\n\0\n{}\n[]\n",
+        b"GET / HTTP/1.1\r\nHost: launcher\r\n\r\n",
+        &whole.as_bytes()[..whole.len() - 1],
+        b"{\"cmd\":\"report\",\"event\":\"window_closed\",\"label\":\"a\"}\n",
+        &too_large,
+        b"",
+    ];
+    std::thread::scope(|scope| {
+        for bytes in rude {
+            let house = &house;
+            scope.spawn(move || {
+                for round in 0..10 {
+                    let mut peer = house.peer();
+                    peer.send(bytes);
+                    if round % 2 == 0 {
+                        peer.shut();
+                        peer.rest();
+                    }
+                }
+            });
+        }
+        for label in ["a", "b", "c"] {
+            host.say(&json!({"cmd": "report", "event": "window_closed", "label": label}));
+            let reap = host.until("reap_panes");
+            host.echo(&reap, "panes_reaped", json!({"label": label}));
+            let drain = host.until("drain_pool_if_last");
+            host.echo(&drain, "pool_not_last", json!({"label": label}));
+            host.until("saga_completed");
+        }
+    });
+    let mut tool = house.register("tool");
+    let list = tool.ask(&json!({"cmd": "list_sagas", "id": 1}));
+    assert_eq!(list["sagas"].as_array().map(Vec::len), Some(3), "nothing was begun by the rude");
 }
