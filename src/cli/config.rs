@@ -171,6 +171,13 @@ mod tests {
     }
 
     #[test]
+    fn bg_k01_without_a_word_ended_sagas_stay_seven_days() {
+        let settings = read("").or_else(|_| read("{}")).expect("nothing need be said");
+        assert_eq!(settings.manners.retention.sagas, crate::limits::RETENTION);
+    }
+
+    /// bg_K02: a valid word is taken.
+    #[test]
     fn w14_rights_retention_and_patience_are_read() {
         let settings = read(
             "allow:\n  renderer: { report: [\"ui_*\"], start: [], target: false }\n  lamp: {}\n\
@@ -192,6 +199,8 @@ mod tests {
         assert_eq!((kept.events, settings.manners.disk_retry), (Millis(7_200_000), Millis(5_000)));
     }
 
+    /// bg_K03, bg_K04, bg_K05: what is no YAML of ours, an unknown key and a number that cannot be
+    /// are refused with their place, where the earlier launcher went on with its defaults.
     #[test]
     fn mistakes_have_places_and_cures() {
         for (text, words) in [
@@ -201,6 +210,9 @@ mod tests {
             ("allow: { tool: { target: maybe } }", &["`true` or `false`"]),
             ("retention: { sagas: 7 }", &["SF013"]),
             ("retention: { events_max: 0 }", &["SF018"]),
+            ("retention: { sagas: 0d }", &["SF013"]),
+            ("retention: { sagas: -7d }", &["SF013"]),
+            ("retention: [", &["SF001"]),
         ] {
             let wrong = read(text).expect_err(text);
             for word in words {

@@ -1,5 +1,6 @@
 //! All end-to-end tests, in one binary. A test of one module stands with that module.
 
+mod background;
 mod cli;
 mod compiled;
 mod diagnostics;

@@ -85,6 +85,8 @@ fn behaviours_come_in_order_and_the_last_one_stays() {
     assert_eq!(plans, [Plan::Silent, Plan::Disconnect(Millis(0)), fail.clone(), fail]);
 }
 
+/// bg_X01, bg_X02, bg_X03: done once, answered twice alike. bg_X04: the first decision stays,
+/// though the script has moved on. bg_X07: another command is another matter.
 #[test]
 fn a_command_that_comes_again_is_answered_alike() {
     let mut host =
