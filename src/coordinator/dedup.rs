@@ -40,6 +40,15 @@ impl Dedup {
         Some((seen.answer, seen.digest == carried.digest))
     }
 
+    /// Forgets what is too old: an id is good for the same time whether or not others came after it.
+    pub fn expire(&mut self, now: Timestamp, window: Millis) {
+        while let Some((oldest, ..)) = self.order.front()
+            && now.since(*oldest) > window
+        {
+            self.forget(0);
+        }
+    }
+
     /// Remembers an id, and forgets what is too old or too much.
     pub fn insert(
         &mut self,
@@ -49,6 +58,7 @@ impl Dedup {
         at: Timestamp,
         window: Millis,
     ) {
+        self.expire(at, window);
         let of_client = self.seen.entry(client.clone()).or_default();
         let seen = Seen { digest: carried.digest, answer, at };
         if of_client.insert(carried.id.clone(), seen).is_none() {
@@ -57,9 +67,7 @@ impl Dedup {
         if self.seen.get(client).is_some_and(|ids| ids.len() > DEDUP_PER_NAME) {
             self.forget_oldest_of(client);
         }
-        while let Some((oldest, ..)) = self.order.front()
-            && (self.order.len() > DEDUP_TOTAL || at.since(*oldest) > window)
-        {
+        while self.order.len() > DEDUP_TOTAL {
             self.forget(0);
         }
     }

@@ -236,6 +236,7 @@ impl Coordinator {
     /// Sets the turn's instant; it never falls \[R9\].
     pub fn begin_turn(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
+        self.world.dedup.expire(self.now, self.limits.dedup);
     }
 
     /// The turn's instant.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::ids::SagaId;
 use crate::plan::OnShutdown;
 use crate::saga::decide::Input;
-use crate::saga::record::{Boot, ClockJump, Lifecycle, Phase, Record, State, Stopped};
+use crate::saga::record::{Boot, ClockJump, Lifecycle, Phase, Record, Stopped};
 use crate::time::Timestamp;
 
 use super::Coordinator;
@@ -51,7 +51,8 @@ impl Coordinator {
     #[must_use]
     pub fn is_settling(&self) -> bool {
         self.live.values().any(|live| {
-            live.plan.on_shutdown == OnShutdown::Cancel && live.saga.state == State::Compensating
+            let ends = live.saga.unwinding.is_some() || live.saga.verdict.is_some();
+            live.plan.on_shutdown == OnShutdown::Cancel && live.saga.is_open() && ends
         })
     }
 

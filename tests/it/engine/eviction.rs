@@ -1,4 +1,5 @@
-//! Who gives way \[R17, R18, R24\]: every policy, with keys and lists of keys, through undoing and crashes.
+//! Who gives way \[R17, R18, R24\]: every policy, with keys and lists of keys,
+//! through undoing and crashes.
 
 use sagaflow::coordinator::{RefusalCode, Signal};
 use sagaflow::ids::SagaId;
@@ -17,7 +18,8 @@ saga: it
 trigger:
   any_of:
     - {{ event: go, input: {{ k: "${{{{ trigger.k }}}}", l: "${{{{ trigger.l }}}}" }} }}
-    - {{ call: {{ fields: {{ k: {{ type: string }} }} }}, input: {{ k: "${{{{ trigger.k }}}}", l: "" }} }}
+    - {{ call: {{ fields: {{ k: {{ type: string }} }} }}, input: {{ k: "${{{{ trigger.k }}}}",
+        l: "" }} }}
 eviction: {eviction}
 timeout: 10m
 defaults: {{ timeout: 10s }}

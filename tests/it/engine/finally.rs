@@ -112,9 +112,9 @@ fn r15_its_failure_is_recorded_and_changes_no_outcome() {
         let mut world = begun();
         did(&mut world, "b");
         if refused {
-            refuse(&mut world, "c")
+            refuse(&mut world, "c");
         } else {
-            world.advance(Millis(10_000))
+            world.advance(Millis(10_000));
         }
         assert_eq!(world.state(1), State::Completed);
         let word = if refused { "tidy failed" } else { "tidy in_doubt" };

@@ -7,7 +7,7 @@ use sagaflow::time::Millis;
 use serde_json::json;
 
 use super::{did, ends, go, it, refuse};
-use crate::world::World;
+use crate::world::{Sent, World};
 
 const RETRIED: &str = r"
 timeout: 10m
@@ -42,7 +42,7 @@ fn r11_a_groups_next_attempt_begins_after_the_failed_one_is_undone() {
     did(&mut world, "b");
     did(&mut world, "c");
     assert_eq!(world.state(1), State::Completed);
-    let ids: Vec<&str> = world.sent.iter().map(|sent| sent.id()).collect();
+    let ids: Vec<&str> = world.sent.iter().map(Sent::id).collect();
     let wanted = ["1.one.1", "1.two.1", "1.one.undo.1", "1.one.2", "1.two.2", "1.last.1"];
     assert_eq!(ids, wanted, "no number comes twice");
 }
@@ -207,7 +207,8 @@ fn r11_the_groups_own_timeout_ends_what_is_open_inside() {
 timeout: 10m
 steps:
   - id: all
-    group: [{ id: one, issue: a, await: { echo: did }, timeout: 50s }, { id: two, issue: b, await: { echo: did }, timeout: 50s }]
+    group: [{ id: one, issue: a, await: { echo: did }, timeout: 50s }, { id: two, issue: b,
+        await: { echo: did }, timeout: 50s }]
     timeout: 60s
     on_timeout: continue
   - { id: last, issue: c, await: { echo: did }, timeout: 10s }

@@ -1,12 +1,16 @@
-//! What the engine promises, rule by rule: small sagas in a world of virtual time, each claim a test. No sockets.
+//! What the engine promises, rule by rule: small sagas in a world of virtual time,
+//! each claim a test. No sockets.
 
 mod eviction;
+mod explore;
 mod finally;
 mod group;
 mod incident;
 mod pipes;
 mod pivot;
+mod restart;
 mod retry;
+mod target;
 mod undo;
 mod waits;
 
@@ -14,11 +18,13 @@ use serde_json::{Value, json};
 
 use crate::world::{Sent, World};
 
-/// A vocabulary in which every kind of command has one word. `a`, `b`, `c` can be repeated and undone.
+/// A vocabulary in which every kind of command has one word. `a`, `b`,
+/// `c` can be repeated and undone.
 pub const CATALOG: &str = r#"
 targets: { host: { buffer: 3 }, srv: { buffer: 3, overflow: fail_newest, disconnect_timeout: 5s } }
 events:
-  go: { fields: { k: { type: string }, n: { type: integer, default: 0 }, l: { type: string, default: "" } } }
+  go: { fields: { k: { type: string }, n: { type: integer, default: 0 }, l: { type: string,
+      default: "" } } }
   nudged: { fields: { k: { type: string } } }
   stopped: { fields: { k: { type: string } } }
   did: { fields: { k: { type: string, default: "" }, n: { type: integer, default: 0 } } }
@@ -27,16 +33,20 @@ events:
   undid: {}
   told: {}
 commands:
-  a: { target: host, fields: { k: { type: string, default: "" } }, echoes: [did, did_too], failures: [refused], idempotent: true, undo: un_a }
-  b: { target: host, fields: { k: { type: string, default: "" } }, echoes: [did, did_too], failures: [refused], idempotent: true, undo: un_b }
-  c: { target: host, fields: { k: { type: string, default: "" } }, echoes: [did, did_too], failures: [refused], idempotent: true, undo: un_c }
+  a: { target: host, fields: { k: { type: string, default: "" } }, echoes: [did, did_too],
+      failures: [refused], idempotent: true, undo: un_a }
+  b: { target: host, fields: { k: { type: string, default: "" } }, echoes: [did, did_too],
+      failures: [refused], idempotent: true, undo: un_b }
+  c: { target: host, fields: { k: { type: string, default: "" } }, echoes: [did, did_too],
+      failures: [refused], idempotent: true, undo: un_c }
   once: { target: host, echoes: [did], failures: [refused], idempotent: false, undo: un_once }
   burn: { target: host, echoes: [did], failures: [refused], idempotent: true, undo: irreversible }
   look: { target: host, echoes: [did], failures: [refused], idempotent: true, undo: none }
   tell: { target: host, echoes: [], idempotent: true, undo: none }
   tell_once: { target: host, echoes: [], idempotent: false, undo: none }
   s: { target: srv, echoes: [did], failures: [refused], idempotent: true, undo: un_s }
-  un_a: { target: host, fields: { k: { type: string, required: false } }, echoes: [undid], failures: [refused], idempotent: true, undo: none }
+  un_a: { target: host, fields: { k: { type: string, required: false } }, echoes: [undid],
+      failures: [refused], idempotent: true, undo: none }
   un_b: { target: host, echoes: [undid], failures: [refused], idempotent: true, undo: none }
   un_c: { target: host, echoes: [undid], failures: [refused], idempotent: true, undo: none }
   un_once: { target: host, echoes: [undid], failures: [refused], idempotent: true, undo: none }

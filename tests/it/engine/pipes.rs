@@ -1,4 +1,5 @@
-//! What waits for an absent target, how long, and what is never sent \[P2, P3, P4, P5\], as the engine decides it.
+//! What waits for an absent target, how long, and what is never sent \[P2, P3, P4, P5\],
+//! as the engine decides it.
 
 use sagaflow::coordinator::Signal;
 use sagaflow::ids::SagaId;
@@ -7,7 +8,7 @@ use sagaflow::time::Millis;
 use serde_json::{Value, json};
 
 use super::{alone, did, ends, go, it};
-use crate::world::World;
+use crate::world::{Sent, World};
 
 const ONE: &str = "timeout: 10m\nsteps: [{ id: one, issue: a, await: { echo: did }, timeout: 5m }]";
 const SRV: &str = "timeout: 10m\nsteps: [{ id: one, issue: s, await: { echo: did }, timeout: 5m }]";
@@ -142,7 +143,8 @@ fn p3_the_wait_counts_from_the_latest_of_owed_closed_and_boot() {
 fn p3_unreachable_can_be_retried() {
     let retry = "retry: { attempts: 2, backoff: constant, delay: 1s, on: [unreachable] }";
     let mut world = alone(&format!(
-        "timeout: 10m\nsteps: [{{ id: one, issue: a, await: {{ echo: did }}, timeout: 4m, {retry} }}]"
+        "timeout: 10m\nsteps: [{{ id: one, issue: a, await: {{ echo: did }}, timeout: 4m, \
+            {retry} }}]"
     ));
     go(&mut world, "k");
     world.advance(Millis(32_000));
@@ -158,7 +160,7 @@ fn p4_bg_i05_an_idempotent_command_is_sent_again_to_the_new_session() {
     go(&mut world, "k");
     world.disconnect("host");
     world.connect("host");
-    let ids: Vec<&str> = world.sent.iter().map(|sent| sent.id()).collect();
+    let ids: Vec<&str> = world.sent.iter().map(Sent::id).collect();
     assert_eq!(ids, ["1.one.1", "1.one.1"]);
     assert!(world.sent[1].session > world.sent[0].session);
     assert_eq!(world.sent[1].owed.attempt, 1, "no policy asked for it");
@@ -205,9 +207,9 @@ fn p5_bg_h18_bg_6_4_6_nothing_of_an_ended_saga_is_ever_sent() {
 
 #[test]
 fn p5_bg_3_10_r1_bg_c18_no_command_leaves_after_the_deadline() {
-    let mut world = it(
-        "timeout: 10m\ndefaults: { timeout: 10s }\nsteps: [{ id: one, issue: look, await: { echo: did } }, { id: two, issue: a, await: { echo: did } }]",
-    );
+    let mut world =
+        it("timeout: 10m\ndefaults: { timeout: 10s }\nsteps: [{ id: one, issue: look, \
+            await: { echo: did } }, { id: two, issue: a, await: { echo: did } }]");
     go(&mut world, "k");
     let look = world.last("look");
     world.advance(Millis(10_000));
@@ -217,7 +219,8 @@ fn p5_bg_3_10_r1_bg_c18_no_command_leaves_after_the_deadline() {
     assert_eq!(world.terminals(1).len(), 1);
 }
 
-const TOLD: &str = "timeout: 10m\nsteps: [{ id: one, issue: tell_once }, { id: two, issue: tell, best_effort: true }]";
+const TOLD: &str = "timeout: 10m\nsteps: [{ id: one, issue: tell_once }, { id: two, issue: tell, \
+    best_effort: true }]";
 
 #[test]
 fn p5_what_awaits_nothing_is_owed_until_it_is_written() {

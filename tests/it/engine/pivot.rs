@@ -7,7 +7,7 @@ use sagaflow::time::Millis;
 use serde_json::json;
 
 use super::{alone, did, ends, go, it, refuse};
-use crate::world::World;
+use crate::world::{Sent, World};
 
 const PIVOT: &str = r#"
 timeout: 10m
@@ -15,7 +15,8 @@ defaults: { timeout: 10s }
 cancel_on: [{ event: stopped, where: event.k == input.k }]
 steps:
   - { id: one, issue: a, await: { echo: did } }
-  - { id: turn, issue: b, await: { echo: did }, pivot: true, compensate: { issue: un_b, await: { echo: undid } } }
+  - { id: turn, issue: b, await: { echo: did }, pivot: true, compensate: { issue: un_b,
+      await: { echo: undid } } }
   - { id: after, issue: c, await: { echo: did }, compensate: none }
 "#;
 
@@ -55,7 +56,7 @@ fn r13_a_pivot_in_doubt_that_can_be_undone_is_undone() {
 fn r13_past_the_pivot_a_doubt_is_asked_again_under_the_same_id() {
     let mut world = past();
     world.advance(Millis(60_000));
-    let again: Vec<&str> = world.sent[2..].iter().map(|sent| sent.id()).collect();
+    let again: Vec<&str> = world.sent[2..].iter().map(Sent::id).collect();
     assert!(again.len() > 3, "{again:?}");
     assert!(again.iter().all(|id| *id == "1.after.1"), "{again:?}");
     did(&mut world, "c");

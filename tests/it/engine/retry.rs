@@ -1,4 +1,5 @@
-//! How a step fails, and how it is tried again \[R11\]: which `command_id`, which pause, which outcome.
+//! How a step fails, and how it is tried again \[R11\]: which `command_id`, which pause,
+//! which outcome.
 
 use sagaflow::saga::record::{Cause, State};
 use sagaflow::time::Millis;
@@ -11,7 +12,8 @@ const RETRY: &str = "retry: { attempts: 3, backoff: constant, delay: 2s, on: [ti
 
 fn retried(verb: &str) -> World {
     let mut world = it(&format!(
-        "timeout: 10m\nsteps:\n  - {{ id: x, issue: {verb}, await: {{ echo: did }}, timeout: 10s, {RETRY} }}"
+        "timeout: 10m\nsteps:\n  - {{ id: x, issue: {verb}, await: {{ echo: did }}, \
+            timeout: 10s, {RETRY} }}"
     ));
     go(&mut world, "k");
     world
@@ -80,7 +82,8 @@ fn r11_an_answer_to_an_older_command_answers_nothing() {
 fn r11_a_step_that_may_not_be_sent_twice_stays_in_doubt_and_is_undone() {
     let retry = "retry: { attempts: 3, backoff: constant, delay: 2s, on: [failed] }";
     let mut world = it(&format!(
-        "timeout: 10m\nsteps:\n  - {{ id: x, issue: once, await: {{ echo: did }}, timeout: 10s, {retry} }}"
+        "timeout: 10m\nsteps:\n  - {{ id: x, issue: once, await: {{ echo: did }}, timeout: 10s, \
+            {retry} }}"
     ));
     go(&mut world, "k");
     world.advance(Millis(10_000));
@@ -93,7 +96,8 @@ fn r11_a_step_that_may_not_be_sent_twice_stays_in_doubt_and_is_undone() {
 /// When each attempt was made, in seconds, if each is refused at once.
 fn paces(retry: &str) -> Vec<i64> {
     let mut world = it(&format!(
-        "timeout: 100m\nsteps:\n  - {{ id: x, issue: a, await: {{ echo: did }}, timeout: 10s, retry: {retry} }}"
+        "timeout: 100m\nsteps:\n  - {{ id: x, issue: a, await: {{ echo: did }}, timeout: 10s, \
+            retry: {retry} }}"
     ));
     go(&mut world, "k");
     let began = world.now;

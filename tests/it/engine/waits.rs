@@ -30,9 +30,8 @@ fn r5_another_sagas_echo_never_satisfies_this_one() {
 
 #[test]
 fn r5_another_steps_echo_and_another_clients_answer_count_for_nothing() {
-    let mut world = it(
-        "timeout: 10m\ndefaults: { timeout: 10s }\nsteps: [{ id: one, issue: a, await: { echo: did } }, { id: two, issue: b, await: { echo: did } }]",
-    );
+    let mut world = it("timeout: 10m\ndefaults: { timeout: 10s }\nsteps: [{ id: one, issue: a, \
+            await: { echo: did } }, { id: two, issue: b, await: { echo: did } }]");
     go(&mut world, "k");
     let two = Some((1, "two"));
     world.report_with("host", "did", json!({}), two, None).expect("it is the host's to say");
@@ -127,9 +126,9 @@ fn r22_a_declared_failure_fails_the_step_unless_the_wait_names_it() {
     world.echo(&asked, "refused", json!({"why": "full"})).expect("it is the host's to say");
     assert_eq!(world.state(1), State::Failed);
 
-    let mut world = it(
-        "timeout: 10m\nsteps: [{ id: one, issue: a, await: { any_of: [{ echo: did }, { echo: refused }] }, timeout: 10s }]",
-    );
+    let mut world =
+        it("timeout: 10m\nsteps: [{ id: one, issue: a, await: { any_of: [{ echo: did }, \
+            { echo: refused }] }, timeout: 10s }]");
     go(&mut world, "k");
     let asked = world.last("a");
     world.echo(&asked, "refused", json!({})).expect("it is the host's to say");
@@ -164,9 +163,8 @@ fn r22_a_cancel_that_is_refused_leaves_the_event_to_the_wait() {
 
 #[test]
 fn r6_an_event_reaches_the_sagas_that_wait_for_its_key_and_no_other() {
-    let mut world = it(
-        "timeout: 10m\nsteps: [{ id: one, await: { event: nudged, where: event.k == input.k || event.k == 'all-' + input.k }, timeout: 10s }]",
-    );
+    let mut world = it("timeout: 10m\nsteps: [{ id: one, await: { event: nudged, \
+            where: event.k == input.k || event.k == 'all-' + input.k }, timeout: 10s }]");
     for k in ["k", "l", "m"] {
         go(&mut world, k);
     }
@@ -180,7 +178,8 @@ fn r6_an_event_reaches_the_sagas_that_wait_for_its_key_and_no_other() {
 #[test]
 fn r6_one_event_may_be_seen_by_several_sagas() {
     let mut world = it(
-        "timeout: 10m\nsteps: [{ id: one, await: { event: nudged, where: event.k == input.k }, timeout: 10s }]",
+        "timeout: 10m\nsteps: [{ id: one, await: { event: nudged, where: event.k == input.k }, \
+            timeout: 10s }]",
     );
     go(&mut world, "k");
     go(&mut world, "k");
@@ -190,9 +189,10 @@ fn r6_one_event_may_be_seen_by_several_sagas() {
 
 #[test]
 fn r5_an_event_that_is_older_than_the_step_does_not_count() {
-    let mut world = it(
-        "timeout: 10m\ndefaults: { timeout: 10s }\nsteps: [{ id: one, issue: look, await: { echo: did } }, { id: two, await: { event: nudged, where: event.k == input.k } }]",
-    );
+    let mut world =
+        it("timeout: 10m\ndefaults: { timeout: 10s }\nsteps: [{ id: one, issue: look, \
+            await: { echo: did } }, { id: two, await: { event: nudged, \
+            where: event.k == input.k } }]");
     go(&mut world, "k");
     world.report("tool", "nudged", json!({"k": "k"})).expect("it is declared");
     did(&mut world, "look");
@@ -311,7 +311,8 @@ fn r9_a_delay_is_a_durable_timer() {
 #[test]
 fn r22_await_alone_fails_at_its_timeout_because_it_issued_nothing() {
     let mut world = it(
-        "timeout: 10m\nsteps: [{ id: one, await: { event: nudged, where: event.k == input.k }, timeout: 10s }]",
+        "timeout: 10m\nsteps: [{ id: one, await: { event: nudged, where: event.k == input.k }, \
+            timeout: 10s }]",
     );
     go(&mut world, "k");
     world.advance(Millis(10_000));

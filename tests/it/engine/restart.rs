@@ -1,0 +1,345 @@
+//! Boot and shutdown in the middle of anything \[L5, L8\], deadlines across a crash \[R9\],
+//! numbers that never begin
+//! again \[R8\], and report ids that outlive the launcher \[W9\].
+
+use sagaflow::coordinator::{RefusalCode, Signal};
+use sagaflow::ids::SagaId;
+use sagaflow::saga::record::{Cause, State};
+use sagaflow::time::Millis;
+use serde_json::{Value, json};
+
+use super::{did, ends, go, it, refuse};
+use crate::world::World;
+
+const TWO: &str = r"
+timeout: 100s
+defaults: { timeout: 20s }
+steps:
+  - { id: one, issue: a, await: { echo: did } }
+  - { id: two, issue: b, await: { echo: did } }
+";
+
+fn midway(more: &str) -> World {
+    let mut world = it(&format!("{TWO}{more}"));
+    go(&mut world, "k");
+    did(&mut world, "a");
+    world
+}
+
+fn crash(world: &mut World) {
+    world.crash();
+    world.connect("host");
+}
+
+#[test]
+fn l5_a_crash_after_every_turn_changes_nothing() {
+    let mut calm =
+        it(&format!("{TWO}finally: [{{ id: tidy, issue: look, await: {{ echo: did }} }}]"));
+    let mut shaken = calm.again();
+    shaken.connect("host");
+    for (world, shakes) in [(&mut calm, false), (&mut shaken, true)] {
+        let mut step = |act: &mut dyn FnMut(&mut World)| {
+            act(world);
+            if shakes {
+                crash(world);
+            }
+        };
+        step(&mut |world| go(world, "k"));
+        step(&mut |world| drop(did(world, "a")));
+        step(&mut |world| refuse(world, "b"));
+        step(&mut |world| drop(did(world, "un_a")));
+        step(&mut |world| drop(did(world, "look")));
+    }
+    assert_eq!(calm.trail(1), shaken.trail(1));
+    assert_eq!(calm.state(1), State::Compensated);
+    let ids = |world: &World| world.sent.iter().map(|s| s.id().to_owned()).collect::<Vec<_>>();
+    let (calm_ids, mut shaken_ids) = (ids(&calm), ids(&shaken));
+    assert!(shaken_ids.len() > calm_ids.len(), "the host was asked again");
+    shaken_ids.dedup();
+    assert_eq!(calm_ids, shaken_ids, "under the same ids");
+}
+
+#[test]
+fn l5_on_restart_resume_is_what_happens_unless_said() {
+    let mut world = midway("");
+    crash(&mut world);
+    assert_eq!(world.last("b").id(), "1.two.1");
+    did(&mut world, "b");
+    assert_eq!(world.state(1), State::Completed);
+}
+
+#[test]
+fn l5_on_restart_compensate_undoes_after_a_crash_and_not_after_a_stop() {
+    let mut world = midway("on_restart: compensate\n");
+    world.restart_cleanly();
+    world.connect("host");
+    assert_eq!(world.state(1), State::Running, "a clean stop is no crash");
+    crash(&mut world);
+    did(&mut world, "un_b");
+    did(&mut world, "un_a");
+    let verdict = world.verdict(1);
+    assert_eq!((verdict.state, verdict.cause), (State::Compensated, Some(Cause::Restart)));
+}
+
+#[test]
+fn l5_on_restart_fail_with_nothing_to_undo_is_failed() {
+    let mut world = it(
+        "timeout: 100s\non_restart: fail\nsteps: [{ id: one, issue: look, await: { echo: did }, \
+            timeout: 10s }]",
+    );
+    go(&mut world, "k");
+    crash(&mut world);
+    let verdict = world.verdict(1);
+    assert_eq!((verdict.state, verdict.cause), (State::Failed, Some(Cause::Restart)));
+    assert_eq!(world.terminals(1).len(), 1);
+}
+
+#[test]
+fn l5_a_crash_while_undoing_asks_again_under_the_same_id() {
+    let mut world = midway("on_restart: compensate\n");
+    refuse(&mut world, "b");
+    let undo = world.last("un_a");
+    crash(&mut world);
+    assert_eq!(world.last("un_a").id(), undo.id());
+    did(&mut world, "un_a");
+    assert_eq!(world.verdict(1).cause, Some(Cause::ActionFailed), "the first cause stands");
+}
+
+#[test]
+fn bg_r01_bg_r04_a_crash_leaves_nothing_unresolved_and_a_second_boot_repeats_nothing() {
+    let mut world = it(&TWO.replace("100s", "1000s"));
+    for k in ["k", "l", "m"] {
+        go(&mut world, k);
+    }
+    crash(&mut world);
+    let records = world.records.len();
+    crash(&mut world);
+    let of_sagas = world.records[records..].iter().filter(|(_, saga, _)| saga.is_some()).count();
+    assert_eq!(of_sagas, 0, "bg_r03: a boot decides nothing about what simply goes on");
+    assert_eq!(world.open(), [1, 2, 3]);
+}
+
+#[test]
+fn bg_r02_a_boot_on_an_empty_log_has_nothing_to_do() {
+    let mut world = it(TWO);
+    world.crash();
+    assert!(world.open().is_empty());
+    assert!(world.coordinator.next_due().is_none());
+}
+
+#[test]
+fn r9_a_deadline_that_passed_while_it_was_down_fires_at_boot() {
+    let mut world = midway("");
+    world.disconnect("host");
+    world.now = world.now + Millis(50_000);
+    world.crash();
+    assert_eq!(ends(&world)[1..3], ["two in_doubt", "unwinding timed_out"]);
+    world.connect("host");
+    did(&mut world, "un_b");
+    did(&mut world, "un_a");
+    assert_eq!(world.state(1), State::Compensated);
+}
+
+#[test]
+fn r9_deadlines_are_instants_and_a_crash_does_not_move_them() {
+    let mut world = midway("");
+    let due = world.coordinator.next_due();
+    world.advance(Millis(5_000));
+    crash(&mut world);
+    assert_eq!(world.coordinator.next_due(), due);
+}
+
+#[test]
+fn r9_now_never_falls() {
+    let mut world = midway("");
+    let now = world.now;
+    world.now = sagaflow::time::Timestamp(now.0 - 3_600_000);
+    crash(&mut world);
+    assert_eq!(world.coordinator.now(), now, "at boot it is the newest record's time at least");
+    did(&mut world, "b");
+    assert_eq!(world.state(1), State::Completed);
+}
+
+#[test]
+fn r8_saga_ids_go_on_after_a_crash() {
+    let mut world = it(TWO);
+    for _ in 0..2 {
+        go(&mut world, "k");
+    }
+    for saga in 1..=2 {
+        world.signal(SagaId(saga), Signal::Cancel, "enough").expect("it runs");
+        did(&mut world, "un_a");
+    }
+    assert!(world.open().is_empty());
+    crash(&mut world);
+    go(&mut world, "k");
+    assert_eq!(world.open(), [3], "bg_c02: ended sagas count too");
+    assert_eq!(world.last("a").id(), "3.one.1");
+}
+
+#[test]
+fn r8_numbers_of_clients_sessions_and_records_never_begin_again() {
+    let mut world = it(TWO);
+    let before = world.coordinator.world().clone();
+    world.crash();
+    let after = world.coordinator.world();
+    assert!(after.next_seq > before.next_seq);
+    assert_eq!(after.next_client, before.next_client);
+    assert_eq!(after.next_session, before.next_session);
+}
+
+#[test]
+fn l8_a_clean_stop_parks_what_does_not_say_otherwise() {
+    let mut world = midway("");
+    world.restart_cleanly();
+    assert_eq!(world.state(1), State::Running);
+    assert!(world.terminals(1).is_empty());
+    world.connect("host");
+    did(&mut world, "b");
+    assert_eq!(world.state(1), State::Completed);
+}
+
+#[test]
+fn l8_bg_c17_on_shutdown_cancel_undoes_and_parks_what_it_has_not_undone() {
+    let mut world = midway("on_shutdown: cancel\n");
+    go(&mut world, "l");
+    world.coordinator.quit();
+    world.turn();
+    assert!(world.coordinator.is_settling());
+    for saga in [2, 1] {
+        assert_eq!(world.state(saga), State::Compensating);
+    }
+    did(&mut world, "un_a");
+    assert_eq!(world.verdict(2).cause, Some(Cause::Shutdown));
+    world.coordinator.stopped();
+    world.turn();
+    crash(&mut world);
+    did(&mut world, "un_b");
+    did(&mut world, "un_a");
+    assert_eq!(world.verdict(1).cause, Some(Cause::Shutdown));
+    assert_eq!((world.terminals(1).len(), world.terminals(2).len()), (1, 1));
+}
+
+#[test]
+fn l8_on_shutdown_cancel_waits_for_finally_too() {
+    let mut world =
+        it("timeout: 100s\non_shutdown: cancel\ndefaults: { timeout: 10s }\nsteps: [{ id: one, \
+            issue: look, await: { echo: did } }]\nfinally: [{ id: tidy, issue: a, \
+            await: { echo: did } }]");
+    go(&mut world, "k");
+    world.coordinator.quit();
+    world.turn();
+    assert!(world.coordinator.is_settling(), "`finally` is part of its end");
+    did(&mut world, "a");
+    assert!(!world.coordinator.is_settling());
+    assert_eq!(world.verdict(1).cause, Some(Cause::Shutdown));
+}
+
+#[test]
+fn w9_a_report_id_is_good_for_one_deed_also_after_a_crash() {
+    let mut world = it(TWO);
+    let report = |world: &mut World, k: &str| {
+        world.report_with("tool", "go", json!({"k": k}), None, Some("r-1"))
+    };
+    let first = report(&mut world, "k").expect("it is declared");
+    assert_eq!(report(&mut world, "k"), Ok(first), "accepted again, with the first version");
+    crash(&mut world);
+    assert_eq!(report(&mut world, "k"), Ok(first));
+    assert_eq!(world.open(), [1]);
+    let refused = report(&mut world, "other").expect_err("the same id for other content");
+    assert_eq!(refused.code, RefusalCode::InvalidCommand);
+}
+
+#[test]
+fn w9_the_window_is_the_same_with_and_without_a_crash() {
+    let mut world = it(TWO);
+    let report = |world: &mut World| {
+        world.report_with("tool", "nudged", json!({"k": "k"}), None, Some("r-1"))
+    };
+    let first = report(&mut world).expect("it is declared");
+    world.advance(Millis(599_000));
+    assert_eq!(report(&mut world), Ok(first));
+    world.advance(Millis(2_000));
+    let mut crashed = world.again();
+    let second = report(&mut world).expect("it is declared");
+    assert!(second > first, "ten minutes are over");
+
+    let first = report(&mut crashed).expect("it is declared");
+    crashed.advance(Millis(601_000));
+    crashed.crash();
+    assert!(report(&mut crashed).expect("it is declared") > first);
+}
+
+#[test]
+fn r4_what_was_handed_over_is_forgotten_at_boot_and_nothing_else() {
+    let mut world = midway("");
+    let owed: Vec<_> = world.coordinator.owed_to("host").cloned().collect();
+    world.crash();
+    let again: Vec<_> = world.coordinator.owed_to("host").cloned().collect();
+    assert_eq!(owed, again);
+}
+
+#[test]
+fn r2_nothing_reaches_a_target_before_its_record_is_durable() {
+    let mut world = it(TWO);
+    let client = world.client("tool");
+    let report = sagaflow::coordinator::IncomingReport {
+        event: "go".into(),
+        fields: json!({"k": "k"}).as_object().expect("an object").clone(),
+        echo: None,
+        command_id: None,
+        dedup: None,
+    };
+    world.coordinator.report(&client, report).expect("it is declared");
+    // The commit never happened: so nothing did.
+    world.crash();
+    world.connect("host");
+    assert!(world.sent.is_empty());
+    assert!(world.open().is_empty());
+}
+
+#[test]
+fn r3_a_saga_with_every_kind_of_record_folds_to_itself() {
+    // The fold is compared after every turn of every world; this one has many kinds of records.
+    let mut world = it(r"
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - id: all
+    group:
+      - { id: one, issue: a, await: { echo: did }, retry: { attempts: 2, backoff: constant,
+          delay: 1s, on: [timeout] } }
+      - { id: two, issue: b, await: { all_of: [{ echo: did }, { echo: did_too }] } }
+    timeout: 60s
+    retry: { attempts: 2, backoff: constant, delay: 1s, on: [failed, timeout] }
+");
+    go(&mut world, "k");
+    world.advance(Millis(11_000));
+    did(&mut world, "a");
+    let two = world.last("b");
+    world.echo(&two, "did_too", Value::Null).expect("it is the host's to say");
+    refuse(&mut world, "b");
+    did(&mut world, "un_a");
+    world.advance(Millis(1_000));
+    did(&mut world, "a");
+    world.advance(Millis(10_000));
+    refuse(&mut world, "un_b");
+    did(&mut world, "un_a");
+    world.signal(SagaId(1), Signal::Resolve, "seen").expect("it is an incident");
+    assert_eq!(world.state(1), State::FailedCompensation);
+}
+
+#[test]
+fn r1_whatever_comes_second_is_ignored() {
+    let mut world = midway("");
+    did(&mut world, "b");
+    assert_eq!(world.state(1), State::Completed);
+    let b = world.last("b");
+    world.echo(&b, "did", Value::Null).expect("a report for an ended saga is accepted");
+    world.fail(&b, "too late");
+    let refused = world.signal(SagaId(1), Signal::Cancel, "enough").expect_err("it has ended");
+    assert_eq!(refused.code, RefusalCode::Refused);
+    world.advance(Millis(1_000_000));
+    crash(&mut world);
+    assert_eq!(world.terminals(1), ["saga_completed"]);
+}
