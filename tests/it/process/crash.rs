@@ -12,18 +12,19 @@ use sagaflow::launcher::Loaded;
 use sagaflow::log::LogRead;
 use sagaflow::saga::record::Record;
 
-use super::{House, Peer};
+use super::{House, Launcher, Peer};
 
-/// One way through a saga.
+/// One way through some sagas.
 struct Case {
+    house: fn(&str) -> House,
     saga: &'static str,
     target: &'static str,
-    /// What starts it: a `report` or a `start_saga`.
-    start: Value,
-    /// Commands that the target cannot do.
+    /// What starts them: each a `report` or a `start_saga`, with an id.
+    starts: Vec<Value>,
+    /// Commands that the target cannot do: names, or ends of command ids.
     fails: &'static [&'static str],
-    /// How its bracket ends.
-    ends: &'static str,
+    /// How their brackets end, in the order of their ids.
+    ends: Vec<&'static str>,
 }
 
 /// A target whose answers stick to the `command_id`, across all its reconnects.
@@ -36,7 +37,8 @@ struct Target {
 }
 
 impl Target {
-    fn answer(&mut self, command: &Value, fails: &[&str]) -> Value {
+    /// What it says to a command; nothing where nobody waits for it.
+    fn answer(&mut self, command: &Value, fails: &[&str]) -> Option<Value> {
         let mut frame = command.clone();
         frame.as_object_mut().expect("a frame").shift_remove("session");
         let id = command["command_id"].as_str().expect("every command has one").to_owned();
@@ -45,12 +47,15 @@ impl Target {
             Some(first) => assert_eq!(*first, frame, "one command_id, one command"),
             None => self.asked.push(frame),
         }
+        if command["cmd"] == "tell" {
+            return None;
+        }
         if let Some(answer) = self.answers.get(&id) {
-            return answer.clone();
+            return Some(answer.clone());
         }
         let answer = self.act(command, fails);
         self.answers.insert(id, answer.clone());
-        answer
+        Some(answer)
     }
 
     fn act(&mut self, command: &Value, fails: &[&str]) -> Value {
@@ -59,7 +64,8 @@ impl Target {
             "saga_id": command["saga_id"], "step": command["step"],
             "command_id": command["command_id"],
         });
-        let (what, fields) = if fails.contains(&cmd) {
+        let id = command["command_id"].as_str().expect("every command has one");
+        let (what, fields) = if fails.iter().any(|fail| *fail == cmd || id.ends_with(fail)) {
             ("report_saga_action_failed", json!({"reason": "the machine says no"}))
         } else {
             let (event, fields) = self.event(cmd, command);
@@ -128,6 +134,10 @@ impl Target {
             "spawn_pool_window" => ("pool_window_added", json!({"label": "p2"})),
             "reap_panes" => ("panes_reaped", json!({"label": with["label"]})),
             "drain_pool_if_last" => ("pool_not_last", json!({"label": with["label"]})),
+            "light" => ("lit", json!({"n": with["n"]})),
+            "darken" => ("dark", json!({"n": with["n"]})),
+            "note" => ("noted", json!({"n": with["n"]})),
+            "seal" => ("sealed", json!({"n": with["n"]})),
             other => panic!("nobody taught the target {other}"),
         }
     }
@@ -136,110 +146,129 @@ impl Target {
 /// How a run went, without what may differ between runs: versions and sessions.
 #[derive(Debug, PartialEq)]
 struct Run {
-    end: Value,
+    ends: Vec<Value>,
     asked: Vec<Value>,
 }
 
 /// Runs the case to its end; the launcher is killed after `crash` commits and started again.
 /// Returns whether it was killed at all.
 fn run(case: &Case, crash: Option<u64>) -> (Run, bool) {
-    let house = House::shipped_but(|saga| saga == case.saga);
+    let house = (case.house)(case.saga);
     let mut target = Target::default();
     let mut launcher = match crash {
         Some(commits) => house.launch_to_crash(commits),
         None => Some(house.launch()),
     };
     let mut crashed = launcher.is_none();
-    let end = loop {
+    let ends = loop {
         let alive = launcher.get_or_insert_with(|| house.launch());
-        if let Some(end) = talk(&house, case, &mut target) {
-            break end;
+        if let Some(ends) = talk(&house, case, &mut target) {
+            break ends;
         }
         assert!(!crashed, "a launcher died that was not told to: {}", alive.said());
         assert_eq!(alive.wait(), None, "SIGKILL ended it: {}", alive.said());
         launcher = None;
         crashed = true;
     };
-    if let Some(launcher) = launcher {
-        launcher.kill();
+    launcher.map(Launcher::kill);
+    check_log(&house, &ends);
+    let mut run = Run { ends: ends.into_values().collect(), asked: target.asked };
+    for end in &mut run.ends {
+        end.as_object_mut().expect("an event").shift_remove("version");
     }
-    check_log(&house, &end);
-    (Run { end, asked: target.asked }, crashed)
+    // Within a saga the order is fixed, between sagas it is not.
+    run.asked.sort_by_key(|command| command["saga_id"].as_u64());
+    (run, crashed)
 }
 
-/// Speaks with one launcher until the saga ended, or the launcher did (`None`).
-fn talk(house: &House, case: &Case, target: &mut Target) -> Option<Value> {
+/// The ends of brackets by saga.
+type Ends = BTreeMap<u64, Value>;
+
+/// Speaks with one launcher until all sagas ended, or the launcher did (`None`).
+fn talk(house: &House, case: &Case, target: &mut Target) -> Option<Ends> {
     let mut peer = Peer::try_connect(&house.socket())?;
     let register = json!({
         "cmd": "register", "kind": case.target, "name": "crash-test", "pid": peer.pid,
         "version": "1", "subscribe": ["saga_*"], "resume_from": 0
     });
     peer.say(&register);
-    loop {
+    let mut ends = Ends::new();
+    while ends.len() < case.ends.len() {
         let line = peer.try_line()?;
         match line["event"].as_str() {
             // At least once, under the same id: what an earlier launcher took is not taken twice.
-            Some("registered") => peer.say(&case.start),
-            Some("saga_completed" | "saga_failed") => return Some(line),
-            Some("error") => panic!("the launcher says {line}"),
-            Some(_) => true,
-            None => {
-                let answer = target.answer(&line, case.fails);
-                peer.say(&answer)
+            Some("registered") => {
+                for start in &case.starts {
+                    peer.say(start);
+                }
             }
-        };
+            Some("saga_completed" | "saga_failed") => {
+                let id = line["saga_id"].as_u64().expect("a bracket names its saga");
+                let again = ends.insert(id, line);
+                assert_eq!(again, None, "R1: a second terminal");
+            }
+            Some("error") => panic!("the launcher says {line}"),
+            Some(_) => {}
+            None => {
+                if let Some(answer) = target.answer(&line, case.fails) {
+                    peer.say(&answer);
+                }
+            }
+        }
     }
+    Some(ends)
 }
 
-/// The log of a run that is over: one terminal, a fold without a clash, no damage.
-fn check_log(house: &House, end: &Value) {
+/// The log of a run that is over: one terminal a saga, folds without a clash, no damage.
+fn check_log(house: &House, ends: &Ends) {
     let log = house.log();
-    let id = SagaId(end["saga_id"].as_u64().expect("a bracket names its saga"));
     let (mut began, mut ended, mut terminals, mut starts) = (0, 0, 0, 0);
-    let mut records = Vec::new();
+    let mut records: BTreeMap<SagaId, Vec<_>> = BTreeMap::new();
     log.rows_since(Seq(0), &mut |row| {
         let row = row.expect("the log is sound");
         let of_row: Vec<Record> = row.records().expect("a row holds records");
         for (offset, record) in of_row.into_iter().enumerate() {
             let seq = Seq(row.seq.0 + offset as u64);
-            began += u32::from(matches!(record, Record::Began(_)));
-            ended += u32::from(matches!(record, Record::Ended(_)));
+            began += usize::from(matches!(record, Record::Began(_)));
+            ended += usize::from(matches!(record, Record::Ended(_)));
             if let Some(event) = sagaflow::coordinator::bus_event(seq, row.saga_id, &record) {
-                terminals += u32::from(["saga_completed", "saga_failed"].contains(&&*event.name));
-                starts += u32::from(&*event.name == "saga_started");
+                terminals += usize::from(["saga_completed", "saga_failed"].contains(&&*event.name));
+                starts += usize::from(&*event.name == "saga_started");
             }
-            if row.saga_id == Some(id) {
-                records.push((seq, row.at, record));
+            if let Some(id) = row.saga_id {
+                records.entry(id).or_default().push((seq, row.at, record));
             }
         }
         ControlFlow::Continue(())
     })
     .expect("the log can be read");
     let counts = (began, starts, ended, terminals);
-    assert_eq!(counts, (1, 1, 1, 1), "R1: one start and one terminal, of {end}");
+    let each = ends.len();
+    assert_eq!(counts, (each, each, each, each), "R1: one start, one terminal, of {ends:#?}");
 
-    let stored = log.saga(id).expect("it can be read").expect("it is kept");
     let files = sagaflow::launcher::read_directory(&house.at("sagas")).expect("they are there");
     let plans = Loaded::of(files).plans;
-    let plan = plans.iter().find(|plan| plan.hash == stored.saga.definition).expect("its plan");
-    let folded = fold(id, plan, &records).expect("R3: its records do not clash");
-    assert_eq!(folded.state.as_str(), &*stored.saga.progress.state);
-    assert!(!folded.is_open());
+    for (id, records) in &records {
+        let stored = log.saga(*id).expect("it can be read").expect("it is kept");
+        let plan = plans.iter().find(|plan| plan.hash == stored.saga.definition);
+        let folded = fold(*id, plan.expect("it is loaded"), records).expect("R3: no clash");
+        assert_eq!(folded.state.as_str(), &*stored.saga.progress.state);
+        assert!(!folded.is_open());
+    }
     assert_eq!(log.full_check().expect("it can be checked"), Vec::<String>::new());
 }
 
-/// Every n, until the saga ends before the launcher would be killed.
+/// Every n, until the sagas end before the launcher would be killed.
 fn check(case: &Case) {
-    let (mut undisturbed, _) = run(case, None);
-    assert_eq!(undisturbed.end["event"], case.ends, "{:#}", undisturbed.end);
+    let (undisturbed, _) = run(case, None);
+    let ends: Vec<_> = undisturbed.ends.iter().map(|end| &end["event"]).collect();
+    assert_eq!(ends, case.ends, "{:#?}", undisturbed.ends);
     let mut keys: Vec<_> = undisturbed.asked.iter().map(key).collect();
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), undisturbed.asked.len(), "one command_id for each attempt");
-    forget_version(&mut undisturbed.end);
     for commits in 1.. {
-        let (mut disturbed, crashed) = run(case, Some(commits));
-        forget_version(&mut disturbed.end);
+        let (disturbed, crashed) = run(case, Some(commits));
         assert_eq!(disturbed, undisturbed, "killed after commit {commits}");
         if !crashed {
             return;
@@ -247,12 +276,12 @@ fn check(case: &Case) {
     }
 }
 
-fn key(command: &Value) -> (String, String) {
-    (command["step"].to_string(), command["attempt"].to_string())
+fn key(command: &Value) -> [String; 3] {
+    ["saga_id", "step", "attempt"].map(|field| command[field].to_string())
 }
 
-fn forget_version(end: &mut Value) {
-    end.as_object_mut().expect("an event").shift_remove("version");
+fn shipped(saga: &str) -> House {
+    House::shipped_but(|name| name == saga)
 }
 
 fn window_closed() -> Value {
@@ -263,23 +292,27 @@ fn promoted() -> Value {
     json!({"cmd": "report", "id": "start", "event": "pool_window_promoted", "label": "p1"})
 }
 
+/// A saga of the host, by what triggers it.
+fn check_host(saga: &'static str, start: Value) {
+    let (house, starts, ends) = (shipped, vec![start], vec!["saga_completed"]);
+    check(&Case { house, saga, target: "host", starts, fails: &[], ends });
+}
+
 #[test]
 fn bg_z01_bg_r05_window_cleanup_cascade_survives_a_kill_after_every_commit() {
-    let (saga, start) = ("window_cleanup_cascade", window_closed());
-    check(&Case { saga, target: "host", start, fails: &[], ends: "saga_completed" });
+    check_host("window_cleanup_cascade", window_closed());
 }
 
 #[test]
 fn pool_respawn_on_promote_survives_a_kill_after_every_commit() {
-    let (saga, start) = ("pool_respawn_on_promote", promoted());
-    check(&Case { saga, target: "host", start, fails: &[], ends: "saga_completed" });
+    check_host("pool_respawn_on_promote", promoted());
 }
 
 /// A saga of srv, by its call.
 fn check_srv(saga: &'static str, input: &Value, fails: &'static [&'static str]) {
     let ends = if fails.is_empty() { "saga_completed" } else { "saga_failed" };
-    let start = json!({"cmd": "start_saga", "id": "start", "saga": saga, "input": input});
-    check(&Case { saga, target: "srv", start, fails, ends });
+    let starts = vec![json!({"cmd": "start_saga", "id": "start", "saga": saga, "input": input})];
+    check(&Case { house: shipped, saga, target: "srv", starts, fails, ends: vec![ends] });
 }
 
 fn tear_off_tab(fails: &'static [&'static str]) {
@@ -348,6 +381,26 @@ fn delete_block_survives_a_kill_after_every_commit() {
 #[test]
 fn delete_tab_survives_a_kill_after_every_commit() {
     check_srv("delete_tab", &json!({"workspace_id": "w1", "tab_id": "t1"}), &[]);
+}
+
+/// Two of one key, so that one waits, each with a follower that its event starts.
+fn check_rich(fails: &'static [&'static str], ends: [&'static str; 4]) {
+    let start =
+        |id: &str| json!({"cmd": "start_saga", "id": id, "saga": "rich", "input": {"n": 1}});
+    let starts = vec![start("a"), start("b")];
+    let house: fn(&str) -> House = |_| super::lamps::rich();
+    check(&Case { house, saga: "rich", target: "lamp", starts, fails, ends: ends.to_vec() });
+}
+
+#[test]
+fn all_that_a_saga_can_do_survives_a_kill_after_every_commit() {
+    check_rich(&[".tries.1"], ["saga_completed"; 4]);
+}
+
+#[test]
+fn all_that_a_saga_can_undo_survives_a_kill_after_every_commit() {
+    let ends = ["saga_failed", "saga_failed", "saga_completed", "saga_completed"];
+    check_rich(&["seal"], ends);
 }
 
 /// What is shipped and what is killed here are the same list.

@@ -12,6 +12,7 @@ targets:
 events:
   lit: { fields: { n: { type: integer } } }
   dark: { fields: { n: { type: integer } } }
+  sealed: { fields: { n: { type: integer } } }
   noted: { fields: { n: { type: integer } } }
   pressed: { fields: { n: { type: integer } } }
 commands:
@@ -33,6 +34,18 @@ commands:
     echoes: [noted]
     idempotent: true
     undo: none
+  tell:
+    target: lamp
+    fields: { n: { type: integer } }
+    echoes: []
+    idempotent: true
+    undo: none
+  seal:
+    target: lamp
+    fields: { n: { type: integer } }
+    echoes: [sealed]
+    idempotent: true
+    undo: irreversible
   signal_far:
     target: far
     fields: { n: { type: integer } }
@@ -64,6 +77,54 @@ fn one(name: &str, command: &str, echo: &str) -> String {
          timeout: 10m\nsteps:\n  - {{ id: only, issue: {command}, \
          with: {{ n: \"${{{{ input.n }}}}\" }}, await: {{ echo: {echo} }}, timeout: 10m }}\n"
     )
+}
+
+/// Everything that the language has, one after the other.
+const RICH: &str = "\
+saga: rich
+trigger: { call: { fields: { n: { type: integer } } } }
+input: { n: \"${{ trigger.n }}\" }
+eviction: { key: input.n, policy: queue, queue_max: 4 }
+timeout: 5h
+defaults: { timeout: 10m }
+steps:
+  - { id: first, issue: light, with: { n: \"${{ input.n }}\" }, await: { echo: lit } }
+  - { id: told, issue: tell, with: { n: \"${{ input.n }}\" } }
+  - { id: pause, delay: 5ms }
+  - { id: shout, emit: pressed, with: { n: \"${{ saga.id }}\" } }
+  - { id: heard, await: { event: pressed, where: event.n == input.n + 100 }, timeout: 5ms,
+      on_timeout: continue }
+  - id: both
+    group:
+      - { id: one, issue: note, with: { n: 2 }, await: { echo: noted, save: { seen: true } } }
+      - { id: two, issue: light, with: { n: 3 }, await: { echo: lit } }
+  - { id: not, if: \"!vars.seen\", issue: note, with: { n: 4 }, await: { echo: noted } }
+  - { id: tries, issue: note, with: { n: 5 }, await: { echo: noted },
+      retry: { attempts: 2, backoff: constant, delay: 1ms, on: [failed] } }
+  - { id: last, issue: seal, with: { n: 6 }, await: { echo: sealed }, pivot: true }
+  - { id: after, issue: note, with: { n: 7 }, await: { echo: noted } }
+finally:
+  - { id: bye, issue: note, with: { n: 8 }, await: { echo: noted } }
+result: { n: \"${{ input.n }}\" }
+";
+
+const FOLLOWER: &str = "\
+saga: follower
+trigger: { event: pressed }
+input: { n: \"${{ trigger.n }}\" }
+eviction: { policy: parallel }
+timeout: 10m
+steps:
+  - { id: only, issue: note, with: { n: \"${{ input.n }}\" }, await: { echo: noted }, timeout: 10m }
+";
+
+/// A house with one saga of everything, and one that follows it.
+pub fn rich() -> House {
+    House::with(&[
+        ("sagas/lamps.catalog.yaml", CATALOG),
+        ("sagas/rich.saga.yaml", RICH),
+        ("sagas/follower.saga.yaml", FOLLOWER),
+    ])
 }
 
 /// A house of lamps.
