@@ -129,7 +129,7 @@ fn an_open_saga_stands_at_its_open_step() {
 }
 
 #[test]
-fn an_incident_is_first_in_the_table_until_it_is_settled() {
+fn bg_d02_an_incident_is_first_in_the_table_until_it_is_settled() {
     let mut incident = undone_saga()[..11].to_vec();
     let end = json!([
         [700, {"undone": {"step": "make", "ok": false, "reason": "it is locked"}}],

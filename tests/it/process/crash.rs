@@ -12,7 +12,7 @@ use sagaflow::launcher::Loaded;
 use sagaflow::log::LogRead;
 use sagaflow::saga::record::Record;
 
-use super::{House, Launcher, Peer};
+use super::{House, Peer};
 
 /// One way through some sagas.
 struct Case {
@@ -170,7 +170,9 @@ fn run(case: &Case, crash: Option<u64>) -> (Run, bool) {
         launcher = None;
         crashed = true;
     };
-    launcher.map(Launcher::kill);
+    if let Some(launcher) = launcher {
+        launcher.kill();
+    }
     check_log(&house, &ends);
     let mut run = Run { ends: ends.into_values().collect(), asked: target.asked };
     for end in &mut run.ends {

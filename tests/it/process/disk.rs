@@ -188,8 +188,7 @@ fn check_told(told: &[Value], recorded: &BTreeMap<String, u64>) {
 
 /// A commit that fails for another reason is never tried again.
 #[test]
-fn bg_3_10_r10_r2_l7_a_commit_that_fails_ends_the_launcher_with_5_at_once_and_is_half_told_to_nobody()
- {
+fn bg_3_10_r10_r2_l7_a_commit_that_fails_ends_the_launcher_at_once_and_is_half_told_to_nobody() {
     let house = House::shipped_but(|saga| saga == "window_cleanup_cascade");
     // A file may grow to 512 kilobytes, and who writes beyond gets an error instead of a signal.
     let script = "trap '' XFSZ && ulimit -f 1024";

@@ -122,7 +122,7 @@ fn bg_g10_r8_l10_nothing_that_is_numbered_begins_again() {
             "event": "window_closed", "label": host.pid.to_string()}));
         // What earlier sagas still want is asked again first.
         let mut command = host.until("reap_panes");
-        while command["label"] != host.pid.to_string() {
+        while command["label"].as_str() != Some(&*host.pid.to_string()) {
             command = host.until("reap_panes");
         }
         let now = [
