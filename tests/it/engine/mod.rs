@@ -10,6 +10,7 @@ mod pipes;
 mod pivot;
 mod restart;
 mod retry;
+mod shipped;
 mod target;
 mod undo;
 mod waits;
