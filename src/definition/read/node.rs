@@ -75,11 +75,12 @@ impl Scalar {
         }
     }
 
-    /// An unquoted word that some YAML readers take for a boolean.
+    /// An unquoted word that some YAML readers take for a boolean. No reader of today does so with
+    /// `y` and `n`, which are names of axes.
     #[must_use]
     pub fn is_old_boolean(&self) -> bool {
         let word = self.value().to_ascii_lowercase();
-        self.plain && matches!(word.as_str(), "yes" | "no" | "on" | "off" | "y" | "n")
+        self.plain && matches!(word.as_str(), "yes" | "no" | "on" | "off")
     }
 
     /// An unquoted number that readers of YAML disagree about: `012`, `1_000`, `0o17`, `0x1f`.
