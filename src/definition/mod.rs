@@ -12,7 +12,7 @@ pub mod step;
 pub mod subset;
 pub mod value;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diag::{FileId, SourceMap};
@@ -26,6 +26,17 @@ pub use step::{Step, Verb};
 pub use subset::Names;
 pub use value::{Named, Text, ValueKind, ValueNode};
 
+/// What reading a file could not keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loss {
+    /// What stood under a key that nobody knows: it is missing where it belongs.
+    Key,
+    /// A bound, a number or a policy: some other one stands in its place.
+    Bound,
+    /// A part of the tree: a step, a wait, a value.
+    Part,
+}
+
 /// All that was read from one set of files.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
@@ -35,15 +46,14 @@ pub struct Library {
     /// no fault of
     /// a saga, so checks of names would mislead.
     pub catalog_is_whole: bool,
-    /// The sagas that were read with nothing lost, in the order of their files. One of them may
-    /// still have an
-    /// error (an unknown key, say), so that further checks see it too: ask
+    /// The sagas, in the order of their files. One of them may have an error (an unknown key, say)
+    /// or holes where something could not be read, so that further checks see it too: ask
     /// [`Diagnostics::has_errors_in`].
     ///
     /// [`Diagnostics::has_errors_in`]: crate::diag::Diagnostics::has_errors_in
     pub sagas: Vec<Arc<Saga>>,
-    /// Saga files with a key that nobody knows: what stood under it is missing where it belongs.
-    pub lost_keys: BTreeSet<FileId>,
+    /// What reading lost of a saga's file: findings that may only tell of the hole mislead.
+    pub lost: BTreeMap<FileId, BTreeSet<Loss>>,
     /// The texts that all spans point into.
     pub sources: SourceMap,
 }

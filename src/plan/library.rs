@@ -9,7 +9,7 @@ use super::Plan;
 use super::check;
 use super::compile::{self, Compiled};
 use crate::definition::read::load_kept;
-use crate::definition::{Catalog, Library, Saga};
+use crate::definition::{Catalog, Library, Loss, Saga};
 use crate::diag::{Code, Diagnostic, Diagnostics, Family, SourceMap};
 use crate::ids::DefinitionHash;
 
@@ -20,18 +20,28 @@ use crate::ids::DefinitionHash;
 pub fn compile_library(library: &Library) -> (Vec<Arc<Plan>>, Diagnostics) {
     let mut found = Diagnostics::default();
     let mut compiled = Vec::new();
+    let lost = |file, what| library.lost.get(&file).is_some_and(|lost| lost.contains(&what));
     for saga in &library.sagas {
         let source = source(saga, &library.sources);
-        compiled.push(compile_one(saga, &library.catalog, &source, &mut found));
+        let one = compile_one(saga, &library.catalog, &source, &mut found);
+        // One with holes says nothing about others.
+        if !lost(saga.span.file, Loss::Part) {
+            compiled.push(one);
+        }
     }
     check::library(&compiled, &mut found);
     if !library.catalog_is_whole {
         // What is missing may have been declared where it could not be read: that was said.
         found = found.into_iter().filter(|one| !is_about_names(one)).collect();
     }
-    // What a key that nobody knows should have said is not asked for again.
-    let lost = |one: &Diagnostic| library.lost_keys.contains(&one.primary().file);
-    found = found.into_iter().filter(|one| !(lost(one) && misses_a_key(one.code))).collect();
+    // What was lost in reading is not found again by its absence.
+    let tells_more = |one: &Diagnostic| {
+        let lost = |what| lost(one.primary().file, what);
+        !(lost(Loss::Key) && misses_a_key(one.code)
+            || lost(Loss::Bound) && weighs_a_bound(one.code)
+            || lost(Loss::Part) && !stands_by_itself(one.code))
+    };
+    found = found.into_iter().filter(tells_more).collect();
     found.sort();
     let plans = compiled.into_iter().filter(|one| !found.has_errors_in(one.saga.span.file));
     (plans.map(|one| Arc::new(one.plan)).collect(), found)
@@ -82,6 +92,40 @@ fn misses_a_key(code: Code) -> bool {
         Code::NoBound,
         Code::QueueUnbounded,
         Code::UnusedSave,
+    ]
+    .contains(&code)
+}
+
+/// Whether the finding may only say that a bound, a number or a policy is not what was meant.
+fn weighs_a_bound(code: Code) -> bool {
+    [
+        Code::DeadlineTooShort,
+        Code::QueueUnbounded,
+        Code::PivotNotRepeatable,
+        Code::ReplacePastPivot,
+        Code::ParallelConfused,
+        Code::SelfTrigger,
+    ]
+    .contains(&code)
+}
+
+/// Whether the finding is about the very words that it points at, whatever is missing elsewhere.
+fn stands_by_itself(code: Code) -> bool {
+    [
+        Code::UnknownEvent,
+        Code::UnknownCommand,
+        Code::DuplicateStep,
+        Code::UnknownField,
+        Code::WrongFieldType,
+        Code::NeverAnswered,
+        Code::BracketEvent,
+        Code::ExprSyntax,
+        Code::ExprUnknownName,
+        Code::ExprWrongType,
+        Code::ExprMixedTypes,
+        Code::ExprUnknownWord,
+        Code::ExprFunction,
+        Code::ExprTooLarge,
     ]
     .contains(&code)
 }

@@ -166,3 +166,66 @@ fn the_index_of_codes_is_fresh() {
         assert_eq!(written, text, "docs/errors/index.md: run `UPDATE=1 cargo test`");
     }
 }
+
+/// The codes that a saga's text finds, each with its line.
+fn codes(saga: &str) -> Vec<(&'static str, usize)> {
+    let common = read(&directory().join("common.catalog.yaml"));
+    let own = ("mistaken.saga.yaml".to_owned(), saga.as_bytes().to_vec());
+    let (sources, found) = validate(vec![common, own]);
+    found.iter().map(|one| (one.code.as_str(), sources.place(one.primary()).line)).collect()
+}
+
+const MISTAKEN: &str = "saga: mistaken
+trigger: { event: window_closd }
+input: { label: \"${{ trigger.label }}\" }
+eviction: { key: input.label, policy: ignore }
+timeout: 60s
+steps:
+  - id: reap
+    if: input.label ==
+    issue: reap_pains
+    await: { echo: panes_reaped }
+    timeout: 10s
+  - id: told
+    delay: 1s
+";
+
+#[test]
+fn a_mistake_of_the_text_hides_no_wrong_name_and_no_wrong_expression() {
+    let names = [("SF101", 2), ("SF201", 8), ("SF102", 9)];
+    assert_eq!(codes(MISTAKEN), names);
+    for (right, wrong, code, line) in [
+        ("timeout: 60s", "timeout: 60x", "SF013", 5),
+        ("policy: ignore", "policy: shrug", "SF015", 4),
+        ("delay: 1s", "delay: soon", "SF013", 13),
+        ("delay: 1s", "delai: 1s", "SF009", 13),
+        ("await: { echo: panes_reaped }", "await: panes_reaped", "SF011", 10),
+        ("    timeout: 10s\n", "    timeout: 10s\n    retry: { attempts: 0 }\n", "SF018", 12),
+    ] {
+        let found = codes(&MISTAKEN.replace(right, wrong));
+        assert!(found.contains(&(code, line)), "{wrong}: {found:?}");
+        for name in names {
+            assert!(found.contains(&name), "{wrong} hides {name:?}: {found:?}");
+        }
+        let sure = ["SF101", "SF102", "SF201", "SF010", "SF016", code];
+        assert!(found.iter().all(|(code, _)| sure.contains(code)), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
+fn a_trigger_that_is_missing_hides_no_wrong_name() {
+    let text = MISTAKEN.replace("trigger: { event: window_closd }\n", "");
+    assert_eq!(codes(&text), [("SF010", 1), ("SF201", 7), ("SF102", 8)]);
+}
+
+#[test]
+fn a_mistake_about_a_command_hides_no_wrong_name_in_a_saga() {
+    let catalog = "commands: { nudge: { target: hots, echoes: [], idempotent: true } }\n";
+    let files = vec![
+        read(&directory().join("common.catalog.yaml")),
+        ("more.catalog.yaml".to_owned(), catalog.into()),
+        ("mistaken.saga.yaml".to_owned(), MISTAKEN.into()),
+    ];
+    let codes: Vec<&str> = validate(files).1.iter().map(|one| one.code.as_str()).collect();
+    assert_eq!(codes, ["SF301", "SF103", "SF101", "SF201", "SF102"]);
+}

@@ -166,7 +166,9 @@ fn command(
     let idempotent = o.read_key("idempotent", out, flag);
     let undo = o.read_key("undo", out, literal);
     object.finish();
-    let (target, echoes, undo) = (target?, echoes?, undo?);
+    let (target, echoes) = (target?, echoes?);
+    // Silence about undoing was found; what sagas ask of the command is looked at all the same.
+    let undo = undo.unwrap_or_else(|| At::new("none".to_owned(), own.span));
     let shared = |list: &[At<String>]| list.iter().map(|at| Arc::from(&*at.value)).collect();
     let (undo, undo_name) = match undo.value.as_str() {
         "none" => (CatalogUndo::None, None),

@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::definition::saga::Saga;
-use crate::definition::{Catalog, Library};
-use crate::diag::{Code, Diagnostics, FileId, Severity, SourceMap, Span};
+use crate::definition::{Catalog, Library, Loss};
+use crate::diag::{Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span};
 
 pub use catalog::Origin;
 pub use values::ENVELOPE;
@@ -88,16 +88,14 @@ fn read_all(
     let mut found = reader.found;
     let catalog = catalog::merge(catalogs, &mut found);
     refuse_twins(&sagas, &mut found);
-    let catalog_is_whole = !reader.catalogs.iter().any(|file| found.has_errors_in(*file));
+    let holes = |one: &Diagnostic| {
+        reader.catalogs.contains(&one.primary().file) && !KEEPS_DECLARATIONS.contains(&one.code)
+    };
+    let catalog_is_whole = !found.iter().any(holes);
     found.silence(&reader.sources);
     found.sort();
-    let library = Library {
-        catalog,
-        catalog_is_whole,
-        sagas,
-        lost_keys: reader.lost_keys,
-        sources: reader.sources,
-    };
+    let library =
+        Library { catalog, catalog_is_whole, sagas, lost: reader.lost, sources: reader.sources };
     (library, found)
 }
 
@@ -124,7 +122,7 @@ struct Reader {
     sources: SourceMap,
     found: Diagnostics,
     catalogs: Vec<FileId>,
-    lost_keys: BTreeSet<FileId>,
+    lost: BTreeMap<FileId, BTreeSet<Loss>>,
 }
 
 impl Reader {
@@ -143,31 +141,53 @@ impl Reader {
         Some((origin, catalog::catalog(tree?, origin, &mut self.found)))
     }
 
-    /// A saga that was read with nothing lost; further checks of one with holes would only find the
-    /// holes again.
+    /// A saga as far as it could be read, with what was lost on the way.
     fn saga(&mut self, path: String, bytes: &[u8]) -> Option<Arc<Saga>> {
         let before = self.found.len();
         let saga = saga::saga(self.tree(path, bytes).1?, &mut self.found)?;
-        let whole = self.found.iter().skip(before).all(|found| {
-            found.severity == Severity::Warning || LOSES_NOTHING.contains(&found.code)
-        });
-        if self.found.iter().skip(before).any(|found| found.code == Code::UnknownKey) {
-            self.lost_keys.insert(saga.span.file);
-        }
-        whole.then(|| Arc::new(saga))
+        let lost: BTreeSet<Loss> = self.found.iter().skip(before).filter_map(loss).collect();
+        self.lost.insert(saga.span.file, lost);
+        Some(Arc::new(saga))
     }
+}
+
+/// What a finding says that the typed tree has lost of what its author meant.
+fn loss(found: &Diagnostic) -> Option<Loss> {
+    if found.severity == Severity::Warning || LOSES_NOTHING.contains(&found.code) {
+        return None;
+    }
+    if found.code == Code::UnknownKey {
+        return Some(Loss::Key);
+    }
+    let bounds = [Code::BadDuration, Code::UnknownWord, Code::NumberOutOfRange];
+    Some(if bounds.contains(&found.code) { Loss::Bound } else { Loss::Part })
 }
 
 /// Findings after which the typed tree is still what its author meant.
 const LOSES_NOTHING: &[Code] = &[
     Code::DuplicateKey,
-    Code::UnknownKey,
     Code::UnquotedWord,
     Code::BadName,
     Code::KeyNotHere,
     Code::QueueUnbounded,
     Code::NoBound,
     Code::NoEvictionPolicy,
+];
+
+/// Findings about a catalog after which all that it declares is still known by name and fields.
+const KEEPS_DECLARATIONS: &[Code] = &[
+    Code::DuplicateKey,
+    Code::UnquotedWord,
+    Code::BadName,
+    Code::BadDuration,
+    Code::UnknownWord,
+    Code::NumberOutOfRange,
+    Code::ReservedName,
+    Code::DuplicateDeclaration,
+    Code::UnknownEvent,
+    Code::UnknownCommand,
+    Code::UnknownTarget,
+    Code::NoUndo,
 ];
 
 /// Two sagas of one name: nobody could say which one a caller means.

@@ -27,7 +27,8 @@ use crate::definition::value::{Named, Text};
 use crate::diag::{At, Diagnostics, Span};
 use crate::limits;
 
-/// Reads a whole document. `None` when too much of it is missing; the findings say what.
+/// Reads a whole document. What cannot be read is left out, and the findings say so; `None` when
+/// that is the name.
 pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
     let mut object = Object::read(node, "a saga", &SAGA, out)?;
     let o = &mut object;
@@ -58,7 +59,7 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
     let on_shutdown =
         o.read_key("on_shutdown", out, |node, key, out| word(node, key, &shutdown, out));
     object.finish();
-    let trigger = trigger?;
+    let trigger = trigger.unwrap_or_else(|| Trigger { span, alternatives: Vec::new() });
     check_inputs(&trigger, input.as_ref(), out);
     let saga = Saga {
         span,
@@ -72,7 +73,7 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
         eviction: eviction.unwrap_or_else(|| unsaid_eviction(span)),
         timeout: timeout.unwrap_or(At::new(Bound::After(DURATION_MAX), span)),
         defaults,
-        steps: forward?,
+        steps: forward.unwrap_or_default(),
         finally: finally.unwrap_or_default(),
         result: result.unwrap_or_default(),
         cancel_on,
@@ -243,7 +244,8 @@ fn eviction(node: Node, key: &str, out: &mut Diagnostics) -> Option<Eviction> {
     }
     object.finish();
     let (key, key_is_list) = key.unwrap_or_default();
-    Some(Eviction { span, key, key_is_list, policy: policy?, queue_max })
+    let policy = policy.unwrap_or(At::new(Policy::Ignore, span));
+    Some(Eviction { span, key, key_is_list, policy, queue_max })
 }
 
 fn policy(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<Policy>> {

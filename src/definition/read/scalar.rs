@@ -131,7 +131,8 @@ pub fn duration(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<Milli
         Ok(span) => Some(At::new(span, scalar.span())),
         Err(why) => {
             out.add_bad_duration(scalar.value(), scalar.span(), &why);
-            None
+            // Something stands in its place, so that its step is not lost to further checks.
+            Some(At::new(Millis(1), scalar.span()))
         }
     }
 }

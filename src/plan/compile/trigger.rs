@@ -20,7 +20,7 @@ impl Compiler<'_> {
         let alternatives = &saga.trigger.alternatives;
         let fields: Vec<ObjectType> =
             alternatives.iter().map(|one| self.trigger_fields(one)).collect();
-        let known = fields.iter().all(|one| !one.open);
+        let known = !fields.is_empty() && fields.iter().all(|one| !one.open);
         self.types.trigger = if known { types::common(&fields) } else { open_object() };
         let mut inputs: Vec<ObjectType> = Vec::new();
         let mut events = Vec::new();
