@@ -40,7 +40,8 @@ impl Dedup {
         Some((seen.answer, seen.digest == carried.digest))
     }
 
-    /// Forgets what is too old: an id is good for the same time whether or not others came after it.
+    /// Forgets what is too old: an id is good for the same time whether or not others came after
+    /// it.
     pub fn expire(&mut self, now: Timestamp, window: Millis) {
         while let Some((oldest, ..)) = self.order.front()
             && now.since(*oldest) > window

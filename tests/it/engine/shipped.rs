@@ -1,4 +1,5 @@
-//! The scenarios of the earlier launcher's coordinator and its two sagas, asked of the shipped YAML.
+//! The scenarios of the earlier launcher's coordinator and its two sagas, asked of the shipped
+//! YAML.
 
 use sagaflow::coordinator::{RefusalCode, Signal};
 use sagaflow::ids::SagaId;
