@@ -28,20 +28,22 @@ pub struct Source {
 impl Source {
     /// The lines of the product: without the unit tests, which stand at a file's end.
     pub fn product_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        let is_test = self.path.ends_with("/tests.rs") || self.path.contains("/tests/");
-        let lines = if is_test { "".lines() } else { self.text.lines() };
+        let lines = if self.is_test() { "".lines() } else { self.text.lines() };
         lines
             .take_while(|line| !line.starts_with("#[cfg(test)]"))
             .enumerate()
             .map(|(i, line)| (i + 1, line))
     }
 
+    fn is_test(&self) -> bool {
+        self.path.starts_with("tests/")
+            || self.path.ends_with("/tests.rs")
+            || self.path.contains("/tests/")
+    }
+
     /// The part of it that tests: all of a test file, else what follows `#[cfg(test)]`.
     pub fn test_text(&self) -> &str {
-        let is_test = self.path.starts_with("tests/")
-            || self.path.ends_with("/tests.rs")
-            || self.path.contains("/tests/");
-        if is_test {
+        if self.is_test() {
             return &self.text;
         }
         self.text.find("\n#[cfg(test)]").map_or("", |at| &self.text[at..])
