@@ -297,6 +297,7 @@ fn w12_the_older_host_leaves_the_field_to_the_newer() {
     assert_eq!(older.process.0.wait().expect("it ends").code(), Some(1));
 }
 
+/// bg_D02: the newest first, each with why it failed, from a dead launcher's log too.
 #[test]
 fn ps_filters_and_counts_the_same_live_and_offline() {
     let stage = Stage::new(&[]);
@@ -327,6 +328,8 @@ fn ps_filters_and_counts_the_same_live_and_offline() {
         ids(&["--state", "compensated", "--state", "running"], &[4]);
         ids(&["--name", "tear_off_tab"], &[4]);
         ids(&["--name", "delete_tab"], &[]);
+        let newest = stage.run(&with(&["ps", "--json", "--limit", "1"], more)).json();
+        assert_eq!(newest[0]["reason"], "pinned");
     };
     check(&[]);
     launcher.process.signal(Signal::SIGTERM);

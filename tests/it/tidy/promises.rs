@@ -6,9 +6,6 @@ use super::{none_of, rust, sources};
 /// The rules, by letter and highest number.
 const RULES: &[(char, u32)] = &[('R', 24), ('P', 10), ('L', 10), ('W', 14)];
 
-/// Rules that no test names yet. Only shrinks.
-const RULES_UNTESTED: &[&str] = &[];
-
 /// The scenarios of the background, by prefix and highest number. `10` is section 10's list.
 const SCENARIOS: &[(&str, u32)] = &[
     ("C", 20),
@@ -35,9 +32,6 @@ const SCENARIOS: &[(&str, u32)] = &[
 
 /// Defects and regressions of the background, by section and highest number.
 const DEFECTS: &[(&str, u32)] = &[("3_10_R", 10), ("6_4_", 8), ("6_5_", 6), ("11_", 22)];
-
-/// Scenarios and defects that neither a test nor a decision names yet. Only shrinks.
-const SCENARIOS_OPEN: &[&str] = &[];
 
 fn test_text() -> String {
     let tidy = |path: &str| path.starts_with("tests/it/tidy");
@@ -89,17 +83,10 @@ fn is_decided(decisions: &str, prefix: &str, number: u32) -> bool {
 
 #[test]
 fn every_rule_is_named_by_a_test() {
-    let text = test_text();
-    let mut bad = Vec::new();
-    for (letter, last) in RULES {
-        for rule in (1..=*last).map(|n| format!("{letter}{n}")) {
-            let tested = holds(&text, &rule);
-            let excused = RULES_UNTESTED.contains(&rule.as_str());
-            if !tested && !excused {
-                bad.push(rule);
-            }
-        }
-    }
+    let tests = test_text();
+    let rules = RULES.iter().flat_map(|(letter, last)| (1..=*last).map(move |n| (letter, n)));
+    let rules = rules.map(|(letter, number)| format!("{letter}{number}"));
+    let bad: Vec<_> = rules.filter(|rule| !holds(&tests, rule)).collect();
     none_of(&bad, "name the rule in a test that holds it, as [R12] in its comment");
 }
 
@@ -112,12 +99,20 @@ fn every_scenario_of_the_background_has_a_test_or_a_decision() {
     for ((prefix, last), digits) in scenarios {
         for number in 1..=*last {
             let id = format!("{prefix}{number:0digits$}");
-            let closed = has_test(&tests, &id) || is_decided(&decisions, prefix, number);
-            let excused = SCENARIOS_OPEN.contains(&id.as_str());
-            if !closed && !excused {
+            if !has_test(&tests, &id) && !is_decided(&decisions, prefix, number) {
                 bad.push(id);
             }
         }
     }
     none_of(&bad, "write a test bg_ID_what_it_claims, or a row in docs/decisions/background.md");
+}
+
+#[test]
+fn every_rule_is_written_in_the_reference() {
+    let reference = sources("docs/reference", "md");
+    let reference: String = reference.into_iter().map(|f| f.text).collect();
+    let rules = RULES.iter().flat_map(|(letter, last)| (1..=*last).map(move |n| (letter, n)));
+    let rules = rules.map(|(letter, number)| format!("**[{letter}{number}]**"));
+    let bad: Vec<_> = rules.filter(|rule| reference.matches(rule.as_str()).count() != 1).collect();
+    none_of(&bad, "write the rule down in docs/reference/runtime.md or wire.md, once");
 }
