@@ -127,6 +127,21 @@ pub fn rich() -> House {
     ])
 }
 
+/// Has nothing to undo when it is cancelled, and something to do on every end.
+const TIDIES: &str = "\
+saga: tidies
+trigger: { call: { fields: { n: { type: integer } } } }
+eviction: { policy: parallel }
+timeout: 30m
+defaults: { timeout: 10m }
+on_shutdown: cancel
+steps:
+  - { id: only, issue: note, with: { n: 1 }, await: { echo: noted } }
+finally:
+  - { id: bye, issue: tell, with: { n: 2 } }
+  - { id: last, issue: note, with: { n: 3 }, await: { echo: noted } }
+";
+
 /// A house of lamps.
 pub fn house() -> House {
     let sagas = [
@@ -134,6 +149,7 @@ pub fn house() -> House {
         ("undoes", lights("undoes", "on_restart: compensate\n")),
         ("fails", lights("fails", "on_restart: fail\n")),
         ("cancels", lights("cancels", "on_shutdown: cancel\n")),
+        ("tidies", TIDIES.to_owned()),
         ("notes", one("notes", "note", "noted")),
         ("calls", one("calls", "signal_far", "noted")),
     ];

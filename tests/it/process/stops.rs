@@ -91,6 +91,23 @@ fn bg_c17_l8_a_saga_that_asks_for_it_is_undone_before_the_launcher_is_gone() {
     assert_eq!(end(&house, id), is("compensated", "shutdown"));
 }
 
+/// \[R15\]: `finally` is part of every end, of this one too.
+#[test]
+fn r15_l8_a_saga_that_is_cancelled_by_a_stop_does_what_it_does_on_every_end() {
+    let house = lamps::house();
+    let mut launcher = house.launch();
+    let mut lamp = house.register("lamp");
+    let id = lamps::start(&mut house.register("tool"), "tidies", 1);
+    lamp.until("note");
+    launcher.signal(Signal::SIGTERM);
+    lamp.until("tell");
+    let last = lamp.until("note");
+    lamp.echo(&last, "noted", json!({"n": 3}));
+    assert_eq!(lamp.until("saga_failed")["cause"], "shutdown");
+    assert_eq!(launcher.wait(), Some(0), "{}", launcher.said());
+    assert_eq!(end(&house, id).1, "shutdown");
+}
+
 #[test]
 fn l8_what_is_not_undone_in_time_is_parked_compensating_and_undone_after_the_next_start() {
     let house = lamps::house();
