@@ -109,3 +109,11 @@ fn bg_w10_word_about_another_windows_pool_decides_nothing() {
     answer(&mut world, &drain, "pool_drained", "w1");
     assert_eq!(*world.verdict(1).result.expect("completed"), json!({"drained": true}));
 }
+
+#[test]
+fn bg_l03_after_the_first_echo_one_step_is_done_and_one_waits() {
+    let mut world = draining();
+    world.crash();
+    assert_eq!(world.trail(1), ["reap issued", "reap succeeded", "drain issued"]);
+    assert_eq!(world.state(1), State::Running);
+}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use sagaflow::coordinator::IncomingReport;
 use sagaflow::ipc::ErrorCode;
 use sagaflow::ipc::protocol::parse_line;
 use sagaflow::launcher::Loaded;
@@ -44,6 +45,35 @@ fn bg_3_10_r4_a_step_that_timed_out_has_an_outcome() {
     promote(&mut world, "w1");
     world.advance(Millis(5_000));
     assert_eq!(world.trail(1)[..2], ["refill issued", "refill in_doubt"]);
+}
+
+/// One saga whose host said nothing held up the loop, and with it the deadlines of all others.
+#[test]
+fn bg_3_10_r5_a_silent_saga_delays_nobody() {
+    let mut world = shipped();
+    close(&mut world, "w1");
+    close(&mut world, "w2");
+    world.advance(Millis(9_000));
+    let second = sent(&world, 2, "reap_panes");
+    answer(&mut world, &second, "panes_reaped", "w2");
+    world.advance(Millis(1_000));
+    assert_eq!(world.verdict(1).reason.as_deref(), Some("step `reap` timed out after 10s"));
+    assert_eq!(world.state(2), State::Running);
+}
+
+/// A saga whose first row could not be written ran all the same.
+#[test]
+fn bg_3_10_r10_a_start_whose_record_is_lost_did_not_happen() {
+    let mut world = shipped();
+    let host = world.client("host");
+    let fields = json!({"label": "w1"}).as_object().cloned().expect("an object");
+    let event = "pool_window_promoted".into();
+    world.coordinator.begin_turn(world.now);
+    let report = IncomingReport { event, fields, echo: None, command_id: None, dedup: None };
+    world.coordinator.report(&host, report).expect("it is the host's to say");
+    world.crash();
+    assert!(world.open().is_empty() && world.sent.is_empty());
+    assert!(world.published("saga_started").is_empty());
 }
 
 /// One deadline for the whole saga, which a slow first step used up for all.

@@ -10,7 +10,6 @@ mod pipes;
 mod pivot;
 mod restart;
 mod retry;
-mod shipped;
 mod target;
 mod undo;
 mod waits;
