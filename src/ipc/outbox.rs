@@ -220,6 +220,24 @@ impl Outbox {
         next
     }
 
+    /// Takes all that waits, for a peer that has no socket: its lines, and which commands of them
+    /// are to be told of. Replays are dropped.
+    pub fn drain(&self, bytes: &mut Vec<u8>, sent: &mut Vec<Arc<str>>) {
+        loop {
+            let mut lines = Vec::new();
+            let next = self.take(&mut lines, sent);
+            bytes.append(&mut lines);
+            match next {
+                Next::Write | Next::Replay(_) => {}
+                Next::Wait | Next::Finish => return,
+                Next::Abort(last) => {
+                    bytes.extend_from_slice(last.as_deref().unwrap_or_default().as_bytes());
+                    return;
+                }
+            }
+        }
+    }
+
     /// Whether the queue is to be dropped: a write under way is not worth finishing.
     pub(super) fn is_aborting(&self) -> bool {
         matches!(self.lock().state, State::Aborting(_) | State::Over)

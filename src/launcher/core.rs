@@ -140,6 +140,12 @@ impl<L: Log> Core<L> {
         &mut self.log
     }
 
+    /// The log, when nothing is decided any more.
+    #[must_use]
+    pub fn into_log(self) -> L {
+        self.log
+    }
+
     /// When something is due without any message.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
@@ -309,6 +315,12 @@ impl Pending {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.turn.is_empty()
+    }
+
+    /// What is to be committed.
+    #[must_use]
+    pub fn turn(&self) -> &crate::log::Turn {
+        &self.turn
     }
 }
 

@@ -1,7 +1,6 @@
 //! What the log costs beside a bare rusqlite program that writes the same facts, by turns in one
 //! run, because the disk's own rate drifts. The engine above the log is not measured here.
 
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,6 +12,8 @@ use sagaflow::log::{
     StoredSaga, Turn,
 };
 use sagaflow::time::{Millis, Timestamp};
+
+use crate::measure::{Run, Watch, median, size};
 
 /// Turns that a saga of three durable steps takes.
 const PHASES: u64 = 4;
@@ -32,25 +33,6 @@ pub fn run(args: &[String]) {
     }
 }
 
-/// What one program did in one run.
-struct Run {
-    sagas: u64,
-    time: Duration,
-    cpu: Duration,
-    turns: Vec<Duration>,
-    bytes: u64,
-}
-
-impl Run {
-    fn rate(&self) -> f64 {
-        self.sagas as f64 / self.time.as_secs_f64()
-    }
-
-    fn cpu_us(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / self.sagas as f64
-    }
-}
-
 fn append() {
     for (in_flight, sagas) in [(1, 600), (64, 40_000), (1_000, 120_000)] {
         println!("{in_flight} in flight, {sagas} sagas a run, {PHASES} rows a saga");
@@ -65,37 +47,13 @@ fn append() {
             ratios[0].push(log.rate() / bare.rate());
             ratios[1].push(log.rate() / indexed.rate());
             for (name, run) in [("bare", &bare), ("bare + index", &indexed), ("log", &log)] {
-                print_run(name, run);
+                run.print(name);
             }
         }
         for (name, ratios) in ["bare", "bare + index"].iter().zip(&mut ratios) {
-            ratios.sort_by(f64::total_cmp);
-            let (low, high) = (ratios[0], ratios[ROUNDS - 1]);
-            println!("  log / {name}: {:.2} ({low:.2}..{high:.2})", ratios[ROUNDS / 2]);
+            println!("  log / {name}: {}", median(ratios));
         }
     }
-}
-
-fn print_run(name: &str, run: &Run) {
-    let mut turns = run.turns.clone();
-    turns.sort();
-    let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
-    println!(
-        "  {name:<13} {:>8.0} sagas/s  {:>6.1} us CPU  turn p50 {:.2} p99 {:.2} max {:.2} ms  {} B",
-        run.rate(),
-        run.cpu_us(),
-        ms(turns[turns.len() / 2]),
-        ms(turns[turns.len() * 99 / 100]),
-        ms(turns[turns.len() - 1]),
-        run.bytes / run.sagas,
-    );
-}
-
-/// Time that this thread has spent on a processor.
-fn cpu() -> Duration {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let first = text.split(' ').next().and_then(|word| word.parse().ok());
-    Duration::from_nanos(first.unwrap_or(0))
 }
 
 /// About 250 bytes of records, as a saga's turn has them.
@@ -167,18 +125,14 @@ fn drive<T>(
             break;
         }
         let made = make(turn, rows);
-        let (before, from) = (cpu(), Instant::now());
+        let watch = Watch::start();
         commit(&made);
-        let took = from.elapsed();
-        busy += cpu().saturating_sub(before);
+        let (took, worked) = watch.read();
+        busy += worked;
         time += took;
         turns.push(took);
     }
     (time, busy, turns)
-}
-
-fn size(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |file| file.len())
 }
 
 fn now(turn: u64) -> Timestamp {

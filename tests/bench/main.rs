@@ -3,13 +3,17 @@
 
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock, that is what it is for")]
 
+mod engine;
 mod log;
+mod measure;
+mod stage;
 
 fn main() {
     // Cargo adds `--bench` of its own.
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     match args.first().map(String::as_str) {
+        Some("engine") => engine::run(&args[1..]),
         Some("log") => log::run(&args[1..]),
-        Some(_) | None => eprintln!("cargo bench -- NAME, where NAME is: log"),
+        Some(_) | None => eprintln!("cargo bench -- NAME, where NAME is one of: engine, log"),
     }
 }
