@@ -10,9 +10,9 @@ const FLOORS: &[&[&str]] = &[
     &["plan"],
     &["saga"],
     &["coordinator", "view"],
-    &["log", "host_pipe", "ipc", "bus", "clock", "targets", "schema", "sim"],
+    &["log", "host_pipe", "ipc", "bus", "clock", "targets", "schema"],
     &["launcher"],
-    &["cli", "dashboard"],
+    &["cli"],
 ];
 
 /// The first floor that may touch the world.
