@@ -119,6 +119,8 @@ impl Fold {
             }
             Record::Unwinding(unwinding) => {
                 self.turned = true;
+                // What made it turn back is no answer to what undoes.
+                self.report = None;
                 self.picture.state = Shown::Is(State::Compensating);
                 self.picture.cause = Some(unwinding.cause);
                 self.picture.reason = Some(unwinding.reason.clone());
@@ -148,10 +150,10 @@ impl Fold {
                 let (by, reason) = (operator.by.clone(), operator.reason.clone());
                 self.picture.resolved = Some(Settlement { at, by, reason });
             }
-            Record::Began(_)
-            | Record::Sent(_)
+            // What starts a saga satisfies none of its waits [R21], and an `emit` waits for nothing.
+            Record::Began(_) | Record::Emitted(_) => self.report = None,
+            Record::Sent(_)
             | Record::Matched(_)
-            | Record::Emitted(_)
             | Record::Refused(_)
             | Record::Late(_)
             | Record::Boot(_)

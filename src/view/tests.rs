@@ -82,6 +82,15 @@ fn show_tells_each_step_with_its_undo_and_why() {
 }
 
 #[test]
+fn what_started_a_saga_is_not_shown_as_the_answer_to_a_step() {
+    let trigger = json!({"event": {"name": "told", "fields": {"label": "w1"}, "client": "ui"}});
+    let done = json!({"outcome": {"step": "tell", "outcome": "succeeded"}});
+    let shown = picture(&facts(json!([[0, trigger], [0, began()], [0, done]]))).detail();
+    assert_eq!(shown["steps"][0]["answer"], Value::Null);
+    assert_eq!(shown["steps"][0]["echo"], Value::Null);
+}
+
+#[test]
 fn show_as_text_is_a_timeline_with_the_way_back() {
     let shown = picture(&undone_saga()).detail();
     let text: Vec<String> = page(&shown, Timestamp(0)).iter().map(Line::plain).collect();
