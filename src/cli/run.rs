@@ -35,29 +35,32 @@ pub struct Args {
 /// Starts the launcher, and returns when it has stopped.
 pub(super) fn run(args: &Args) -> Outcome {
     let mut config = Config {
-        sagas: args.sagas.clone(),
         data: args.place.data(),
         socket: args.place.socket(),
         allow: Allow::default(),
         manners: Manners::default(),
     };
-    let loaded = launcher::load(&config).map_err(|error| failed(&error))?;
+    let loaded = launcher::load(&args.sagas).map_err(|error| failed(&error))?;
     let settings = settings(args, &loaded)?;
     config.allow = settings.allow;
     config.manners = settings.manners;
     config.manners.crash_after = crash_after()?;
-    let sagas = loaded.plans.len();
+    let sagas = match loaded.plans.len() {
+        1 => "1 saga".to_owned(),
+        many => format!("{many} sagas"),
+    };
     if args.check_only {
-        out::say(Tone::Good, &format!("{sagas} sagas, nothing wrong"));
+        out::say(Tone::Good, &format!("{sagas}, nothing wrong"));
         return Ok(Exit::Fine);
     }
     log_to_stderr();
     let words = format!(
-        "{sagas} sagas; data in {}; listening on {}",
+        "{sagas}; data in {}; listening on {}",
         config.data.display(),
         config.socket.display()
     );
-    launcher::run(config, || out::say(Tone::Good, &words)).map_err(|error| failed(&error))?;
+    launcher::run(config, loaded, || out::say(Tone::Good, &words))
+        .map_err(|error| failed(&error))?;
     out::say(Tone::Faint, "stopped; open sagas go on at the next start");
     Ok(Exit::Fine)
 }

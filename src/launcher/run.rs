@@ -3,7 +3,7 @@
 //! of the data directory is touched before its lock is held \[W11\].
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -25,8 +25,6 @@ use super::turns::{Manners, Message, Turns};
 /// What a launcher is told at its start.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Directory of the definitions.
-    pub sagas: PathBuf,
     /// Directory of the log and its lock.
     pub data: PathBuf,
     /// Where it listens.
@@ -74,12 +72,12 @@ pub enum RunError {
 /// Name of the log in its data directory.
 pub const LOG_FILE: &str = "sagaflow.db";
 
-/// Runs a launcher until a signal ends it \[L8\]. `ready` is called once it serves.
+/// Runs a launcher on checked definitions until a signal ends it \[L8\]. `ready` is called once it
+/// serves.
 ///
 /// # Errors
 /// It could not start, or a commit failed.
-pub fn run(config: Config, ready: impl FnOnce()) -> Result<(), RunError> {
-    let loaded = load(&config)?;
+pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), RunError> {
     let lock = DataLock::take(&config.data)?;
     let path = config.data.join(LOG_FILE);
     let log = SqliteLog::open(&path)?;
@@ -123,13 +121,13 @@ pub fn run(config: Config, ready: impl FnOnce()) -> Result<(), RunError> {
     Ok(ended?)
 }
 
-/// Reads and checks the definitions of a configuration.
+/// Reads and checks the definitions of a directory.
 ///
 /// # Errors
 /// They cannot be read, or do not pass their checks.
-pub fn load(config: &Config) -> Result<Loaded, RunError> {
-    let files = read_directory(&config.sagas)
-        .map_err(|source| RunError::Sagas { path: config.sagas.clone(), source })?;
+pub fn load(sagas: &Path) -> Result<Loaded, RunError> {
+    let files = read_directory(sagas)
+        .map_err(|source| RunError::Sagas { path: sagas.to_owned(), source })?;
     let loaded = Loaded::of(files);
     if loaded.diagnostics.has_errors() {
         let Loaded { library, diagnostics, .. } = loaded;
