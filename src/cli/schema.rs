@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use super::exit::{Exit, Failure, Outcome};
 use super::load;
-use super::out;
-use crate::definition::read;
-use crate::diag::render;
+use super::out::{self, Shape};
+use crate::definition::read::{self, FileKind};
+use crate::diag::{Diagnostic, Severity, render};
 use crate::schema::{self, Vocabulary};
 use crate::view::text::Tone;
 
@@ -30,6 +30,8 @@ pub struct Args {
     /// fields
     #[arg(long, value_name = "DIR")]
     sagas: Option<PathBuf>,
+    #[command(flatten)]
+    shape: Shape,
 }
 
 /// Prints, writes or compares.
@@ -43,14 +45,19 @@ pub(super) fn run(args: &Args) -> Outcome {
             check(args, target.as_deref().unwrap_or(Path::new(SCHEMAS)), &files)
         }
         Some(target) => write(target, &files),
-        None => print(&files),
+        None => print(&files, args.shape),
     }
 }
 
 fn specialised(directory: &Path) -> Result<[(&'static str, String); 3], Failure> {
     let files = load::files(&[directory.to_owned()], None)?;
     let (library, found) = read::load(files.list);
-    if !library.catalog_is_whole {
+    let spoils = |one: &Diagnostic| {
+        let source = library.sources.get(one.primary().file);
+        let kind = source.and_then(|source| FileKind::of(&source.path));
+        one.severity == Severity::Error && kind == Some(FileKind::Catalog)
+    };
+    if found.iter().any(spoils) {
         let text = render::human(&found, &library.sources, false);
         return Err(Failure::new(Exit::No, format!("the catalog is not valid\n\n{}", text.trim())));
     }
@@ -58,12 +65,17 @@ fn specialised(directory: &Path) -> Result<[(&'static str, String); 3], Failure>
     Ok(schema::files(Some(Vocabulary { catalog: &library.catalog, sagas: &sagas })))
 }
 
-/// One object of all three, by file name.
-fn print(files: &[(&'static str, String); 3]) -> Outcome {
+/// One object of all three, by file name: laid out for reading, or on one line for tools.
+fn print(files: &[(&'static str, String); 3], shape: Shape) -> Outcome {
     let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let all: Map<String, Value> =
         files.iter().map(|(name, text)| ((*name).to_owned(), parsed(text))).collect();
-    out::json(&Value::Object(all))?;
+    let all = Value::Object(all);
+    if shape.is_json() {
+        out::json(&all)?;
+    } else {
+        out::text(&format!("{all:#}\n"))?;
+    }
     Ok(Exit::Fine)
 }
 

@@ -150,7 +150,7 @@ impl Fold {
                 let (by, reason) = (operator.by.clone(), operator.reason.clone());
                 self.picture.resolved = Some(Settlement { at, by, reason });
             }
-            // What starts a saga satisfies none of its waits [R21], and an `emit` waits for nothing.
+            // What starts a saga satisfies none of its waits [R21]; an `emit` waits for nothing.
             Record::Began(_) | Record::Emitted(_) => self.report = None,
             Record::Sent(_)
             | Record::Matched(_)

@@ -60,7 +60,12 @@ fn schemas_are_written_and_found_fresh_or_stale() {
     assert!(stale.stderr.contains("saga.schema.json; write them anew"), "{}", stale.stderr);
     assert!(!stale.stderr.contains("catalog.schema.json"), "{}", stale.stderr);
 
-    let all = run(here.path(), &["schema"]).json();
+    let laid_out = run(here.path(), &["schema"]);
+    let all = run(here.path(), &["schema", "--json"]);
+    assert!(laid_out.stdout.lines().count() > 100, "people read it");
+    assert_eq!(all.stdout.lines().count(), 1, "tools read it");
+    assert_eq!(laid_out.json(), all.json());
+    let all = all.json();
     let names: Vec<&String> = all.as_object().expect("an object").keys().collect();
     assert_eq!(names, ["saga.schema.json", "catalog.schema.json", "test.schema.json"]);
 }
@@ -73,6 +78,15 @@ fn schemas_of_a_directory_know_its_names() {
     assert!(special.contains("reap_panes"), "a command of that directory");
     let general = run(scratch(&[]).path(), &["schema"]).stdout;
     assert!(!general.contains("reap_panes"));
+}
+
+#[test]
+fn schemas_of_a_directory_with_a_wrong_catalog_are_not_made() {
+    let catalog = "commands: { nudge: { target: hots, echoes: [], idempotent: true, undo: none } }";
+    let here = scratch(&[("sagas/c.catalog.yaml", catalog)]);
+    let refused = run(here.path(), &["schema", "--sagas", "sagas"]);
+    assert_eq!(refused.exit, 1, "{}", refused.stdout);
+    assert!(refused.stderr.contains("SF103"), "{}", refused.stderr);
 }
 
 #[test]
