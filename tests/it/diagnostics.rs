@@ -219,6 +219,16 @@ fn a_trigger_that_is_missing_hides_no_wrong_name() {
 }
 
 #[test]
+fn an_answer_that_the_catalog_misspells_is_not_held_against_the_saga() {
+    let (name, catalog) = read(&directory().join("common.catalog.yaml"));
+    let catalog = String::from_utf8_lossy(&catalog).replace("[panes_reaped]", "[panes_reapd]");
+    let saga = MISTAKEN.replace("closd", "closed").replace("pains", "panes").replace(" ==", "");
+    let files = vec![(name, catalog.into_bytes()), ("s.saga.yaml".to_owned(), saga.into())];
+    let codes: BTreeSet<&str> = validate(files).1.iter().map(|one| one.code.as_str()).collect();
+    assert_eq!(codes, BTreeSet::from(["SF101", "SF109", "SF204"]));
+}
+
+#[test]
 fn a_mistake_about_a_command_hides_no_wrong_name_in_a_saga() {
     let catalog = "commands: { nudge: { target: hots, echoes: [], idempotent: true } }\n";
     let files = vec![

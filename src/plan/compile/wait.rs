@@ -130,7 +130,9 @@ impl Compiler<'_> {
         };
         let Some(command) = command else { return };
         let mut answers = command.echoes.iter().chain(&command.failures);
-        if !answers.any(|answer| **answer == *one.name.value) {
+        // An answer that the catalog misspells was said there, and may be this one.
+        let knows = |answer: &Arc<str>| self.catalog.events.contains_key(answer);
+        if answers.clone().all(knows) && !answers.any(|answer| **answer == *one.name.value) {
             self.found.add_never_answered(&one.name, command, name.span);
         }
     }
