@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
 use crate::definition::read::FileKind;
+use crate::launcher::read_definition;
 
 /// Where definitions are looked for when nothing is said.
 pub(super) const SAGAS: &str = "sagas";
@@ -58,7 +59,7 @@ pub(super) fn files(paths: &[PathBuf], vocabulary: Option<&Path>) -> Result<File
         asked.iter().filter_map(|path| path.canonicalize().ok()).collect();
     let catalogs = catalogs.filter(|path| path.canonicalize().is_ok_and(|p| !known.contains(&p)));
     for path in catalogs.chain(asked.iter().cloned()) {
-        let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+        let bytes = read_definition(&path).map_err(|error| unreadable(&path, &error))?;
         files.list.push((shown(&path), bytes));
     }
     Ok(files)

@@ -50,11 +50,23 @@ pub fn read_directory(directory: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
     paths.sort();
     let read = |path: PathBuf| {
         let name = path.display().to_string();
-        let file = fs::File::open(&path)?;
-        // One byte more than allowed is enough to be refused by the reader.
-        let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut io::Read::take(file, YAML_BYTES_MAX as u64 + 1), &mut bytes)?;
+        let bytes = read_definition(&path)
+            .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
         Ok((name, bytes))
     };
     paths.into_iter().map(read).collect()
+}
+
+/// Reads one definition, and of a file that is too large no more than its reader needs to say so.
+///
+/// # Errors
+/// It cannot be read, or is no plain file: a pipe without a writer would be waited for for ever.
+pub fn read_definition(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no plain file"));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path)?;
+    io::Read::read_to_end(&mut io::Read::take(file, YAML_BYTES_MAX as u64 + 1), &mut bytes)?;
+    Ok(bytes)
 }

@@ -120,3 +120,27 @@ fn names_and_types_are_held_to_the_catalog() {
     check("${{ input.label }}", "${{ input.lable }}", "SF203");
     check("timeout: 10s", "timeout: 500ms", "SF402");
 }
+
+#[test]
+fn what_is_no_plain_file_is_refused_by_its_name_and_not_waited_for() {
+    let here = bad();
+    let pipe = here.path().join("sagas/pipe.saga.yaml");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe can be made");
+    for args in [&["validate"][..], &["run", "--check-only"]] {
+        let did = run(here.path(), args);
+        assert_eq!(did.exit, 2, "{}", did.stderr);
+        let words = "sagas/pipe.saga.yaml: it is no plain file";
+        assert!(did.stderr.contains(words), "{}", did.stderr);
+    }
+}
+
+#[test]
+fn a_file_without_end_is_read_no_further_than_needed_to_refuse_it() {
+    let here = bad();
+    let endless = std::fs::File::create(here.path().join("sagas/endless.saga.yaml"));
+    // A hole: no disk holds what this file claims to hold, and no memory has to.
+    endless.and_then(|file| file.set_len(1 << 40)).expect("a sparse file can be made");
+    let did = run(here.path(), &["validate"]);
+    assert_eq!(did.exit, 1, "{}", did.stderr);
+    assert!(did.stdout.contains("error[SF004]"), "{}", did.stdout);
+}
