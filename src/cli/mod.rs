@@ -24,6 +24,7 @@ mod show;
 mod signal;
 mod source;
 mod start;
+mod talk;
 mod validate;
 mod watch;
 

@@ -10,6 +10,7 @@ use super::exit::{Exit, Failure, Outcome};
 use super::load::SAGAS;
 use super::out;
 use super::place::Where;
+use super::talk::Talk;
 use crate::diag::{Diagnostics, SourceMap, render};
 use crate::ipc::session::Allow;
 use crate::launcher::{self, Config, Loaded, LockError, Manners, RunError};
@@ -53,15 +54,19 @@ pub(super) fn run(args: &Args) -> Outcome {
         out::say(Tone::Good, &format!("{sagas}, nothing wrong"));
         return Ok(Exit::Fine);
     }
-    log_to_stderr();
+    let talk = Talk::to(io::stderr());
+    log_through(&talk);
     let words = format!(
         "{sagas}; data in {}; listening on {}",
         config.data.display(),
         config.socket.display()
     );
-    launcher::run(config, loaded, || out::say(Tone::Good, &words))
-        .map_err(|error| failed(&error))?;
-    out::say(Tone::Faint, "stopped; open sagas go on at the next start");
+    let ended = launcher::run(config, loaded, || out::say(Tone::Good, &words));
+    let heard = talk.finish();
+    ended.map_err(|error| failed(&error))?;
+    if heard {
+        out::say(Tone::Faint, "stopped; open sagas go on at the next start");
+    }
     Ok(Exit::Fine)
 }
 
@@ -112,13 +117,14 @@ fn failed(error: &RunError) -> Failure {
     Failure::new(exit, error.to_string())
 }
 
-fn log_to_stderr() {
+fn log_through(talk: &Talk) {
     let filter = EnvFilter::try_from_env("SAGAFLOW_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // A second subscriber cannot be: this is the one place that sets it, once for a process.
+    let talk = talk.clone();
     drop(
         tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(io::stderr)
+            .with_writer(move || talk.clone())
             .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
             .with_target(false)
             .try_init(),
