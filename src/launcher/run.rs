@@ -94,16 +94,18 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
     // A socket that cannot be had must leave no boot in the log: the next start would take it for a
     // crash. Whoever connects before the boot is durable waits to be accepted.
     let listener = Listener::bind(&config.socket, Stale::Replace)?;
-    turns.boot(identity.pid, identity.version)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .map_err(RunError::Start)?;
+    // From here on a signal waits for its turn: one that killed between the boot's commit and the
+    // first turn would be taken for a crash as well.
+    runtime.block_on(async { watch_signals(inbox.clone()) }).map_err(RunError::Start)?;
+    turns.boot(identity.pid, identity.version)?;
     let entered = runtime.enter();
     let server =
         Server::start(listener, inbox.clone(), Options::default()).map_err(RunError::Start)?;
-    watch_signals(&runtime, inbox.clone()).map_err(RunError::Start)?;
     drop(entered);
     if unclean {
         check_in_background(path);
@@ -136,14 +138,15 @@ pub fn load(sagas: &Path) -> Result<Loaded, RunError> {
     Ok(loaded)
 }
 
-/// The first SIGTERM or SIGINT stops cleanly, a second one at once \[L8\].
-fn watch_signals(runtime: &tokio::runtime::Runtime, inbox: Arc<Inbox<Message>>) -> io::Result<()> {
+/// The first SIGTERM or SIGINT stops cleanly, a second one at once \[L8\]. To be called inside the
+/// runtime.
+fn watch_signals(inbox: Arc<Inbox<Message>>) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     #[expect(clippy::disallowed_methods, reason = "a second signal exits at once [L8]")]
     let at_once = || std::process::exit(130);
-    runtime.spawn(async move {
+    tokio::spawn(async move {
         let mut asked = false;
         loop {
             tokio::select! {

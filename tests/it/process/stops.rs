@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use sagaflow::ids::SagaId;
-use sagaflow::log::LogRead;
+use sagaflow::log::{LogRead, LogReader};
 
 use super::{House, Launcher, Peer, lamps};
 
@@ -189,4 +189,19 @@ fn bg_r01_bg_r02_bg_r03_bg_r04_l5_after_a_crash_each_definition_says_what_become
         assert_eq!(ends.count(), 1, "R1: one terminal of saga {id}");
     }
     assert_eq!(house.register("lamp").until("note")["saga_id"], resumes);
+}
+
+#[test]
+fn l8_a_stop_that_comes_with_the_boot_is_as_clean_as_a_later_one() {
+    let house = lamps::house();
+    let mut launcher = Launcher::start(house.run());
+    let booted = || {
+        let log = LogReader::open(&house.log_path()).ok()?;
+        log.high_water().ok().filter(|marks| marks.seq.0 > 0)
+    };
+    while booted().is_none() {
+        std::thread::yield_now();
+    }
+    stop(&mut launcher, Signal::SIGTERM);
+    assert!(house.log().full_check().expect("it can be checked").is_empty());
 }
