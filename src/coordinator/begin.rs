@@ -191,6 +191,7 @@ impl Live {
             owed: Vec::new(),
             held: keys::Held::Nothing,
             row,
+            clash: None,
         }
     }
 }

@@ -101,6 +101,8 @@ struct Live {
     owed: Vec<Owed>,
     held: keys::Held,
     row: turn::RowState,
+    /// The facts that clash, once it turned out that some do \[L9\].
+    clash: Option<String>,
 }
 
 /// Something on the bus, on its way to triggers and waits \[R6\].
@@ -256,7 +258,9 @@ impl Coordinator {
         while let Some(id) = self.times.pop_due(self.now) {
             self.decide(id, Input::Tick, 0);
             let due = self.live.get(&id).and_then(|live| live.due);
-            assert!(due.is_none_or(|due| due > self.now), "a tick of saga {id} left it due");
+            if due.is_some_and(|due| due <= self.now) {
+                self.break_off(id, "it is due, but nothing follows from that".to_owned());
+            }
             self.cascade();
         }
         self.check_targets();
@@ -307,12 +311,18 @@ impl Coordinator {
 
     /// Lets one saga decide, and notes what its records mean for others.
     fn decide_one(&mut self, id: SagaId, input: Input<'_>, depth: usize) {
-        let Some(live) = self.live.get_mut(&id) else { return };
+        let Some(live) = self.live.get_mut(&id).filter(|live| live.clash.is_none()) else { return };
         let mut seq = self.world.next_seq;
         let mut records = std::mem::take(&mut self.scratch);
         let place = Place { now: self.now, depth, seq: &mut self.world.next_seq };
         let Live { saga, plan, .. } = live;
-        decide::decide(plan, saga, &self.world.targets, input, place, &mut records);
+        let decided = decide::decide(plan, saga, &self.world.targets, input, place, &mut records);
+        if let Err(clash) = decided {
+            // Nothing of such a decision is recorded.
+            self.world.next_seq = seq;
+            records.clear();
+            self.break_off(id, clash.to_string());
+        }
         let mut issued_to: Vec<Arc<str>> = Vec::new();
         for record in records.drain(..) {
             if let Record::Emitted(emitted) = &record {
@@ -335,6 +345,17 @@ impl Coordinator {
         self.refresh(id);
         self.followers.extend(issued_to.into_iter().map(Follower::Buffer));
         self.followers.push_back(Follower::Queue { of: id, depth });
+    }
+
+    /// Sets a saga aside whose facts turned out to clash: it is due, waits, holds and owes nothing
+    /// any more, and harms no other \[L9\].
+    fn break_off(&mut self, id: SagaId, clash: String) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        tracing::error!(saga_id = %id, %clash, "a saga is set aside as corrupt");
+        live.clash = Some(clash);
+        live.row = live.row.stale();
+        live.saga.abandon();
+        self.refresh(id);
     }
 
     /// Brings what is derived from a saga up to date with it.

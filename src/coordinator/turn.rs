@@ -24,6 +24,16 @@ pub(super) enum RowState {
     Stale,
 }
 
+impl RowState {
+    /// Something that people see has changed.
+    pub(super) fn stale(self) -> RowState {
+        match self {
+            RowState::New => RowState::New,
+            RowState::Clean | RowState::Stale => RowState::Stale,
+        }
+    }
+}
+
 /// What one turn decided.
 #[derive(Debug, Default)]
 pub struct TurnOut {
@@ -50,6 +60,8 @@ pub struct TurnOut {
 pub struct SagaLine {
     /// Whether the row is new.
     pub created: bool,
+    /// The facts that clash, where the saga is set aside \[L9\].
+    pub clash: Option<String>,
     /// The saga, as far as its row goes; its steps are left out.
     pub saga: SagaHead,
 }
@@ -112,9 +124,7 @@ impl Coordinator {
             out.world_changed |= changes_world(&fact.record);
             let saga = fact.saga.and_then(|id| self.live.get_mut(&id));
             if let (Some(live), true) = (saga, changes_row(&fact.record)) {
-                if live.row == RowState::Clean {
-                    live.row = RowState::Stale;
-                }
+                live.row = live.row.stale();
                 if matches!(fact.record, Record::Began(_)) {
                     definitions.insert(live.plan.hash.clone(), live.plan.clone());
                 }
@@ -136,13 +146,15 @@ impl Coordinator {
             let Some(live) = self.live.get_mut(id) else { continue };
             if live.row != RowState::Clean {
                 let created = live.row == RowState::New;
-                out.lines.push(SagaLine { created, saga: head(&live.saga) });
+                let clash = live.clash.clone();
+                out.lines.push(SagaLine { created, clash, saga: head(&live.saga) });
                 live.row = RowState::Clean;
             }
             let over = !live.saga.is_open() && !live.saga.is_incident();
             if over && let Some(live) = self.live.remove(id) {
                 self.times.change(*id, live.due, None);
                 self.waits.forget(*id, &live);
+                self.corrupt.extend(live.clash.map(|clash| (*id, clash)));
             }
         }
     }

@@ -13,6 +13,9 @@ use crate::log::{LogRead, ReadError, SagaWrite, StoredSaga};
 use crate::plan::{Plan, compile_stored};
 use crate::saga::record::Record;
 use crate::time::Timestamp;
+use crate::view::Shown;
+
+use super::rows;
 
 /// Why a launcher does not start on its log.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +133,7 @@ impl Plans<'_> {
 
 fn restore_saga(coordinator: &mut Coordinator, plans: &mut Plans<'_>, stored: &StoredSaga) {
     let id = stored.saga.saga_id;
-    let was_corrupt = stored.saga.progress.state == CORRUPT;
+    let was_corrupt = stored.saga.progress.state == Shown::Corrupt.as_str();
     if let Err(clash) = try_restore(coordinator, plans, id, stored) {
         tracing::error!(saga_id = %id, %clash, "a saga is set aside as corrupt");
         coordinator.set_aside(id, clash);
@@ -147,18 +150,13 @@ pub(super) fn corrupt_rows(
     let mut writes = Vec::new();
     for (id, clash) in coordinator.corrupt() {
         let Some(stored) = log.saga(*id)? else { continue };
-        if stored.saga.progress.state != CORRUPT {
-            let mut progress = stored.saga.progress;
-            progress.state = CORRUPT.into();
-            progress.reason = Some(Arc::from(&**clash));
+        if stored.saga.progress.state != Shown::Corrupt.as_str() {
+            let progress = rows::corrupt(stored.saga.progress, clash);
             writes.push(SagaWrite::Update { saga_id: *id, progress });
         }
     }
     Ok(writes)
 }
-
-/// The state of a saga that was set aside \[R16\].
-const CORRUPT: &str = "corrupt";
 
 fn try_restore(
     coordinator: &mut Coordinator,

@@ -20,6 +20,7 @@ use crate::log::{AppendError, Log, SagaWrite};
 use crate::saga::owed::Owed;
 use crate::saga::record::{Cause, Verdict};
 use crate::time::Timestamp;
+use crate::view::Shown;
 
 use super::picture::Pictures;
 use super::rows;
@@ -180,7 +181,7 @@ impl<L: Log> Core<L> {
 
     /// Tells the world what is durable now: events, answers, then commands.
     pub fn hand_over(&mut self, pending: Pending) {
-        let TurnOut { events, ended, touched, .. } = pending.out;
+        let TurnOut { events, ended, lines, touched, .. } = pending.out;
         let mut told = std::mem::take(&mut self.told).into_iter().peekable();
         for event in events {
             while let Some((_, conn, tell)) = told.next_if(|(after, ..)| *after < event.version) {
@@ -196,7 +197,22 @@ impl<L: Log> Core<L> {
             self.tell(conn, tell);
         }
         for (saga, verdict) in ended {
-            self.answer_waiters(saga, &verdict);
+            let Verdict { state, cause, reason, result } = &verdict;
+            self.answer_waiters(&frames::SagaResult {
+                saga_id: saga,
+                state: state.as_str(),
+                cause: cause.map(Cause::as_str),
+                result: result.as_deref(),
+                reason: reason.as_deref(),
+            });
+        }
+        for line in lines {
+            if let Some(clash) = &line.clash {
+                let state = Shown::Corrupt.as_str();
+                let (saga_id, reason) = (line.saga.id, Some(&**clash));
+                let told = frames::SagaResult { saga_id, state, cause: None, result: None, reason };
+                self.answer_waiters(&told);
+            }
         }
         self.sync(&touched);
         self.hand_commands();
@@ -246,17 +262,10 @@ impl<L: Log> Core<L> {
         }
     }
 
-    fn answer_waiters(&mut self, id: SagaId, verdict: &Verdict) {
+    fn answer_waiters(&mut self, result: &frames::SagaResult<'_>) {
         let version = self.version();
-        for (conn, ask) in self.waiters.remove(&id).unwrap_or_default() {
-            let result = frames::SagaResult {
-                saga_id: id,
-                state: verdict.state.as_str(),
-                cause: verdict.cause.map(Cause::as_str),
-                result: verdict.result.as_deref(),
-                reason: verdict.reason.as_deref(),
-            };
-            let line = frames::saga_result(ask.as_ref(), &result, version);
+        for (conn, ask) in self.waiters.remove(&result.saga_id).unwrap_or_default() {
+            let line = frames::saga_result(ask.as_ref(), result, version);
             self.tell(conn, Tell::Line(line));
         }
     }

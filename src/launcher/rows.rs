@@ -5,6 +5,7 @@ use crate::coordinator::{Fact, SagaHead, TurnOut, World};
 use crate::ids::{SagaId, Seq};
 use crate::log::{self, DefinitionRow, Mark, Progress, Row, SagaRow, SagaWrite, Turn};
 use crate::saga::record::Record;
+use crate::view::Shown;
 
 /// Makes the transaction of a turn.
 #[must_use]
@@ -20,10 +21,14 @@ pub fn turn(out: &TurnOut, world: &World) -> Turn {
         });
     }
     for line in &out.lines {
+        let mut progress = progress(&line.saga);
+        if let Some(clash) = &line.clash {
+            progress = corrupt(progress, clash);
+        }
         turn.sagas.push(if line.created {
-            SagaWrite::Create(saga_row(&line.saga))
+            SagaWrite::Create(saga_row(&line.saga, progress))
         } else {
-            SagaWrite::Update { saga_id: line.saga.id, progress: progress(&line.saga) }
+            SagaWrite::Update { saga_id: line.saga.id, progress }
         });
     }
     if out.world_changed {
@@ -75,7 +80,14 @@ fn push(body: &mut String, fact: &Fact) {
     body.push_str(&text);
 }
 
-fn saga_row(saga: &SagaHead) -> SagaRow {
+/// What people see of a saga that is set aside. It has not ended: every start looks at it again,
+/// and retention never takes it \[L9\].
+pub(super) fn corrupt(progress: Progress, clash: &str) -> Progress {
+    let state = Shown::Corrupt.as_str().into();
+    Progress { state, cause: None, reason: Some(clash.into()), ended_at: None, ..progress }
+}
+
+fn saga_row(saga: &SagaHead, progress: Progress) -> SagaRow {
     SagaRow {
         saga_id: saga.id,
         name: saga.name.clone(),
@@ -83,7 +95,7 @@ fn saga_row(saga: &SagaHead) -> SagaRow {
         trigger_event: saga.trigger.clone(),
         input: saga.input.to_string(),
         created_at: saga.began_at,
-        progress: progress(saga),
+        progress,
     }
 }
 

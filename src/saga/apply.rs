@@ -101,6 +101,9 @@ impl Saga {
         record: &Record,
     ) -> Result<(), Corrupt> {
         let Some(path) = record.step() else { return Ok(()) };
+        if self.state.is_end() {
+            return Err(self.clash(&format!("that step {path} went on")));
+        }
         let key = key(plan, path)?;
         if let Record::Backoff(_) = record
             && matches!(plan.step(key.step).verb, Verb::Group(_))

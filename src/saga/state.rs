@@ -276,6 +276,13 @@ impl Saga {
         !self.state.is_end()
     }
 
+    /// Gives it up: whatever it was, it does nothing any more. No fact says so, and a fold brings
+    /// it back.
+    pub fn abandon(&mut self) {
+        self.state = State::Failed;
+        self.runs.clear();
+    }
+
     /// Whether it is an incident that nobody has settled \[R14\].
     #[must_use]
     pub fn is_incident(&self) -> bool {

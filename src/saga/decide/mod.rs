@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::ids::Seq;
 use crate::plan::{Body, OnRestart, Plan, StepIx};
+use crate::saga::apply::Corrupt;
 use crate::saga::record::{
     Cause, Emitted, Ending, Late, Operator, Outcome, Record, Refused, State, StepOnly, Unwinding,
     Verdict,
@@ -117,6 +118,8 @@ struct Decision<'a> {
     depth: usize,
     seq: &'a mut Seq,
     out: &'a mut Vec<Record>,
+    /// Once set, nothing more is chosen.
+    clash: Option<Corrupt>,
 }
 
 /// What comes next inside one decision; a loop and not a recursion, so that length costs no stack.
@@ -136,6 +139,10 @@ enum Next {
 }
 
 /// Decides one input: the records that follow from it are folded into `saga` and appended to `out`.
+///
+/// # Errors
+/// What follows contradicts what was: the saga's log was changed by somebody else, and the saga is
+/// of no use any more \[L9\].
 pub fn decide(
     plan: &Plan,
     saga: &mut Saga,
@@ -143,9 +150,11 @@ pub fn decide(
     input: Input<'_>,
     place: Place<'_>,
     out: &mut Vec<Record>,
-) {
+) -> Result<(), Corrupt> {
     let Place { now, depth, seq } = place;
-    Decision { plan, saga, targets, now, depth, seq, out }.input(input);
+    let mut decision = Decision { plan, saga, targets, now, depth, seq, out, clash: None };
+    decision.input(input);
+    decision.clash.map_or(Ok(()), Err)
 }
 
 impl Decision<'_> {
@@ -173,7 +182,7 @@ impl Decision<'_> {
 
     fn go(&mut self, first: Next) {
         let mut next = first;
-        loop {
+        while self.clash.is_none() {
             next = match next {
                 Next::Enter(body, position) => self.enter(body, position),
                 Next::After(step) => self.after(step),
@@ -187,8 +196,11 @@ impl Decision<'_> {
 
     /// Chooses a fact: folds it, numbers it, keeps it.
     fn push(&mut self, record: Record) {
-        let applied = self.saga.apply(self.plan, *self.seq, self.now, &record);
-        assert!(applied.is_ok(), "decide chose an impossible record: {applied:?}");
+        if self.clash.is_some() {
+            return;
+        }
+        // Every record of a sound log leads here without a clash; one that was edited may not.
+        self.clash = self.saga.apply(self.plan, *self.seq, self.now, &record).err();
         *self.seq = self.seq.next();
         self.out.push(record);
     }

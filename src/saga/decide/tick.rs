@@ -17,7 +17,7 @@ enum Due {
 impl Decision<'_> {
     pub(super) fn tick(&mut self) {
         while let Some((at, due)) = self.first_due() {
-            if at > self.now {
+            if at > self.now || self.clash.is_some() {
                 return;
             }
             let next = match due {

@@ -278,7 +278,7 @@ steps:
     let place = Place { now: world.now, depth: 0, seq: &mut seq };
     let mut records = Vec::new();
     let (targets, input) = (&world.coordinator.world().targets, Input::Evict { reason: &reason });
-    decide(plan, &mut saga, targets, input, place, &mut records);
+    decide(plan, &mut saga, targets, input, place, &mut records).expect("its facts are its own");
     assert_eq!(records, [], "it goes on, and its key is held until it ends");
     assert!(saga.is_active());
 }

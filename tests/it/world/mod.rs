@@ -120,6 +120,8 @@ impl World {
             self.records.extend(out.facts.into_iter().map(|f| (f.seq, f.saga, f.record)));
             self.events.extend(out.events);
             if self.folds {
+                let corrupt = self.coordinator.corrupt();
+                assert!(corrupt.is_empty(), "decided against its own facts: {corrupt:?}");
                 self.assert_fold();
             }
             let written = self.hand_over();
