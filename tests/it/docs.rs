@@ -62,6 +62,7 @@ fn shown_commands() -> Vec<(String, Vec<String>)> {
                 continue;
             }
             let line = line.split(" #").next().unwrap_or_default().trim();
+            let line = line.split(" && ").next().unwrap_or_default();
             let line = line.trim_end_matches('&').trim_end();
             let arguments = line.strip_prefix("sagaflow ").or_else(|| {
                 line.strip_prefix("cargo run ").and_then(|rest| rest.split_once("-- ")).map(|r| r.1)
