@@ -42,6 +42,26 @@ fn bare(text: &str) -> String {
     if starts && text.bytes().all(plain) { text.to_owned() } else { quoted(text) }
 }
 
+/// Whether more follows the bracket that closes the one that the text begins with.
+fn goes_on_behind_its_bracket(text: &str) -> bool {
+    let mut depth = 0_usize;
+    if !text.starts_with(['[', '{']) {
+        return false;
+    }
+    let end = text.char_indices().find(|(_, one)| {
+        match one {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    end.is_some_and(|(at, _)| {
+        let rest = text[at + 1..].trim_start();
+        !rest.is_empty() && !rest.starts_with('#')
+    })
+}
+
 /// The text of the file.
 impl Diagnostics {
     pub(super) fn add_yaml_syntax(&mut self, span: Span, words: &str, line: At<&str>) {
@@ -56,8 +76,14 @@ impl Diagnostics {
             found = found.help("an unquoted `? :` is read as YAML: quote the whole expression");
         } else if text.contains("${{") && text.contains('{') && bare {
             found = found.help("quote `${{ … }}` where it stands inside `{ … }`");
+        } else if goes_on_behind_its_bracket(value) {
+            found = found.help("quote a whole expression that begins with `[` or `{`");
         } else if words.contains("expected '-'") || words.contains("block mapping") {
             found = found.help("entries of one list, and keys of one mapping, begin in one column");
+        } else if words.contains("flow mapping") {
+            let help = "a `{ … }` ends with `}`; inside it, quote a whole expression that holds \
+                        `,`, a bracket or `: `";
+            found = found.help(help);
         } else if value.contains(": ") && bare && !value.starts_with(['{', '[']) {
             found = found.help("a value that holds `: ` must be quoted as a whole");
         } else if value.starts_with(['@', '`', '%', '&', '*']) {
