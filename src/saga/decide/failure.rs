@@ -187,7 +187,7 @@ impl Decision<'_> {
         open.map(|run| run.key.step).filter(|step| picks(*step)).collect()
     }
 
-    fn close_steps(&mut self, steps: &[StepIx], cause: Cause, reason: &Arc<str>) {
+    pub(super) fn close_steps(&mut self, steps: &[StepIx], cause: Cause, reason: &Arc<str>) {
         for step in steps {
             let outcome =
                 if self.may_have_happened(*step) { Ending::InDoubt } else { Ending::Failed };

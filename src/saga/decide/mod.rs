@@ -267,7 +267,9 @@ impl Decision<'_> {
             OnRestart::Compensate if past => Next::Rest,
             OnRestart::Compensate => self.unwind(Cause::Restart, reason),
             OnRestart::Fail => {
-                self.close_open(None, Cause::Restart, &reason);
+                // All of it: an undo that went on would undo more beside `finally`.
+                let open = self.open_steps(|_| true);
+                self.close_steps(&open, Cause::Restart, &reason);
                 let owes = self.saga.runs.iter().any(|r| self.saga.needs_undo(self.plan, r.key));
                 let state = if owes || past { State::FailedCompensation } else { State::Failed };
                 let (cause, reason) = (Some(Cause::Restart), Some(reason));

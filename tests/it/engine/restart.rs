@@ -95,6 +95,40 @@ fn l5_on_restart_fail_with_nothing_to_undo_is_failed() {
 }
 
 #[test]
+fn l5_on_restart_fail_ends_an_undo_under_way_too() {
+    let mut world = it(r"
+timeout: 10m
+defaults: { timeout: 10s }
+on_restart: fail
+steps:
+  - id: all
+    group:
+      - { id: zero, issue: c, await: { echo: did } }
+      - { id: one, issue: a, await: { echo: did } }
+      - { id: two, issue: b, await: { echo: did } }
+    timeout: 60s
+    retry: { attempts: 2, backoff: constant, delay: 2s, on: [failed, timeout] }
+finally: [{ id: tidy, issue: look, await: { echo: did } }]
+");
+    go(&mut world, "k");
+    did(&mut world, "c");
+    did(&mut world, "a");
+    refuse(&mut world, "b");
+    let undo = world.last("un_a");
+    crash(&mut world);
+    assert_eq!(world.last("look").id(), "1.tidy.1");
+    world.echo(&undo, "undid", Value::Null).expect("it is the target's to say");
+    did(&mut world, "look");
+    assert_eq!(world.commands().iter().filter(|cmd| *cmd == "un_c").count(), 0, "it only ends");
+    let verdict = world.verdict(1);
+    assert_eq!((verdict.state, verdict.cause), (State::FailedCompensation, Some(Cause::Restart)));
+    world.signal(SagaId(1), Signal::Retry, "now undo it").expect("it is an incident");
+    did(&mut world, "un_a");
+    did(&mut world, "un_c");
+    assert_eq!(world.state(1), State::Compensated);
+}
+
+#[test]
 fn l5_a_crash_while_undoing_asks_again_under_the_same_id() {
     let mut world = midway("on_restart: compensate\n");
     refuse(&mut world, "b");
