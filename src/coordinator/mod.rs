@@ -108,6 +108,8 @@ struct Live {
 /// Something on the bus, on its way to triggers and waits \[R6\].
 #[derive(Clone, Debug)]
 struct Occurrence {
+    /// Number of its record.
+    seq: Seq,
     name: Arc<str>,
     fields: Arc<Value>,
     echo: Option<Echo>,
@@ -277,7 +279,7 @@ impl Coordinator {
             && let Some(event) = bus_event(seq, None, &record)
         {
             let BusEvent { name, fields, .. } = event;
-            self.occurrences.push_back(Occurrence { name, fields, echo: None, depth: 0 });
+            self.occurrences.push_back(Occurrence { seq, name, fields, echo: None, depth: 0 });
         }
         self.facts.push(Fact { seq, saga: None, record });
         seq
@@ -327,6 +329,7 @@ impl Coordinator {
         for record in records.drain(..) {
             if let Record::Emitted(emitted) = &record {
                 self.occurrences.push_back(Occurrence {
+                    seq,
                     name: emitted.event.clone(),
                     fields: emitted.fields.clone(),
                     echo: None,
@@ -381,7 +384,7 @@ impl Coordinator {
 
     /// Triggers first, then the waiting sagas as they were before it \[R6, R21\].
     fn offer(&mut self, occurrence: &Occurrence) {
-        let Occurrence { name, fields, echo, depth } = occurrence;
+        let Occurrence { seq, name, fields, echo, depth } = occurrence;
         let mut waiting = self.waits.find(name, fields);
         if let Some(echo) = echo {
             waiting.insert(echo.saga);
@@ -390,7 +393,7 @@ impl Coordinator {
         for id in waiting {
             let answers = echo.as_ref().filter(|echo| echo.saga == id);
             let echo = answers.map(|echo| (&*echo.step, echo.command_id.as_deref()));
-            self.decide(id, Input::Report(Report { name, fields, echo }), *depth);
+            self.decide(id, Input::Report(Report { seq: *seq, name, fields, echo }), *depth);
         }
     }
 }

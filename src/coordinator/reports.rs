@@ -71,7 +71,7 @@ impl Coordinator {
             command_id: report.command_id,
         });
         let name = declared.name.clone();
-        self.occurrences.push_back(Occurrence { name, fields, echo, depth: 0 });
+        self.occurrences.push_back(Occurrence { seq, name, fields, echo, depth: 0 });
         self.cascade();
         Ok(seq)
     }

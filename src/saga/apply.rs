@@ -119,6 +119,7 @@ impl Saga {
                 command.at = at;
             }
         } else if let Record::Entered(r) = record {
+            run.entered = seq;
             run.attempt = r.attempt;
             run.matched.clear();
             run.phase = Phase::Waiting { due: r.due };
@@ -154,6 +155,7 @@ impl Saga {
             return Err(self.clash("issued"));
         }
         let run = self.run_mut(key(plan, &issued.step)?);
+        run.entered = seq;
         run.attempt = issued.attempt;
         run.commands += 1;
         run.matched.clear();

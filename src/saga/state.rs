@@ -82,6 +82,8 @@ pub struct Run {
     pub key: StepKey,
     /// Where it stands.
     pub phase: Phase,
+    /// Number of the record that entered it last: what is older does not count \[R5\].
+    pub entered: Seq,
     /// Sendings (or enterings) that its policy asked for.
     pub attempt: u32,
     /// Commands that it made; never falls, so that no `command_id` comes twice.
@@ -161,6 +163,7 @@ impl Run {
         Run {
             key,
             phase: Phase::Idle,
+            entered: Seq::default(),
             attempt: 0,
             commands: 0,
             command: None,

@@ -90,6 +90,8 @@ pub enum Input<'a> {
 /// A report as it is offered to one saga.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
+    /// Number of its record.
+    pub seq: Seq,
     /// Name of the event.
     pub name: &'a str,
     /// Its fields.

@@ -26,7 +26,9 @@ impl Decision<'_> {
         // Failures of all open steps come before waits of any [R22].
         for failures in [true, false] {
             let steps = self.saga.runs.iter().map(|run| run.key.step);
-            let found = steps.filter(|step| self.listens(*step)).find_map(|step| {
+            let mut listening =
+                steps.filter(|step| self.listens(*step) && self.is_older(*step, report));
+            let found = listening.find_map(|step| {
                 let meaning =
                     if failures { self.fails_on(step, report) } else { self.matches(step, report) };
                 Some((step, meaning?))
@@ -88,6 +90,11 @@ impl Decision<'_> {
                 outcome: Ending::Succeeded | Ending::Failed | Ending::Skipped, ..
             } => false,
         }
+    }
+
+    /// Whether the step was entered before that happened \[R5\].
+    fn is_older(&self, step: StepIx, report: Report<'_>) -> bool {
+        self.run(step).is_some_and(|run| run.entered < report.seq)
     }
 
     fn undo_was_issued(&self, step: StepIx) -> bool {
@@ -200,7 +207,7 @@ impl Decision<'_> {
             return self.note_late(path, "report_saga_action_failed");
         }
         let fields = Arc::new(Value::Null);
-        let report = Report { name: "", fields: &fields, echo: None };
+        let report = Report { seq: *self.seq, name: "", fields: &fields, echo: None };
         self.take(step, Meaning::Fails(reason.clone()), report);
     }
 

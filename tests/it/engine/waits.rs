@@ -200,6 +200,17 @@ fn r5_an_event_that_is_older_than_the_step_does_not_count() {
 }
 
 #[test]
+fn r5_what_a_saga_emits_is_older_than_the_steps_that_follow() {
+    let mut world = it("timeout: 10m\ndefaults: { timeout: 10s }\nsteps: [{ id: say, \
+            emit: nudged, with: { k: '${{ input.k }}' } }, { id: hear, await: { \
+            event: nudged, where: event.k == input.k } }]");
+    go(&mut world, "k");
+    assert_eq!(world.state(1), State::Running, "its own word came before it listened");
+    world.report("tool", "nudged", json!({"k": "k"})).expect("it is declared");
+    assert_eq!(world.state(1), State::Completed);
+}
+
+#[test]
 fn r21_an_event_is_used_up_by_one_wait_of_a_saga() {
     let wait =
         |id| format!("{{ id: {id}, await: {{ event: nudged, where: event.k == input.k }} }}");
