@@ -31,7 +31,7 @@ fn conversation() -> Vec<String> {
         launcher_pid: 77,
         launcher_version: "0.1.0",
         session: Some(SessionNo(1)),
-        version: Seq(2),
+        version: Seq(4),
     });
     let command = |cmd, command_id, step| {
         frames::command(&CommandFrame {
@@ -48,17 +48,17 @@ fn conversation() -> Vec<String> {
     let closed = map(json!({"label": "w1", "crash_detected": false}));
     let saga = SagaId(1);
     let lines = [
-        frames::bus_event("process_spawned", None, &map(host), Seq(1)),
-        frames::bus_event("lifecycle_phase_changed", None, &phase, Seq(2)),
+        frames::bus_event("process_spawned", None, &map(host), Seq(2)),
+        frames::bus_event("lifecycle_phase_changed", None, &phase, Seq(3)),
         registered,
-        frames::bus_event("window_closed", None, &closed, Seq(3)),
-        frames::accepted(&id("a"), Seq(3)),
-        frames::saga_started(saga, "window_cleanup_cascade", Seq(4)),
+        frames::bus_event("window_closed", None, &closed, Seq(5)),
+        frames::accepted(&id("a"), Seq(5)),
+        frames::saga_started(saga, "window_cleanup_cascade", Seq(6)),
         command("reap_panes", "1.reap.1", "reap"),
-        frames::bus_event("panes_reaped", Some((saga, "reap")), &label, Seq(5)),
+        frames::bus_event("panes_reaped", Some((saga, "reap")), &label, Seq(8)),
         command("drain_pool_if_last", "1.drain.1", "drain"),
-        frames::bus_event("pool_not_last", Some((saga, "drain")), &label, Seq(6)),
-        frames::saga_completed(saga, Some(&json!({"drained": false})), Seq(7)),
+        frames::bus_event("pool_not_last", Some((saga, "drain")), &label, Seq(11)),
+        frames::saga_completed(saga, Some(&json!({"drained": false})), Seq(13)),
     ];
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
