@@ -76,6 +76,8 @@ pub const EXPR_VISITS_MAX: usize = 100_000;
 pub const STEPS_MAX: usize = 1_000;
 /// Nesting of steps; fits [`YAML_DEPTH_MAX`], which each nested list uses twice. Beyond: SF004.
 pub const STEP_DEPTH_MAX: usize = 12;
+/// Paths of one saga that `plan` lists. Beyond: it says so, and bounds the others together.
+pub const PLAN_PATHS_MAX: usize = 64;
 /// Pause before a step past the pivot is tried again when it declares no `retry` \[R13\];
 /// doubles up to the next.
 pub const FORWARD_RETRY_FIRST: Millis = Millis(500);

@@ -15,6 +15,7 @@ mod load;
 mod out;
 mod pairs;
 mod place;
+mod plan;
 mod ps;
 mod resolve;
 mod retry;
@@ -72,6 +73,8 @@ enum Command {
     Resolve(resolve::Args),
     /// Check definitions: every mistake at once, with its place and its cure
     Validate(validate::Args),
+    /// Print what a saga may cost, path by path: time, time to undo, commands, records
+    Plan(plan::Args),
     /// Explain a diagnostic: what it means, a failing example, its cure
     Explain(explain::Args),
     /// Print the vocabulary: targets, commands and events, the built-in ones included
@@ -115,6 +118,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Retry(args) => retry::run(&args),
         Command::Resolve(args) => resolve::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Catalog(args) => catalog::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -1,7 +1,7 @@
 //! A plan: one definition compiled and checked, in the shape that the interpreter walks. Knows
 //! nothing of a running saga.
 
-mod budget;
+pub mod budget;
 mod check;
 mod compile;
 mod flow;

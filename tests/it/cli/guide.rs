@@ -4,7 +4,7 @@ use super::live::Stage;
 use super::package;
 
 /// The files that the guide has its reader write.
-fn files() -> Vec<(String, String)> {
+pub fn files() -> Vec<(String, String)> {
     let guide = package().join("docs/guide/first-saga.md");
     let guide = std::fs::read_to_string(guide).expect("the guide is there");
     let mut files = Vec::new();

@@ -6,6 +6,7 @@ mod demo;
 mod guide;
 mod launch;
 mod live;
+mod plan;
 mod reference;
 mod usage;
 mod validate;
