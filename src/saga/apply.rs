@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::ids::Seq;
 use crate::plan::{Plan, StepIx, Verb};
 use crate::saga::record::{Ending, Issued, Outcome, Record, State, Verdict};
-use crate::saga::state::{Command, Phase, Saga, StepKey};
+use crate::saga::state::{Command, Phase, Run, Saga, StepKey};
 use crate::saga::targets::Targets;
 use crate::time::Timestamp;
 
@@ -113,6 +113,7 @@ impl Saga {
         let run = self.run_mut(key);
         if let Record::Reissued(r) = record {
             run.attempt = r.attempt;
+            run.doubted = false;
             run.phase = Phase::Waiting { due: r.due };
             if let Some(command) = &mut run.command {
                 command.owed = seq;
@@ -158,6 +159,7 @@ impl Saga {
         run.entered = seq;
         run.attempt = issued.attempt;
         run.commands += 1;
+        run.doubted = false;
         run.matched.clear();
         run.command = Some(Command {
             id: issued.command_id.clone(),
@@ -214,6 +216,8 @@ impl Saga {
         self.ended_at = None;
         self.verdict = None;
         self.due = None;
+        let in_doubt = |run: &&Run| run.outcome() == Some(Ending::InDoubt) && run.command.is_some();
+        let doubted: Vec<StepKey> = self.runs.iter().filter(in_doubt).map(|r| r.key).collect();
         if self.unwinding.is_some() {
             self.state = State::Compensating;
             let failed: Vec<StepKey> =
@@ -234,6 +238,10 @@ impl Saga {
                 let run = self.run_mut(key);
                 run.phase = if group { Phase::Waiting { due: None } } else { Phase::Idle };
             }
+        }
+        for key in doubted {
+            let run = self.run_mut(key);
+            run.doubted = run.phase == Phase::Idle;
         }
         Ok(())
     }

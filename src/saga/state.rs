@@ -96,6 +96,8 @@ pub struct Run {
     pub echo: Option<Arc<Value>>,
     /// Whether it was undone (`true`), could not be (`false`), or neither yet.
     pub undone: Option<bool>,
+    /// An operator's `retry` found it in doubt: it asks again for the command that it has \[R11\].
+    pub doubted: bool,
 }
 
 /// A command that a step made.
@@ -170,6 +172,7 @@ impl Run {
             matched: Vec::new(),
             echo: None,
             undone: None,
+            doubted: false,
         }
     }
 

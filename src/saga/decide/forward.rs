@@ -8,7 +8,7 @@ use crate::expr::{self, Template};
 use crate::limits::EMIT_DEPTH;
 use crate::plan::{Body, Plan, StepIx, Verb};
 use crate::saga::decide::{Decision, Next, SagaScope};
-use crate::saga::record::{Cause, Ending, Entered, Issued, Record, State, Verdict};
+use crate::saga::record::{Cause, Ending, Entered, Issued, Record, Reissued, State, Verdict};
 use crate::time::Timestamp;
 
 impl Decision<'_> {
@@ -119,9 +119,17 @@ impl Decision<'_> {
 
     fn issue(&mut self, step: StepIx, attempt: u32, due: Option<Timestamp>) -> Next {
         let plan = self.plan;
-        let Verb::Issue { command, target, with, .. } = &plan.step(step).verb else {
+        let Verb::Issue { command, target, with, idempotent, .. } = &plan.step(step).verb else {
             return Next::Rest;
         };
+        // An undo's clock starts when a session can take it [R14].
+        let waits = plan.is_undo(step) && !self.targets.is_open(target);
+        let due = if waits { None } else { due };
+        if *idempotent && self.run(step).is_some_and(|run| run.doubted) {
+            let path = self.path(step);
+            self.push(Record::Reissued(Reissued { step: path, attempt, due }));
+            return self.handed(step, waits);
+        }
         let with = match self.values(with, None) {
             Ok(values) => values,
             Err(reason) => return self.fault(step, reason),
@@ -135,8 +143,6 @@ impl Decision<'_> {
         };
         let number = self.run(step).map_or(0, |run| run.commands) + 1;
         let path = self.path(step);
-        // An undo's clock starts when a session can take it [R14].
-        let waits = plan.is_undo(step) && !self.targets.is_open(target);
         self.push(Record::Issued(Box::new(Issued {
             command_id: Arc::from(format!("{}.{path}.{number}", self.saga.id)),
             step: path,
@@ -144,8 +150,12 @@ impl Decision<'_> {
             target: target.clone(),
             cmd: command.clone(),
             with: Arc::new(Value::Object(with)),
-            due: if waits { None } else { due },
+            due,
         })));
+        self.handed(step, waits)
+    }
+
+    fn handed(&mut self, step: StepIx, waits: bool) -> Next {
         if !waits {
             self.arm_around(step);
         }

@@ -52,6 +52,43 @@ fn r14_retry_tries_the_failed_undo_again_under_a_new_id() {
 }
 
 #[test]
+fn r11_retry_of_an_undo_in_doubt_asks_again_under_the_same_id() {
+    let mut world = it(TWO);
+    go(&mut world, "k");
+    did(&mut world, "a");
+    refuse(&mut world, "b");
+    world.advance(Millis(600_000));
+    assert_eq!(world.state(1), State::FailedCompensation);
+    world.signal(SagaId(1), Signal::Retry, "it answers again").expect("it is an incident");
+    assert_eq!(world.last("un_a").id(), "1.one.undo.1", "it may have happened: no second deed");
+    world.crash();
+    world.connect("host");
+    assert_eq!(world.last("un_a").id(), "1.one.undo.1");
+    did(&mut world, "un_a");
+    assert_eq!(world.state(1), State::Compensated);
+}
+
+#[test]
+fn r11_retry_of_a_pivot_in_doubt_asks_again_under_the_same_id_also_with_its_target_away() {
+    let mut world = it(r"
+timeout: 60s
+defaults: { timeout: 10s }
+steps:
+  - { id: turn, issue: burn, await: { echo: did }, pivot: true }
+");
+    go(&mut world, "k");
+    world.advance(Millis(60_000));
+    assert_eq!(world.state(1), State::FailedCompensation);
+    world.disconnect("host");
+    world.signal(SagaId(1), Signal::Retry, "again").expect("it is an incident");
+    world.crash();
+    world.connect("host");
+    assert_eq!(world.last("burn").id(), "1.turn.1");
+    did(&mut world, "burn");
+    assert_eq!(world.state(1), State::Completed);
+}
+
+#[test]
 fn r14_a_retry_that_fails_leaves_the_incident_and_can_be_said_again() {
     let mut world = incident();
     for _ in 0..2 {
