@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::ids::Seq;
+use crate::limits::RING_BYTES;
 
 /// One event as it was published.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ pub struct Published {
 pub struct Ring {
     events: VecDeque<Published>,
     most: usize,
+    bytes: usize,
     /// Everything after this version is here.
     since: Seq,
 }
@@ -31,14 +33,16 @@ impl Ring {
     /// An empty ring that holds everything after `since`.
     #[must_use]
     pub fn new(most: usize, since: Seq) -> Ring {
-        Ring { events: VecDeque::with_capacity(most), most, since }
+        Ring { events: VecDeque::with_capacity(most), most, bytes: 0, since }
     }
 
-    /// Takes an event in; the oldest leaves when there is no room.
+    /// Takes an event in; the oldest leave until there is room for it.
     pub fn push(&mut self, event: Published) {
-        if self.events.len() == self.most
+        self.bytes += event.line.len();
+        while (self.events.len() == self.most || self.bytes > RING_BYTES)
             && let Some(oldest) = self.events.pop_front()
         {
+            self.bytes -= oldest.line.len();
             self.since = oldest.version;
         }
         self.events.push_back(event);
@@ -77,6 +81,17 @@ mod tests {
         let ring = ring(3, [1, 2, 4, 7]);
         assert_eq!(after(&ring, 0), None);
         assert_eq!(after(&ring, 1), Some(vec![2, 4, 7]));
+    }
+
+    #[test]
+    fn large_events_leave_the_ring_sooner() {
+        let mut ring = ring(99, []);
+        let line: Arc<str> = " ".repeat(RING_BYTES / 4).into();
+        for version in 1..=9 {
+            ring.push(Published { version: Seq(version), name: "e".into(), line: line.clone() });
+        }
+        assert_eq!(after(&ring, 4), None);
+        assert_eq!(after(&ring, 5), Some(vec![6, 7, 8, 9]));
     }
 
     #[test]

@@ -14,8 +14,14 @@ pub const SUBSCRIBE_GLOBS_MAX: usize = 64;
 pub const TURN_INPUTS_MAX: usize = 1024;
 /// Inputs that may wait in the inbox. Beyond: connections are not read until there is room \[L7\].
 pub const INBOX_MAX: usize = 4096;
+/// Bytes of lines that may wait in the inbox, and so of one turn: more would make everybody else
+/// wait for one commit. Beyond: connections are not read until there is room.
+pub const INBOX_BYTES: usize = 8 * 1024 * 1024;
 /// Events that the replay ring holds \[L10\]. Beyond: `get_events` reads the log.
 pub const RING_EVENTS: usize = 4096;
+/// Bytes of the lines that the replay ring holds: room for thousands of usual events, and for a few
+/// of the largest. Beyond: `get_events` reads the log.
+pub const RING_BYTES: usize = 16 * 1024 * 1024;
 /// Depth of `emit` causing `emit` within one event \[R23\]. Beyond: the emitting step fails.
 pub const EMIT_DEPTH: usize = 16;
 /// Known-unsent commands that wait for an absent target unless its catalog says otherwise \[P2\].
@@ -26,11 +32,21 @@ pub const DISCONNECT_TIMEOUT: Millis = Millis(30_000);
 pub const WRITE_TIMEOUT: Millis = Millis(5_000);
 /// Lines that may wait for one subscriber. Beyond: it is told `lagged` \[W8\].
 pub const SUBSCRIBER_QUEUE: usize = 4096;
+/// Bytes of events that may wait for one subscriber. Beyond: it is told `lagged` \[W8\].
+pub const SUBSCRIBER_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of one write to a connection. Beyond: the rest is the next write; one longer line goes
 /// alone \[P1\].
 pub const WRITE_BATCH_BYTES: usize = 64 * 1024;
+/// Questions that are answered after one turn, because each may read much of the log; of one
+/// connection no more than one waits. Beyond: they are answered after the next turns \[R7\].
+pub const QUESTIONS_PER_TURN: usize = 4;
+/// Connections at once. Beyond: a private `busy`, and the connection is closed.
+pub const CONNECTIONS_MAX: usize = 1024;
 /// Frames that a connection hands to the inbox at once. Beyond: the rest is the next batch.
 pub const READ_BATCH_FRAMES: usize = 64;
+/// Bytes of lines that a connection hands to the inbox at once. Beyond: the rest is the next batch;
+/// one longer line goes alone.
+pub const READ_BATCH_BYTES: usize = 256 * 1024;
 /// Private answers that may wait for one client, in bytes. Beyond: its lines are not read until it
 /// reads them.
 pub const REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;

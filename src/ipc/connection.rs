@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frames::Line;
@@ -13,11 +13,13 @@ use super::inbox::{Inbox, InboxClosed, Lane};
 use super::lines::{Lines, Next};
 use super::outbox::{self, Outbox};
 use super::protocol::{ClientFrame, parse_line};
-use super::server::{CloseWhy, Inbound};
+use super::server::{Asked, CloseWhy, Inbound};
 use super::transport::{ReadHalf, Stream, WriteHalf};
 use super::{ErrorCode, ProtocolError};
 use crate::ids::ConnId;
-use crate::limits::{FRAME_BYTES_MAX, LINGER, READ_BATCH_FRAMES, WRITE_BATCH_BYTES};
+use crate::limits::{
+    FRAME_BYTES_MAX, LINGER, READ_BATCH_BYTES, READ_BATCH_FRAMES, WRITE_BATCH_BYTES,
+};
 
 /// What both halves of a connection share.
 #[derive(Debug)]
@@ -25,12 +27,18 @@ pub(super) struct Connection<M> {
     pub conn: ConnId,
     pub outbox: Arc<Outbox>,
     pub inbox: Arc<Inbox<M>>,
+    /// One permit, which a question holds until it is answered.
+    pub questions: Arc<Semaphore>,
 }
 
 impl<M> Clone for Connection<M> {
     fn clone(&self) -> Self {
-        let (outbox, inbox) = (Arc::clone(&self.outbox), Arc::clone(&self.inbox));
-        Self { conn: self.conn, outbox, inbox }
+        Self {
+            conn: self.conn,
+            outbox: Arc::clone(&self.outbox),
+            inbox: Arc::clone(&self.inbox),
+            questions: Arc::clone(&self.questions),
+        }
     }
 }
 
@@ -77,6 +85,7 @@ impl<M: From<Inbound> + Send + 'static> Connection<M> {
             shared: self.clone(),
             lines: Lines::new(FRAME_BYTES_MAX),
             batch: Vec::new(),
+            batch_bytes: 0,
         };
         let reader_end = tokio::select! {
             biased;
@@ -149,6 +158,8 @@ struct Reader<M> {
     shared: Connection<M>,
     lines: Lines,
     batch: Vec<M>,
+    /// Bytes of the lines in `batch`.
+    batch_bytes: usize,
 }
 
 impl<M: From<Inbound>> Reader<M> {
@@ -176,13 +187,19 @@ impl<M: From<Inbound>> Reader<M> {
     async fn hand_over(&mut self) -> Result<(), ReaderEnd> {
         self.flush().await?;
         loop {
+            self.answered().await?;
             let (message, last) = match self.lines.next_line() {
-                Next::Line(line) => self.shared.read_line(line),
+                Next::Line(line) => {
+                    self.batch_bytes += line.len();
+                    self.shared.read_line(line)
+                }
                 Next::More => return self.flush().await,
                 Next::TooLarge => (self.shared.too_large(), true),
             };
             self.batch.push(message.into());
-            if last || self.batch.len() >= READ_BATCH_FRAMES {
+            let full =
+                self.batch.len() >= READ_BATCH_FRAMES || self.batch_bytes >= READ_BATCH_BYTES;
+            if last || full {
                 self.flush().await?;
             }
             if last {
@@ -191,9 +208,26 @@ impl<M: From<Inbound>> Reader<M> {
         }
     }
 
+    /// Waits until the last question is answered and there is room for another answer.
+    async fn answered(&mut self) -> Result<(), ReaderEnd> {
+        if self.shared.questions.available_permits() == 0 {
+            self.flush().await?;
+            tokio::select! {
+                // The semaphore is never closed; it only has to be free.
+                _ = self.shared.questions.acquire() => {}
+                // Nobody will answer any more.
+                () = self.shared.inbox.closed() => return Err(ReaderEnd::InboxClosed),
+            }
+            self.shared.outbox.wait_for_room().await;
+        }
+        Ok(())
+    }
+
     async fn flush(&mut self) -> Result<(), ReaderEnd> {
         let lane = self.shared.outbox.lane();
-        Ok(self.shared.inbox.push_all(lane, &mut self.batch).await?)
+        self.shared.inbox.push_all(lane, &mut self.batch, self.batch_bytes).await?;
+        self.batch_bytes = 0;
+        Ok(())
     }
 
     /// Hands over what the socket holds now, and waits for nothing more of it.
@@ -230,10 +264,16 @@ impl<M> Connection<M> {
         match parse_line(line) {
             Ok(frame) => {
                 let last = matches!(frame, ClientFrame::Goodbye);
-                (Inbound::Frame { conn: self.conn, frame }, last)
+                let asked = frame.is_question().then(|| self.asked()).flatten();
+                (Inbound::Frame { conn: self.conn, frame, asked }, last)
             }
             Err(error) => (Inbound::Bad { conn: self.conn, error }, false),
         }
+    }
+
+    /// It is free: the reader has waited for the last answer.
+    fn asked(&self) -> Option<Asked> {
+        Arc::clone(&self.questions).try_acquire_owned().ok().map(Asked::new)
     }
 
     fn too_large(&self) -> Inbound {

@@ -40,9 +40,13 @@ pub struct Inbox<M> {
     state: Mutex<State<M>>,
     arrived: Condvar,
     room: Semaphore,
+    /// Kibibytes for which there is room.
+    room_kib: Semaphore,
     gate: watch::Sender<Gate>,
     /// Never more messages than this may wait at once.
     max: u32,
+    /// Nor more kibibytes.
+    max_kib: u32,
 }
 
 /// What the senders see of it.
@@ -65,19 +69,33 @@ struct State<M> {
 #[derive(Debug)]
 struct Entry<M> {
     lane: Lane,
-    /// Whether taking it makes room for another; posted ones did not wait for room.
-    counted: bool,
+    /// The room that taking it makes; posted ones did not wait for any.
+    room: Room,
     message: M,
 }
 
+/// What a message takes up.
+#[derive(Clone, Copy, Debug, Default)]
+struct Room {
+    messages: usize,
+    kib: usize,
+}
+
+/// Whole kibibytes, rounded up.
+fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
+}
+
 impl<M> Inbox<M> {
-    /// An inbox in which at most `max` messages wait; further ones are waited for, not refused.
+    /// An inbox in which at most `max` messages wait, of `bytes_max` bytes together; further ones
+    /// are waited for, not refused.
     ///
     /// # Panics
-    /// When `max` is zero: nothing could ever be pushed.
+    /// When one of them is zero: nothing could ever be pushed.
     #[must_use]
-    pub fn new(max: usize) -> Self {
-        assert!(max > 0, "an inbox without room");
+    pub fn new(max: usize, bytes_max: usize) -> Self {
+        assert!(max > 0 && bytes_max > 0, "an inbox without room");
+        let max_kib = kib(bytes_max);
         let state = State {
             queue: VecDeque::new(),
             held: VecDeque::new(),
@@ -88,8 +106,10 @@ impl<M> Inbox<M> {
             state: Mutex::new(state),
             arrived: Condvar::new(),
             room: Semaphore::new(max),
+            room_kib: Semaphore::new(max_kib as usize),
             gate: watch::Sender::new(Gate::Open),
             max: u32::try_from(max).unwrap_or(u32::MAX),
+            max_kib,
         }
     }
 
@@ -99,25 +119,38 @@ impl<M> Inbox<M> {
     /// # Errors
     /// When the inbox is closed.
     pub async fn push(&self, lane: Lane, message: M) -> Result<(), InboxClosed> {
-        self.push_all(lane, &mut vec![message]).await
+        self.push_all(lane, &mut vec![message], 0).await
     }
 
-    /// Puts messages in together and in order, and empties `messages`.
+    /// Puts messages of so many bytes in, together and in order, and empties `messages`. What is
+    /// larger than the whole inbox waits until it is empty.
     ///
     /// # Errors
     /// When the inbox is closed.
-    pub async fn push_all(&self, lane: Lane, messages: &mut Vec<M>) -> Result<(), InboxClosed> {
+    pub async fn push_all(
+        &self,
+        lane: Lane,
+        messages: &mut Vec<M>,
+        bytes: usize,
+    ) -> Result<(), InboxClosed> {
+        let mut weight = kib(bytes).min(self.max_kib);
         while !messages.is_empty() {
             self.may_push(lane).await?;
             let wanted = u32::try_from(messages.len()).unwrap_or(u32::MAX).min(self.max);
             let room = self.room.acquire_many(wanted).await.map_err(|_| InboxClosed)?;
+            let heavy = self.room_kib.acquire_many(weight).await.map_err(|_| InboxClosed)?;
             room.forget();
+            heavy.forget();
             let batch = messages.drain(..wanted as usize);
             let mut state = self.lock();
             if state.closed {
                 return Err(InboxClosed);
             }
-            state.queue.extend(batch.map(|message| Entry { lane, counted: true, message }));
+            // The first one carries the weight of all.
+            state.queue.extend(batch.map(|message| {
+                let room = Room { messages: 1, kib: std::mem::take(&mut weight) as usize };
+                Entry { lane, room, message }
+            }));
             drop(state);
             self.arrived.notify_one();
         }
@@ -127,7 +160,8 @@ impl<M> Inbox<M> {
     /// Puts a message in at once, beyond the bound if need be. For the few senders inside the
     /// launcher that cannot wait and send little: signals, the committing thread.
     pub fn post(&self, message: M) {
-        self.lock().queue.push_back(Entry { lane: Lane::Other, counted: false, message });
+        let entry = Entry { lane: Lane::Other, room: Room::default(), message };
+        self.lock().queue.push_back(entry);
         self.arrived.notify_one();
     }
 
@@ -183,7 +217,7 @@ impl<M> Inbox<M> {
         let nothing_yet = |state: &mut State<M>| {
             let (messages, room) = state.take(max);
             taken = messages;
-            self.room.add_permits(room);
+            self.make(room);
             taken.is_empty() && !state.closed
         };
         let state = self.lock();
@@ -197,8 +231,13 @@ impl<M> Inbox<M> {
     /// Takes up to `max` messages that are here now.
     pub fn try_recv(&self, max: usize) -> Vec<M> {
         let (taken, room) = self.lock().take(max);
-        self.room.add_permits(room);
+        self.make(room);
         taken
+    }
+
+    fn make(&self, room: Room) {
+        self.room.add_permits(room.messages);
+        self.room_kib.add_permits(room.kib);
     }
 
     /// Messages that wait now, held ones included.
@@ -222,6 +261,7 @@ impl<M> Inbox<M> {
         state.intake = Intake::Open;
         drop(state);
         self.room.close();
+        self.room_kib.close();
         self.gate.send_replace(Gate::Closed);
         self.arrived.notify_all();
     }
@@ -234,19 +274,21 @@ impl<M> Inbox<M> {
 
 impl<M> State<M> {
     /// Messages for the receiver, and for how many new ones there is room now.
-    fn take(&mut self, max: usize) -> (Vec<M>, usize) {
-        let (mut taken, mut counted) = (Vec::new(), 0);
+    fn take(&mut self, max: usize) -> (Vec<M>, Room) {
+        let (mut taken, mut made) = (Vec::new(), Room::default());
         while taken.len() < max {
             let Some(mut entry) = self.queue.pop_front() else { break };
             // A held message gives its room back: else held ones would leave none for those that
             // get `busy`.
-            counted += usize::from(std::mem::take(&mut entry.counted));
+            let Room { messages, kib } = std::mem::take(&mut entry.room);
+            made.messages += messages;
+            made.kib += kib;
             match (self.intake, entry.lane) {
                 (Intake::TargetsHeld, Lane::Target) => self.held.push_back(entry),
                 (Intake::TargetsHeld, Lane::Other) | (Intake::Open, _) => taken.push(entry.message),
             }
         }
-        (taken, counted)
+        (taken, made)
     }
 }
 
@@ -254,13 +296,16 @@ impl<M> State<M> {
 mod tests {
     use super::*;
 
+    /// Bytes that no test here fills.
+    const ROOMY: usize = 1024;
+
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_current_thread().build().expect("no resource is needed")
     }
 
     #[test]
     fn messages_come_in_order_of_arrival_and_no_more_than_asked_for() {
-        let inbox = Inbox::new(8);
+        let inbox = Inbox::new(8, ROOMY);
         for number in 0..5 {
             inbox.post(number);
         }
@@ -271,13 +316,13 @@ mod tests {
 
     #[test]
     fn a_full_inbox_makes_its_senders_wait_in_turn_and_loses_nothing() {
-        let inbox = std::sync::Arc::new(Inbox::new(4));
+        let inbox = std::sync::Arc::new(Inbox::new(4, ROOMY));
         let sender = std::sync::Arc::clone(&inbox);
         let sending = std::thread::spawn(move || {
             runtime().block_on(async {
                 for batch in 0..50 {
                     let mut messages = (batch * 7..batch * 7 + 7).collect();
-                    sender.push_all(Lane::Other, &mut messages).await.expect("it stays open");
+                    sender.push_all(Lane::Other, &mut messages, 0).await.expect("it stays open");
                 }
             });
         });
@@ -291,15 +336,33 @@ mod tests {
     }
 
     #[test]
-    fn l7_what_targets_sent_waits_in_order_while_others_are_answered() {
-        let inbox = Inbox::new(4);
+    fn a_few_large_messages_fill_it_as_many_small_ones_do() {
+        let inbox = Inbox::new(99, 8 * 1024);
         runtime().block_on(async {
-            inbox.push_all(Lane::Target, &mut vec!["t1", "t2"]).await.expect("open");
+            inbox.push_all(Lane::Other, &mut vec![1, 2], 5 * 1024).await.expect("open");
+            inbox.push(Lane::Other, 3).await.expect("a small one still fits");
+            let large =
+                std::pin::pin!(async { inbox.push_all(Lane::Other, &mut vec![4], 4 * 1024).await });
+            let mut large = poll_once(large);
+            assert!(large.is_pending());
+            assert_eq!(inbox.try_recv(1), [1], "it carried the weight of its batch");
+            large.finish().await.expect("open");
+            assert_eq!(inbox.try_recv(9), [2, 3, 4]);
+            // What can never fit is waited for no longer than for an empty inbox.
+            inbox.push_all(Lane::Other, &mut vec![5], 99 * 1024).await.expect("open");
+        });
+    }
+
+    #[test]
+    fn l7_what_targets_sent_waits_in_order_while_others_are_answered() {
+        let inbox = Inbox::new(4, ROOMY);
+        runtime().block_on(async {
+            inbox.push_all(Lane::Target, &mut vec!["t1", "t2"], 0).await.expect("open");
             inbox.push(Lane::Other, "o1").await.expect("open");
             inbox.set_intake(Intake::TargetsHeld);
             assert_eq!(inbox.try_recv(9), ["o1"]);
             // Held messages take no room from those that are to be told `busy`.
-            inbox.push_all(Lane::Other, &mut vec!["o2", "o3", "o4"]).await.expect("open");
+            inbox.push_all(Lane::Other, &mut vec!["o2", "o3", "o4"], 0).await.expect("open");
             assert_eq!(inbox.try_recv(9), ["o2", "o3", "o4"]);
             let held = std::pin::pin!(inbox.push(Lane::Target, "t3"));
             let mut held = poll_once(held);
@@ -313,9 +376,9 @@ mod tests {
 
     #[test]
     fn l7_a_full_inbox_of_held_messages_still_has_room_for_others() {
-        let inbox = std::sync::Arc::new(Inbox::new(2));
+        let inbox = std::sync::Arc::new(Inbox::new(2, ROOMY));
         let sender = std::sync::Arc::clone(&inbox);
-        runtime().block_on(inbox.push_all(Lane::Target, &mut vec!["t1", "t2"])).expect("open");
+        runtime().block_on(inbox.push_all(Lane::Target, &mut vec!["t1", "t2"], 0)).expect("open");
         inbox.set_intake(Intake::TargetsHeld);
         let sending =
             std::thread::spawn(move || runtime().block_on(sender.push(Lane::Other, "o1")));
@@ -325,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_closed_inbox_gives_what_it_has_and_takes_nothing() {
-        let inbox = Inbox::new(4);
+        let inbox = Inbox::new(4, ROOMY);
         inbox.post(1);
         inbox.close();
         assert_eq!(inbox.recv(None, 9), [1]);

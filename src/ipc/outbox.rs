@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use super::frames::{self, Line};
 use super::inbox::Lane;
 use crate::ids::Seq;
-use crate::limits::{REPLY_BYTES_MAX, WRITE_BATCH_BYTES};
+use crate::limits::{REPLY_BYTES_MAX, SUBSCRIBER_BYTES, WRITE_BATCH_BYTES};
 
 /// The queue of one connection. Shared by the deciding thread, which pushes, and the connection's
 /// tasks.
@@ -39,6 +39,7 @@ pub struct Queue {
     commands: HashMap<Arc<str>, u64>,
     events: usize,
     events_max: usize,
+    event_bytes: usize,
     reply_bytes: usize,
     /// Events that were dropped and not told of yet.
     missed: Option<Missed>,
@@ -102,6 +103,7 @@ impl Outbox {
             commands: HashMap::new(),
             events: 0,
             events_max: events_max.max(1),
+            event_bytes: 0,
             reply_bytes: 0,
             missed: None,
             state: State::Open,
@@ -293,8 +295,9 @@ impl Queue {
         match &mut self.missed {
             // Once one was dropped the next must be too: what is told of is a range.
             Some(missed) => missed.to = version,
-            None if self.events < self.events_max => {
+            None if self.events < self.events_max && self.event_bytes < SUBSCRIBER_BYTES => {
                 self.events += 1;
+                self.event_bytes += line.len();
                 self.push(Item::Event(line));
             }
             None => self.missed = Some(Missed { from: version, to: version }),
@@ -337,6 +340,7 @@ impl Queue {
         self.items.clear();
         self.commands.clear();
         self.events = 0;
+        self.event_bytes = 0;
         self.reply_bytes = 0;
         self.missed = None;
     }
@@ -367,7 +371,8 @@ impl Queue {
         };
         // Half of the room must be free, else every event that goes out would make one more loss to
         // tell of.
-        if self.missed.is_some() && self.events <= self.events_max / 2 {
+        let roomy = self.events <= self.events_max / 2 && self.event_bytes <= SUBSCRIBER_BYTES / 2;
+        if self.missed.is_some() && roomy {
             self.tell_missed();
         }
         next
@@ -388,6 +393,7 @@ impl Queue {
             }
             Item::Event(line) => {
                 self.events = self.events.saturating_sub(1);
+                self.event_bytes = self.event_bytes.saturating_sub(line.len());
                 bytes.extend_from_slice(line.as_bytes());
             }
             Item::Command { command_id, line, notify_sent, older: _ } => {

@@ -96,6 +96,24 @@ pub enum ClientFrame {
 }
 
 impl ClientFrame {
+    /// Whether its answer may have to be read from the log.
+    #[must_use]
+    pub fn is_question(&self) -> bool {
+        match self {
+            Self::GetSnapshot { .. }
+            | Self::GetEvents { .. }
+            | Self::ListSagas { .. }
+            | Self::GetSaga { .. } => true,
+            Self::Register(_)
+            | Self::Report(_)
+            | Self::ActionFailed(_)
+            | Self::StartSaga(_)
+            | Self::SignalSaga(_)
+            | Self::Ping { .. }
+            | Self::Goodbye => false,
+        }
+    }
+
     /// The client's own `id`, where the line had one.
     #[must_use]
     pub fn id(&self) -> Option<&AskId> {

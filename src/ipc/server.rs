@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::connection::Connection;
@@ -20,7 +20,7 @@ use super::protocol::ClientFrame;
 use super::transport::{self, Acceptor, Listener, Stream};
 use super::{ErrorCode, ProtocolError};
 use crate::ids::ConnId;
-use crate::limits::{ACCEPT_BACKOFF_MAX, SUBSCRIBER_QUEUE, WRITE_TIMEOUT};
+use crate::limits::{ACCEPT_BACKOFF_MAX, CONNECTIONS_MAX, SUBSCRIBER_QUEUE, WRITE_TIMEOUT};
 
 /// What the deciding thread learns of connections. Of one connection it comes in this order:
 /// `Opened`, what its peer sent, `Closed`; a `Sent` may still follow, and is true.
@@ -39,6 +39,8 @@ pub enum Inbound {
         conn: ConnId,
         /// What it asks.
         frame: ClientFrame,
+        /// Of a question: the next line is read when this is dropped.
+        asked: Option<Asked>,
     },
     /// A line that could not; its sender is to be told, and where it is fatal, closed.
     Bad {
@@ -62,6 +64,19 @@ pub enum Inbound {
         /// How it ended.
         why: CloseWhy,
     },
+}
+
+/// Held by a question until it is answered. Its connection is not read meanwhile, so that no peer
+/// can make the launcher prepare more answers than one that it does not read \[R7\].
+#[derive(Debug)]
+pub struct Asked {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Asked {
+    pub(super) fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self { _permit: permit }
+    }
 }
 
 /// How a connection ended.
@@ -88,6 +103,8 @@ pub struct Options {
     pub write_timeout: Duration,
     /// Events that may wait for one subscriber \[W8\].
     pub events_max: usize,
+    /// Connections at once.
+    pub connections_max: usize,
 }
 
 impl Default for Options {
@@ -96,6 +113,7 @@ impl Default for Options {
             uid: transport::own_uid(),
             write_timeout: Duration::from_millis(WRITE_TIMEOUT.0),
             events_max: SUBSCRIBER_QUEUE,
+            connections_max: CONNECTIONS_MAX,
         }
     }
 }
@@ -153,15 +171,25 @@ async fn accept_all<M>(
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, uid)) if uid == options.uid => {
+            Ok((stream, uid)) if uid != options.uid => {
+                tracing::warn!(uid, "refused a connection of another user");
+                let words =
+                    format!("this launcher serves uid {}, and you are uid {uid}", options.uid);
+                refuse(stream, ErrorCode::NotAllowed, words).await;
+            }
+            Ok((stream, _)) if connections.len() >= options.connections_max => {
+                let words = format!("{} connections are open; close some", connections.len());
+                refuse(stream, ErrorCode::Busy, words).await;
+            }
+            Ok((stream, _)) => {
                 backoff = 0;
                 last = last.next();
                 let outbox = Arc::new(Outbox::new(options.events_max));
                 let inbox = Arc::clone(&inbox);
-                let connection = Connection { conn: last, outbox, inbox };
+                let questions = Arc::new(Semaphore::new(1));
+                let connection = Connection { conn: last, outbox, inbox, questions };
                 connections.spawn(connection.run(stream, options.write_timeout));
             }
-            Ok((stream, uid)) => refuse(stream, uid, options.uid).await,
             Err(error) => {
                 // Out of descriptors, or a peer that left early: neither is mended by trying at
                 // once.
@@ -175,10 +203,8 @@ async fn accept_all<M>(
     while connections.join_next().await.is_some() {}
 }
 
-async fn refuse(stream: Stream, uid: u32, expected: u32) {
-    tracing::warn!(uid, "refused a connection of another user");
-    let message = format!("this launcher serves uid {expected}, and you are uid {uid}");
-    let line = frames::error(&ProtocolError::fatal(ErrorCode::NotAllowed, message));
+async fn refuse(stream: Stream, code: ErrorCode, message: String) {
+    let line = frames::error(&ProtocolError::fatal(code, message));
     // A new socket has room for one line, so this does not wait; a peer that left does not matter.
     stream.split().1.write_all(line.as_bytes()).await.ok();
 }

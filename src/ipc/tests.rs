@@ -48,7 +48,7 @@ impl House {
             .enable_all()
             .build()
             .expect("the system has room for two threads");
-        let inbox = Arc::new(Inbox::new(1024));
+        let inbox = Arc::new(Inbox::new(1024, crate::limits::INBOX_BYTES));
         let listener = Listener::bind(&directory.path().join("run/s"), Stale::Refuse).unwrap();
         let server = {
             let _inside = runtime.enter();
@@ -110,6 +110,11 @@ impl Peer {
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.socket.get_mut().write_all(bytes.as_ref()).expect("the server reads");
+    }
+
+    /// Sends no more, and still reads.
+    fn shut(&mut self) {
+        self.socket.get_mut().shutdown(std::net::Shutdown::Write).expect("it is open");
     }
 
     /// The next line without its end; `None` where the server closed, a torn line included.

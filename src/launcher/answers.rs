@@ -20,7 +20,6 @@ impl<L: Log> Core<L> {
     pub(super) fn answer(&mut self, conn: ConnId, frame: ClientFrame) {
         let version = self.version();
         let answered = match frame {
-            ClientFrame::Ping { id, nonce } => Ok(frames::pong(id.as_ref(), &nonce, version)),
             ClientFrame::GetSnapshot { id } => {
                 Ok(frames::snapshot(id.as_ref(), &self.snapshot(), version))
             }
@@ -32,6 +31,7 @@ impl<L: Log> Core<L> {
             | ClientFrame::ActionFailed(_)
             | ClientFrame::StartSaga(_)
             | ClientFrame::SignalSaga(_)
+            | ClientFrame::Ping { .. }
             | ClientFrame::Goodbye => return,
         };
         let line = match answered {

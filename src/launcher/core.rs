@@ -13,9 +13,9 @@ use crate::ipc::ProtocolError;
 use crate::ipc::frames::{self, Line};
 use crate::ipc::outbox::Outbox;
 use crate::ipc::protocol::{AskId, ClientFrame};
-use crate::ipc::server::Inbound;
+use crate::ipc::server::{Asked, Inbound};
 use crate::ipc::session::{Allow, Session};
-use crate::limits::RING_EVENTS;
+use crate::limits::{QUESTIONS_PER_TURN, RING_EVENTS};
 use crate::log::{AppendError, Log, SagaWrite};
 use crate::saga::owed::Owed;
 use crate::saga::record::{Cause, Verdict};
@@ -45,6 +45,8 @@ pub struct Core<L> {
     pub(super) ring: Ring,
     /// Callers that wait for a saga's end.
     pub(super) waiters: BTreeMap<SagaId, Vec<(ConnId, Option<AskId>)>>,
+    /// Questions that are not answered yet, in order.
+    questions: VecDeque<(ConnId, ClientFrame, Option<Asked>)>,
     /// What is to be told when the turn is durable, by the version that it comes after.
     pub(super) told: Vec<(Seq, ConnId, Tell)>,
     pub(super) allow: Allow,
@@ -72,7 +74,7 @@ pub(super) struct Conn {
 #[derive(Debug)]
 pub(super) struct Parked {
     pub(super) behind: ConnId,
-    pub(super) frames: VecDeque<ClientFrame>,
+    pub(super) frames: VecDeque<(ClientFrame, Option<Asked>)>,
 }
 
 /// What one connection is to be told once the turn is durable.
@@ -84,8 +86,10 @@ pub(super) enum Tell {
     Serve(Arc<str>, SessionNo),
     /// Bus events after one version up to another \[W13\].
     Replay(Seq, Seq),
+    /// That it is heard.
+    Pong(Option<AskId>, serde_json::Value),
     /// An answer that reads what is durable.
-    Query(ClientFrame),
+    Question(ClientFrame, Option<Asked>),
     /// The result of a saga that may have ended.
     Result(Option<AskId>, SagaId),
     /// Nothing more.
@@ -107,6 +111,7 @@ impl<L: Log> Core<L> {
             pipes: BTreeMap::new(),
             ring: Ring::new(RING_EVENTS, since),
             waiters: BTreeMap::new(),
+            questions: VecDeque::new(),
             told: Vec::new(),
             allow,
             identity,
@@ -216,6 +221,24 @@ impl<L: Log> Core<L> {
         }
         self.sync(&touched);
         self.hand_commands();
+        self.answer_some();
+    }
+
+    /// Answers a few questions: reading the log takes time, and commands and deadlines come first
+    /// \[R7\].
+    fn answer_some(&mut self) {
+        for _ in 0..QUESTIONS_PER_TURN {
+            let Some((conn, frame, asked)) = self.questions.pop_front() else { return };
+            self.answer(conn, frame);
+            // Its connection is read on from here.
+            drop(asked);
+        }
+    }
+
+    /// Whether questions wait for the next turn.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        !self.questions.is_empty()
     }
 
     fn publish(&mut self, event: Published) {
@@ -284,7 +307,11 @@ impl<L: Log> Core<L> {
                 self.pipes.entry(target).or_default().open(session, conn, outbox);
             }
             Tell::Replay(since, upto) => self.replay(conn, since, upto),
-            Tell::Query(frame) => self.answer(conn, frame),
+            Tell::Pong(id, nonce) => {
+                let line = frames::pong(id.as_ref(), &nonce, self.version());
+                self.tell(conn, Tell::Line(line));
+            }
+            Tell::Question(frame, asked) => self.questions.push_back((conn, frame, asked)),
             Tell::Result(ask, saga) => self.tell_result(conn, ask, saga),
         }
     }

@@ -12,7 +12,7 @@ use crate::ipc::frames;
 use crate::ipc::protocol::{
     ActionFailed, AskId, ClientFrame, Register, Report, SignalSaga, StartSaga,
 };
-use crate::ipc::server::Inbound;
+use crate::ipc::server::{Asked, Inbound};
 use crate::ipc::session::{Member, Session};
 use crate::ipc::{ErrorCode, ProtocolError};
 use crate::log::Log;
@@ -27,7 +27,7 @@ impl<L: Log> Core<L> {
                 let (session, from) = (Session::New, Seq(u64::MAX));
                 self.conns.insert(conn, Conn { outbox, session, from, parked: None });
             }
-            Inbound::Frame { conn, frame } => self.frame(conn, frame),
+            Inbound::Frame { conn, frame, asked } => self.frame(conn, frame, asked),
             Inbound::Bad { conn, error } => self.refuse(conn, &error),
             Inbound::Sent { command_ids, .. } => {
                 for command_id in command_ids {
@@ -40,10 +40,10 @@ impl<L: Log> Core<L> {
         }
     }
 
-    fn frame(&mut self, conn: ConnId, frame: ClientFrame) {
+    fn frame(&mut self, conn: ConnId, frame: ClientFrame, asked: Option<Asked>) {
         let Some(from) = self.conns.get_mut(&conn) else { return };
         if let Some(parked) = &mut from.parked {
-            parked.frames.push_back(frame);
+            parked.frames.push_back((frame, asked));
             return;
         }
         let coordinator = &self.coordinator;
@@ -70,8 +70,8 @@ impl<L: Log> Core<L> {
             ClientFrame::GetSnapshot { .. }
             | ClientFrame::GetEvents { .. }
             | ClientFrame::ListSagas { .. }
-            | ClientFrame::GetSaga { .. }
-            | ClientFrame::Ping { .. } => self.later(conn, Tell::Query(frame)),
+            | ClientFrame::GetSaga { .. } => self.later(conn, Tell::Question(frame, asked)),
+            ClientFrame::Ping { id, nonce } => self.later(conn, Tell::Pong(id, nonce)),
             ClientFrame::Goodbye => {
                 self.leave(conn);
                 self.later(conn, Tell::Close);
@@ -93,7 +93,7 @@ impl<L: Log> Core<L> {
         let waits_for = older.or_else(|| self.parked_for(&register.kind));
         match waits_for.filter(|older| self.conns.contains_key(older)) {
             Some(behind) => {
-                let frames = VecDeque::from([ClientFrame::Register(register)]);
+                let frames = VecDeque::from([(ClientFrame::Register(register), None)]);
                 if let Some(conn) = self.conns.get_mut(&conn) {
                     conn.parked = Some(Parked { behind, frames });
                 }
@@ -106,7 +106,7 @@ impl<L: Log> Core<L> {
     fn parked_for(&self, kind: &str) -> Option<ConnId> {
         let parked = self.conns.values().filter_map(|conn| conn.parked.as_ref());
         let same = parked.filter(|parked| {
-            matches!(parked.frames.front(), Some(ClientFrame::Register(r)) if *r.kind == *kind)
+            matches!(parked.frames.front(), Some((ClientFrame::Register(r), _)) if *r.kind == *kind)
         });
         same.map(|parked| parked.behind).next()
     }
@@ -271,8 +271,8 @@ impl<L: Log> Core<L> {
             .collect();
         for next in unparked {
             let parked = self.conns.get_mut(&next).and_then(|conn| conn.parked.take());
-            for frame in parked.map(|parked| parked.frames).unwrap_or_default() {
-                self.frame(next, frame);
+            for (frame, asked) in parked.map(|parked| parked.frames).unwrap_or_default() {
+                self.frame(next, frame, asked);
             }
         }
     }

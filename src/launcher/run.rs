@@ -13,7 +13,7 @@ use crate::ipc::inbox::Inbox;
 use crate::ipc::server::{Options, Server};
 use crate::ipc::session::Allow;
 use crate::ipc::transport::{BindError, Listener, Stale};
-use crate::limits::INBOX_MAX;
+use crate::limits::{INBOX_BYTES, INBOX_MAX};
 use crate::log::{AppendError, Log, LogRead, LogReader, OpenError, SqliteLog};
 
 use super::boot::{BootError, restore};
@@ -89,7 +89,7 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
     let mut core = Core::new(coordinator, log, identity.clone(), config.allow);
     core.read_replays_from(path.clone());
     core.refill_ring().map_err(BootError::Read)?;
-    let inbox: Arc<Inbox<Message>> = Arc::new(Inbox::new(INBOX_MAX));
+    let inbox: Arc<Inbox<Message>> = Arc::new(Inbox::new(INBOX_MAX, INBOX_BYTES));
     let mut turns = Turns::new(core, inbox.clone(), Clock::start(newest), config.manners);
     // A socket that cannot be had must leave no boot in the log: the next start would take it for a
     // crash. Whoever connects before the boot is durable waits to be accepted.

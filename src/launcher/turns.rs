@@ -8,9 +8,11 @@ use crate::clock::Clock;
 use crate::ids::ConnId;
 use crate::ipc::inbox::{Inbox, Intake};
 use crate::ipc::protocol::ClientFrame;
-use crate::ipc::server::Inbound;
+use crate::ipc::server::{Asked, Inbound};
 use crate::ipc::{ErrorCode, ProtocolError, frames};
-use crate::limits::{DISK_RETRY, STOP_TIMEOUT, SWEEP_EVERY, SWEEP_PAUSE, TURN_INPUTS_MAX};
+use crate::limits::{
+    DISK_RETRY, INBOX_MAX, STOP_TIMEOUT, SWEEP_EVERY, SWEEP_PAUSE, TURN_INPUTS_MAX,
+};
 use crate::log::{AppendError, Log, Retention};
 use crate::time::{Millis, Timestamp};
 
@@ -140,7 +142,7 @@ impl<L: Log> Turns<L> {
 
     /// How long nothing is due.
     fn wait(&mut self) -> Duration {
-        if !self.stash.is_empty() || self.stop_asked {
+        if !self.stash.is_empty() || self.stop_asked || self.core.is_asked() {
             return Duration::ZERO;
         }
         let now = self.clock.read().now;
@@ -194,9 +196,13 @@ impl<L: Log> Turns<L> {
                 return;
             }
             let wait = Some(Duration::from_millis(left.0));
-            for message in self.inbox.recv(wait, TURN_INPUTS_MAX) {
+            // What waits has its bound as well: whoever sends more is not read.
+            let room = INBOX_MAX.saturating_sub(self.stash.len());
+            for message in self.inbox.recv(wait, room.min(TURN_INPUTS_MAX)) {
                 match message {
-                    Message::Inbound(Inbound::Frame { conn, frame }) => self.busy(conn, frame),
+                    Message::Inbound(Inbound::Frame { conn, frame, asked }) => {
+                        self.busy(conn, frame, asked);
+                    }
                     Message::Inbound(other) => self.stash.push(other),
                     Message::Stop => self.stop_asked = true,
                 }
@@ -205,7 +211,7 @@ impl<L: Log> Turns<L> {
     }
 
     /// New work is refused; questions and registrations wait, because they need no promise.
-    fn busy(&mut self, conn: ConnId, frame: ClientFrame) {
+    fn busy(&mut self, conn: ConnId, frame: ClientFrame, asked: Option<Asked>) {
         match &frame {
             ClientFrame::Report(_) | ClientFrame::StartSaga(_) => {
                 let words = "the disk that holds the log is full; try again later";
@@ -223,7 +229,7 @@ impl<L: Log> Turns<L> {
             | ClientFrame::ListSagas { .. }
             | ClientFrame::GetSaga { .. }
             | ClientFrame::Ping { .. }
-            | ClientFrame::Goodbye => self.stash.push(Inbound::Frame { conn, frame }),
+            | ClientFrame::Goodbye => self.stash.push(Inbound::Frame { conn, frame, asked }),
         }
     }
 

@@ -242,5 +242,5 @@ impl Stage {
 
 fn inbound(line: &str) -> Inbound {
     let frame = parse_line(line.as_bytes()).expect("the bench speaks the wire");
-    Inbound::Frame { conn: CONN, frame }
+    Inbound::Frame { conn: CONN, frame, asked: None }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::ids::Seq;
 use crate::ipc::frames::Line;
 use crate::ipc::outbox::{Next, Outbox};
-use crate::limits::WRITE_BATCH_BYTES;
+use crate::limits::{SUBSCRIBER_BYTES, WRITE_BATCH_BYTES};
 
 fn line(text: &str) -> Line {
     format!("{text}\n").into()
@@ -68,6 +68,21 @@ fn w8_a_subscriber_that_cannot_keep_up_is_told_which_events_it_missed_and_where(
     assert_eq!(write(&outbox), ["e1", "e2", "e3", "e4", "pong"]);
     event(&outbox, 10);
     assert_eq!(write(&outbox), [told(6, 9), "e10".to_owned()]);
+}
+
+#[test]
+fn w8_a_few_large_events_are_as_much_as_many_small_ones() {
+    let outbox = Outbox::new(99);
+    let large = "x".repeat(SUBSCRIBER_BYTES / 2);
+    for version in 1..=3 {
+        outbox.push_event(Seq(version), line(&large));
+    }
+    let written: Vec<String> = std::iter::from_fn(|| Some(write(&outbox)))
+        .take_while(|lines| !lines.is_empty())
+        .flatten()
+        .collect();
+    assert_eq!(written.len(), 3);
+    assert!(written[2].contains(r#""missed_from":3,"missed_to":3"#), "{}", written[2]);
 }
 
 #[test]

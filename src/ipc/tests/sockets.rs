@@ -18,7 +18,7 @@ fn line(text: &str) -> Line {
 
 fn ping(house: &House, conn: ConnId) -> u64 {
     match house.next() {
-        Inbound::Frame { conn: from, frame: ClientFrame::Ping { nonce, .. } } => {
+        Inbound::Frame { conn: from, frame: ClientFrame::Ping { nonce, .. }, .. } => {
             assert_eq!(from, conn);
             nonce.as_u64().expect("a number was sent")
         }
@@ -301,7 +301,7 @@ fn r7_many_clients_at_once_each_get_their_own_answers() {
     while closed < 8 {
         match house.next() {
             Inbound::Opened { conn, outbox } => drop(outboxes.insert(conn, outbox)),
-            Inbound::Frame { conn, frame: ClientFrame::Ping { id, nonce } } => {
+            Inbound::Frame { conn, frame: ClientFrame::Ping { id, nonce }, .. } => {
                 outboxes[&conn].push_reply(frames::pong(id.as_ref(), &nonce, Seq(0)));
             }
             Inbound::Closed { conn, .. } => {
@@ -314,4 +314,72 @@ fn r7_many_clients_at_once_each_get_their_own_answers() {
         }
     }
     clients.into_iter().for_each(|client| client.join().expect("its claims hold"));
+}
+
+fn question(house: &House, conn: ConnId) -> Inbound {
+    let next = house.next();
+    let asks = matches!(&next, Inbound::Frame { conn: from, frame: ClientFrame::GetSnapshot { .. }, .. }
+        if *from == conn);
+    assert!(asks, "{next:?}");
+    next
+}
+
+#[test]
+fn r7_of_one_connection_no_line_is_read_before_its_question_is_answered() {
+    let house = House::new();
+    let (mut peer, conn, outbox) = house.connect();
+    peer.send("{\"cmd\":\"get_snapshot\"}\n".repeat(3) + "{\"cmd\":\"ping\",\"nonce\":1}\n");
+    peer.shut();
+    for _ in 0..3 {
+        let asked = question(&house, conn);
+        let (mut other, other_conn, _outbox) = house.connect();
+        other.send("{\"cmd\":\"ping\",\"nonce\":2}\n");
+        assert_eq!(ping(&house, other_conn), 2, "others are read");
+        drop(other);
+        assert_eq!(house.closed(other_conn), CloseWhy::Eof);
+        assert!(house.is_quiet());
+        outbox.push_reply(line("{}"));
+        drop(asked);
+    }
+    assert_eq!(ping(&house, conn), 1);
+    assert_eq!(house.closed(conn), CloseWhy::Eof);
+    outbox.close_after_flush();
+    assert_eq!(peer.all_lines().len(), 3);
+}
+
+#[test]
+fn a_question_that_nobody_will_answer_keeps_no_server_from_its_end() {
+    let mut house = House::new();
+    let (mut peer, conn, _outbox) = house.connect();
+    peer.send("{\"cmd\":\"get_snapshot\"}\n".repeat(2));
+    let _asked = question(&house, conn);
+    house.inbox.close();
+    let server = house.server.take().expect("it was started");
+    house.runtime.block_on(server.finished());
+    assert_eq!(peer.line(), None);
+}
+
+#[test]
+fn a_connection_too_many_is_told_so_and_harms_no_other() {
+    let house = House::with(Options { connections_max: 2, ..Options::default() });
+    let (mut first, conn, _outbox) = house.connect();
+    let (second, second_conn, second_outbox) = house.connect();
+    let mut third = Peer::connect(&house.path());
+    let told = third.json();
+    assert_eq!((&told["code"], &told["fatal"]), (&json!("busy"), &json!(true)));
+    assert_eq!(third.line(), None);
+    first.send("{\"cmd\":\"ping\",\"nonce\":1}\n");
+    assert_eq!(ping(&house, conn), 1);
+    drop(second);
+    assert_eq!(house.closed(second_conn), CloseWhy::Eof);
+    second_outbox.close_after_flush();
+    // The place is free as soon as both sides are done with it.
+    let opened = || {
+        let _peer = Peer::connect(&house.path());
+        matches!(
+            house.inbox.recv(Some(std::time::Duration::from_millis(50)), 1)[..],
+            [Inbound::Opened { .. }]
+        )
+    };
+    while !opened() {}
 }

@@ -45,7 +45,7 @@ impl Launcher {
     }
 
     fn at(directory: TempDir, allow: Allow) -> Self {
-        let inbox = Arc::new(Inbox::new(1024));
+        let inbox = Arc::new(Inbox::new(1024, sagaflow::limits::INBOX_BYTES));
         let (ready, is_ready) = std::sync::mpsc::channel();
         let (root, messages) = (directory.path().to_owned(), Arc::clone(&inbox));
         let thread = std::thread::spawn(move || serve(&root, &messages, allow, &ready));
