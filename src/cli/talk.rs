@@ -85,9 +85,11 @@ mod tests {
 
     use super::*;
 
+    type Held = (bool, Vec<u8>);
+
     /// What was written, by a reader that may keep its writer waiting.
     #[derive(Clone, Default)]
-    struct Page(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+    struct Page(Arc<(Mutex<Held>, Condvar)>);
 
     impl Page {
         fn hold(&self, held: bool) {
