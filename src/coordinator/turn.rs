@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::plan::Plan;
-use crate::saga::record::{Cause, Record, State, Verdict};
+use crate::saga::record::{Cause, Ending, Record, State, Verdict};
 use crate::saga::state::Saga;
 use crate::time::Timestamp;
 
@@ -248,11 +248,14 @@ fn outcome_word(verdict: &Verdict) -> &'static str {
 /// What `saga_step` says of a record.
 fn step_event(record: &Record, id: SagaId) -> Option<Map<String, Value>> {
     let (step, state, attempt, reason) = match record {
-        Record::Issued(r) => (&r.step, "issued", Some(r.attempt), None),
-        Record::Reissued(r) => (&r.step, "issued", Some(r.attempt), None),
-        Record::Outcome(r) => (&r.step, r.outcome.as_str(), None, r.reason.as_ref()),
-        Record::Undone(r) if r.ok => (&r.step, "compensated", None, None),
-        Record::Undone(r) => (&r.step, "compensation_failed", None, r.reason.as_ref()),
+        Record::Issued(r) => (&r.step, "issued", r.attempt, None),
+        Record::Reissued(r) => (&r.step, "issued", r.attempt, None),
+        Record::Outcome(r) if r.outcome == Ending::Skipped => {
+            (&r.step, r.outcome.as_str(), 0, r.reason.as_ref())
+        }
+        Record::Outcome(r) => (&r.step, r.outcome.as_str(), r.attempt, r.reason.as_ref()),
+        Record::Undone(r) if r.ok => (&r.step, "compensated", r.attempt, None),
+        Record::Undone(r) => (&r.step, "compensation_failed", r.attempt, r.reason.as_ref()),
         Record::Boot(_)
         | Record::Stopped(_)
         | Record::Clock(_)
@@ -285,9 +288,7 @@ fn step_event(record: &Record, id: SagaId) -> Option<Map<String, Value>> {
     fields.insert("saga_id".into(), json!(id));
     fields.insert("step".into(), json!(step));
     fields.insert("state".into(), json!(state));
-    if let Some(attempt) = attempt {
-        fields.insert("attempt".into(), json!(attempt));
-    }
+    fields.insert("attempt".into(), json!(attempt));
     if let Some(reason) = reason {
         fields.insert("reason".into(), json!(reason));
     }

@@ -284,6 +284,15 @@ pub struct Matched {
     pub save: Map<String, Value>,
 }
 
+fn first() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_first(attempt: &u32) -> bool {
+    *attempt == 1
+}
+
 /// See [`Record::Outcome`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
@@ -291,6 +300,9 @@ pub struct Outcome {
     pub step: Arc<str>,
     /// How it ended.
     pub outcome: Ending,
+    /// The attempt that ended so; the first is not written down.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub attempt: u32,
     /// Why, unless it succeeded or was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
@@ -358,6 +370,9 @@ pub struct Undone {
     pub step: Arc<str>,
     /// Whether its undo succeeded.
     pub ok: bool,
+    /// The attempt that was undone; the first is not written down.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub attempt: u32,
     /// Why it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Arc<str>>,

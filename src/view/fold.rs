@@ -227,6 +227,9 @@ impl Fold {
         step.state = StepState::of(outcome.outcome);
         step.due = None;
         step.ended_at = Some(at);
+        if outcome.outcome != Ending::Skipped {
+            step.attempt = step.attempt.max(outcome.attempt);
+        }
         step.cause = outcome.cause;
         step.reason = outcome.reason.clone();
         step.echo = outcome.echo.clone();

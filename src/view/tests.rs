@@ -86,6 +86,7 @@ fn what_started_a_saga_is_not_shown_as_the_answer_to_a_step() {
     let trigger = json!({"event": {"name": "told", "fields": {"label": "w1"}, "client": "ui"}});
     let done = json!({"outcome": {"step": "tell", "outcome": "succeeded"}});
     let shown = picture(&facts(json!([[0, trigger], [0, began()], [0, done]]))).detail();
+    assert_eq!(shown["steps"][0]["attempt"], 1);
     assert_eq!(shown["steps"][0]["answer"], Value::Null);
     assert_eq!(shown["steps"][0]["echo"], Value::Null);
 }

@@ -215,11 +215,16 @@ impl Decision<'_> {
         self.saga.run(StepKey::trunk(step))
     }
 
+    /// Which attempt of the step is under way; what waits for nothing has one.
+    fn attempt_of(&self, step: StepIx) -> u32 {
+        self.run(step).map_or(1, |run| run.attempt.max(1))
+    }
+
     fn push_outcome(&mut self, step: StepIx, outcome: Ending, why: Option<(Cause, Arc<str>)>) {
         let (cause, reason) = why.unzip();
-        let step = self.path(step);
+        let (step, attempt) = (self.path(step), self.attempt_of(step));
         let save = serde_json::Map::new();
-        let outcome = Outcome { step, outcome, cause, reason, echo: None, save };
+        let outcome = Outcome { step, outcome, attempt, cause, reason, echo: None, save };
         self.push(Record::Outcome(Box::new(outcome)));
     }
 

@@ -185,6 +185,7 @@ impl Decision<'_> {
         let outcome = Outcome {
             step: self.path(step),
             outcome: Ending::Succeeded,
+            attempt: self.attempt_of(step),
             cause: None,
             reason: None,
             echo: keep.then(|| fields.clone()),

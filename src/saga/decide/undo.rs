@@ -108,9 +108,9 @@ impl Decision<'_> {
             })
             .collect();
         for step in std::iter::once(undone).chain(stood_for) {
-            let step = self.path(step);
+            let (step, attempt) = (self.path(step), self.attempt_of(step));
             let (ok, reason) = (failure.is_none(), failure.cloned());
-            self.push(Record::Undone(Undone { step, ok, reason }));
+            self.push(Record::Undone(Undone { step, ok, attempt, reason }));
         }
     }
 

@@ -80,6 +80,7 @@ fn bg_i03_bg_3_10_r4_a_caller_that_waits_gets_the_result_and_steps_come_to_those
     assert_eq!(steps.len(), 2, "{lines:#?}");
     assert_eq!((&steps[0]["step"], &steps[0]["state"]), (&json!("source"), &json!("issued")));
     assert_eq!(steps[1]["state"], "failed");
+    assert!(steps.iter().all(|step| step["attempt"] == 1), "every one says it: {steps:#?}");
     let failed = lines.iter().find(|line| line["event"] == "saga_failed").expect("its bracket");
     let (reason, outcome) = (&failed["reason"], &failed["outcome"]);
     assert_eq!((reason, outcome), (&json!("no such workspace"), &json!("failed")));
