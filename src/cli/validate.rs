@@ -6,7 +6,7 @@ use super::exit::{Exit, Outcome};
 use super::load::{self, SAGAS};
 use super::out;
 use crate::definition::read;
-use crate::diag::{Diagnostics, Severity, render};
+use crate::diag::{Diagnostics, Severity, render, sarif};
 use crate::plan;
 
 use crate::view::text::Tone;
@@ -38,6 +38,8 @@ enum Format {
     Json,
     /// GitHub: annotations beside the change
     Github,
+    /// Code scanning: SARIF 2.1.0
+    Sarif,
 }
 
 /// Prints the findings; errors among them make the exit code 1, warnings do not.
@@ -55,6 +57,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             summary(&found, files.asked);
         }
         Format::Json => out::json(&render::json(&found, &library.sources, files.asked))?,
+        Format::Sarif => out::json(&sarif::sarif(&found, &library.sources))?,
         Format::Github => out::text(&render::github(&found, &library.sources))?,
     }
     Ok(if found.has_errors() { Exit::No } else { Exit::Fine })

@@ -82,6 +82,59 @@ fn github_gets_annotations() {
     assert!(did.stdout.lines().any(|found| found.starts_with(line)), "{}", did.stdout);
 }
 
+/// What code scanning asks of SARIF 2.1.0, judged by a schema of the essential parts.
+#[test]
+fn code_scanning_gets_sarif() {
+    let did = run(bad().path(), &["validate", "--format", "sarif"]);
+    assert_eq!(did.exit, 1);
+    let log = did.json();
+    let text = |least: usize| {
+        json!({"type": "object", "required": ["text"],
+        "properties": {"text": {"type": "string", "minLength": least}}})
+    };
+    let number = json!({"type": "integer", "minimum": 1});
+    let region = json!({"type": "object", "additionalProperties": false,
+        "required": ["startLine", "startColumn", "endLine", "endColumn"],
+        "properties": {"startLine": number, "startColumn": number, "endLine": number,
+            "endColumn": number}});
+    let location = json!({"type": "object", "required": ["physicalLocation"], "properties": {
+        "physicalLocation": {"required": ["artifactLocation", "region"], "properties": {
+            "artifactLocation": {"required": ["uri"]}, "region": region}}}});
+    let rule = json!({"required": ["id", "shortDescription", "help", "defaultConfiguration"],
+        "properties": {"shortDescription": text(1), "help": text(100)}});
+    let fix = json!({"required": ["artifactChanges"], "properties": {"artifactChanges":
+        {"minItems": 1, "items": {"required": ["artifactLocation", "replacements"],
+            "properties": {"replacements": {"minItems": 1, "items":
+                {"required": ["deletedRegion"], "properties": {"deletedRegion": region}}}}}}}});
+    let result = json!({"required": ["ruleId", "ruleIndex", "level", "message", "locations"],
+        "properties": {"level": {"enum": ["error", "warning"]}, "message": text(1),
+            "locations": {"minItems": 1, "items": location}, "fixes": {"items": fix}}});
+    let schema = json!({"type": "object", "required": ["version", "$schema", "runs"],
+        "properties": {"version": {"const": "2.1.0"}, "runs": {"minItems": 1, "maxItems": 1,
+            "items": {"required": ["tool", "columnKind", "results"], "properties": {
+                "columnKind": {"const": "unicodeCodePoints"},
+                "tool": {"properties": {"driver": {"required": ["name", "rules"],
+                    "properties": {"rules": {"items": rule}}}}},
+                "results": {"minItems": 1, "items": result}}}}}});
+    let judge = jsonschema::validator_for(&schema).expect("a schema");
+    let wrong: Vec<String> = judge.iter_errors(&log).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}\n{log:#}");
+
+    let run = &log["runs"][0];
+    let results = run["results"].as_array().expect("a list");
+    let first = results.iter().find(|one| one["ruleId"] == "SF009").expect("it is found");
+    let place = &first["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "sagas/tidy.saga.yaml");
+    let region = json!({"startLine": 5, "startColumn": 1, "endLine": 5, "endColumn": 7});
+    assert_eq!(place["region"], region);
+    for one in results {
+        let at = one["ruleIndex"].as_u64().expect("a number") as usize;
+        assert_eq!(run["tool"]["driver"]["rules"][at]["id"], one["ruleId"]);
+    }
+    let clean = super::run(package(), &["validate", "--format", "sarif"]);
+    assert_eq!((clean.exit, &clean.json()["runs"][0]["results"]), (0, &json!([])));
+}
+
 #[test]
 fn one_file_is_checked_against_the_catalogs_beside_it() {
     let here = bad();
