@@ -65,6 +65,20 @@ pub(super) fn files(paths: &[PathBuf], vocabulary: Option<&Path>) -> Result<File
     Ok(files)
 }
 
+/// All definitions of a directory, which may have none.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn beside(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let mut paths = BTreeSet::new();
+    list(directory, &mut paths)?;
+    let read = |path: PathBuf| {
+        let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+        Ok((shown(&path), bytes))
+    };
+    paths.into_iter().map(read).collect()
+}
+
 /// The path as messages show it: relative as it was given, without a leading `./`.
 fn shown(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).to_string_lossy().into_owned()

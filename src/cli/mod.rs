@@ -10,8 +10,10 @@ mod emit;
 mod exit;
 mod explain;
 mod host;
+mod init;
 mod link;
 mod load;
+mod new;
 mod out;
 mod pairs;
 mod place;
@@ -71,6 +73,10 @@ enum Command {
     Retry(retry::Args),
     /// Settle an incident that was mended by hand
     Resolve(resolve::Args),
+    /// Make this directory ready: definitions, schemas, a host to play, and what to type next
+    Init(init::Args),
+    /// Write the first text of a saga, made of what the catalog has
+    New(new::Args),
     /// Check definitions: every mistake at once, with its place and its cure
     Validate(validate::Args),
     /// Print what a saga may cost, path by path: time, time to undo, commands, records
@@ -117,6 +123,8 @@ fn dispatch(command: Command) -> Outcome {
         Command::Cancel(args) => cancel::run(&args),
         Command::Retry(args) => retry::run(&args),
         Command::Resolve(args) => resolve::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::New(args) => new::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -50,8 +50,17 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 fn specialised(directory: &Path) -> Result<[(&'static str, String); 3], Failure> {
-    let files = load::files(&[directory.to_owned()], None)?;
-    let (library, found) = read::load(files.list);
+    of(load::files(&[directory.to_owned()], None)?.list)
+}
+
+/// The schemas for these definitions, by file name.
+///
+/// # Errors
+/// Their catalog is not valid.
+pub(super) fn of(
+    definitions: Vec<(String, Vec<u8>)>,
+) -> Result<[(&'static str, String); 3], Failure> {
+    let (library, found) = read::load(definitions);
     let spoils = |one: &Diagnostic| {
         let source = library.sources.get(one.primary().file);
         let kind = source.and_then(|source| FileKind::of(&source.path));
