@@ -79,6 +79,20 @@ impl Asked {
     }
 }
 
+impl Inbound {
+    /// The connection that it is about.
+    #[must_use]
+    pub fn conn(&self) -> ConnId {
+        match self {
+            Self::Opened { conn, .. }
+            | Self::Frame { conn, .. }
+            | Self::Bad { conn, .. }
+            | Self::Sent { conn, .. }
+            | Self::Closed { conn, .. } => *conn,
+        }
+    }
+}
+
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseWhy {

@@ -67,14 +67,15 @@ pub(super) struct Conn {
     pub(super) session: Session,
     /// The first version that it sees live.
     pub(super) from: Seq,
-    /// A registration that waits until the older client of its target has said its last \[W12\].
+    /// It waits until the older client of its target has said its last \[W12\].
     pub(super) parked: Option<Parked>,
 }
 
+/// All that a waiting connection brought, in its order: first its registration, last perhaps its end.
 #[derive(Debug)]
 pub(super) struct Parked {
     pub(super) behind: ConnId,
-    pub(super) frames: VecDeque<(ClientFrame, Option<Asked>)>,
+    pub(super) messages: VecDeque<Inbound>,
 }
 
 /// What one connection is to be told once the turn is durable.

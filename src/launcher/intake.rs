@@ -22,6 +22,11 @@ use super::core::{Conn, Core, Parked, Tell};
 
 impl<L: Log> Core<L> {
     pub(super) fn take(&mut self, message: Inbound) {
+        let from = self.conns.get_mut(&message.conn());
+        if let Some(parked) = from.and_then(|conn| conn.parked.as_mut()) {
+            parked.messages.push_back(message);
+            return;
+        }
         match message {
             Inbound::Opened { conn, outbox } => {
                 let (session, from) = (Session::New, Seq(u64::MAX));
@@ -41,11 +46,7 @@ impl<L: Log> Core<L> {
     }
 
     fn frame(&mut self, conn: ConnId, frame: ClientFrame, asked: Option<Asked>) {
-        let Some(from) = self.conns.get_mut(&conn) else { return };
-        if let Some(parked) = &mut from.parked {
-            parked.frames.push_back((frame, asked));
-            return;
-        }
+        let Some(from) = self.conns.get(&conn) else { return };
         let coordinator = &self.coordinator;
         let admitted = from.session.admit(&frame, &self.allow, |kind| coordinator.is_target(kind));
         if let Err(error) = admitted {
@@ -93,9 +94,10 @@ impl<L: Log> Core<L> {
         let waits_for = older.or_else(|| self.parked_for(&register.kind));
         match waits_for.filter(|older| self.conns.contains_key(older)) {
             Some(behind) => {
-                let frames = VecDeque::from([(ClientFrame::Register(register), None)]);
+                let frame = ClientFrame::Register(register);
+                let messages = VecDeque::from([Inbound::Frame { conn, frame, asked: None }]);
                 if let Some(conn) = self.conns.get_mut(&conn) {
-                    conn.parked = Some(Parked { behind, frames });
+                    conn.parked = Some(Parked { behind, messages });
                 }
             }
             None => self.register(conn, &register),
@@ -105,8 +107,11 @@ impl<L: Log> Core<L> {
     /// The connection that somebody already waits behind for that target.
     fn parked_for(&self, kind: &str) -> Option<ConnId> {
         let parked = self.conns.values().filter_map(|conn| conn.parked.as_ref());
-        let same = parked.filter(|parked| {
-            matches!(parked.frames.front(), Some((ClientFrame::Register(r), _)) if *r.kind == *kind)
+        let same = parked.filter(|parked| match parked.messages.front() {
+            Some(Inbound::Frame { frame: ClientFrame::Register(first), .. }) => {
+                *first.kind == *kind
+            }
+            Some(_) | None => false,
         });
         same.map(|parked| parked.behind).next()
     }
@@ -271,8 +276,8 @@ impl<L: Log> Core<L> {
             .collect();
         for next in unparked {
             let parked = self.conns.get_mut(&next).and_then(|conn| conn.parked.take());
-            for (frame, asked) in parked.map(|parked| parked.frames).unwrap_or_default() {
-                self.frame(next, frame, asked);
+            for message in parked.map(|parked| parked.messages).unwrap_or_default() {
+                self.take(message);
             }
         }
     }

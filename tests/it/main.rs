@@ -15,5 +15,6 @@ mod smoke;
 mod srv;
 mod stored_format;
 mod tidy;
+mod turns;
 mod wire;
 mod world;
