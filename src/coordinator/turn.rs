@@ -49,7 +49,7 @@ pub struct TurnOut {
     pub world_changed: bool,
     /// To be published after the commit, in this order.
     pub events: Vec<BusEvent>,
-    /// Sagas whose bracket closed.
+    /// Sagas that came to an end; an incident that was tried again comes to one more.
     pub ended: Vec<(SagaId, Verdict)>,
     /// Sagas that changed, so that what they owe may have changed.
     pub touched: BTreeSet<SagaId>,
@@ -129,8 +129,9 @@ impl Coordinator {
                     definitions.insert(live.plan.hash.clone(), live.plan.clone());
                 }
             }
-            if let (Some(id), Record::Ended(verdict) | Record::Dropped(verdict)) =
-                (fact.saga, &fact.record)
+            if let Some(id) = fact.saga
+                && let Record::Ended(verdict) | Record::Dropped(verdict) | Record::Settled(verdict) =
+                    &fact.record
             {
                 out.ended.push((id, verdict.clone()));
             }

@@ -157,6 +157,9 @@ impl<L: Log> Core<L> {
         let open = self.coordinator.saga(saga).is_some_and(|(saga, _)| saga.is_open());
         if open {
             self.waiters.entry(saga).or_default().push((conn, ask));
+            if let Some(conn) = self.conns.get_mut(&conn) {
+                conn.awaits.insert(saga);
+            }
             return;
         }
         let line = match self.log.saga(saga) {

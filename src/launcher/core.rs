@@ -67,6 +67,8 @@ pub(super) struct Conn {
     pub(super) session: Session,
     /// The first version that it sees live.
     pub(super) from: Seq,
+    /// Sagas whose end it waits for.
+    pub(super) awaits: BTreeSet<SagaId>,
     /// It waits until the older client of its target has said its last \[W12\].
     pub(super) parked: Option<Parked>,
 }
@@ -289,6 +291,9 @@ impl<L: Log> Core<L> {
     fn answer_waiters(&mut self, result: &frames::SagaResult<'_>) {
         let version = self.version();
         for (conn, ask) in self.waiters.remove(&result.saga_id).unwrap_or_default() {
+            if let Some(conn) = self.conns.get_mut(&conn) {
+                conn.awaits.remove(&result.saga_id);
+            }
             let line = frames::saga_result(ask.as_ref(), result, version);
             self.tell(conn, Tell::Line(line));
         }
@@ -301,7 +306,7 @@ impl<L: Log> Core<L> {
             Tell::Close => to.outbox.close_after_flush(),
             Tell::Gone => {
                 to.outbox.close_after_flush();
-                self.conns.remove(&conn);
+                self.forget(conn);
             }
             Tell::Serve(target, session) => {
                 let outbox = to.outbox.clone();
@@ -314,6 +319,18 @@ impl<L: Log> Core<L> {
             }
             Tell::Question(frame, asked) => self.questions.push_back((conn, frame, asked)),
             Tell::Result(ask, saga) => self.tell_result(conn, ask, saga),
+        }
+    }
+
+    fn forget(&mut self, conn: ConnId) {
+        let Some(gone) = self.conns.remove(&conn) else { return };
+        for saga in gone.awaits {
+            if let Some(waiting) = self.waiters.get_mut(&saga) {
+                waiting.retain(|(waiter, _)| *waiter != conn);
+                if waiting.is_empty() {
+                    self.waiters.remove(&saga);
+                }
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a message of a connection means: who may say it, and what the coordinator is asked \[W5,
 //! W6\]. Tells nothing before the commit.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -30,7 +30,8 @@ impl<L: Log> Core<L> {
         match message {
             Inbound::Opened { conn, outbox } => {
                 let (session, from) = (Session::New, Seq(u64::MAX));
-                self.conns.insert(conn, Conn { outbox, session, from, parked: None });
+                let awaits = BTreeSet::new();
+                self.conns.insert(conn, Conn { outbox, session, from, awaits, parked: None });
             }
             Inbound::Frame { conn, frame, asked } => self.frame(conn, frame, asked),
             Inbound::Bad { conn, error } => self.refuse(conn, &error),
@@ -265,9 +266,6 @@ impl<L: Log> Core<L> {
         self.leave(conn);
         // A peer that only stopped sending still gets the answers to what it had sent.
         self.later(conn, Tell::Gone);
-        for waiting in self.waiters.values_mut() {
-            waiting.retain(|(waiter, _)| *waiter != conn);
-        }
         let unparked: Vec<ConnId> = self
             .conns
             .iter()

@@ -15,9 +15,13 @@ use sagaflow::log::MemoryLog;
 use sagaflow::time::Timestamp;
 use serde_json::{Value, json};
 
+/// With the shipped sagas.
 fn core() -> Core<MemoryLog> {
     let sagas = Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
-    let loaded = Loaded::of(read_directory(&sagas).expect("the shipped sagas are here"));
+    of(Loaded::of(read_directory(&sagas).expect("the shipped sagas are here")))
+}
+
+fn of(loaded: Loaded) -> Core<MemoryLog> {
     let coordinator = Coordinator::new(Arc::new(loaded.library.catalog), loaded.plans);
     let identity = Identity { pid: 77, version: "0.1.0" };
     Core::new(coordinator, MemoryLog::new(), identity, Allow::default())
@@ -31,7 +35,11 @@ fn turn(core: &mut Core<MemoryLog>, messages: Vec<Inbound>) {
 }
 
 fn opened(conn: u64) -> Inbound {
-    Inbound::Opened { conn: ConnId(conn), outbox: Arc::new(Outbox::new(16)) }
+    opened_to(conn, &Arc::new(Outbox::new(16)))
+}
+
+fn opened_to(conn: u64, outbox: &Arc<Outbox>) -> Inbound {
+    Inbound::Opened { conn: ConnId(conn), outbox: Arc::clone(outbox) }
 }
 
 fn said(conn: u64, line: &Value) -> Inbound {
@@ -73,4 +81,51 @@ fn w12_what_a_newcomer_says_while_it_waits_is_taken_in_its_order() {
     assert_eq!(hosts(&core), (false, vec![]));
     turn(&mut core, vec![opened(3), register(3)]);
     assert_eq!(hosts(&core), (true, vec![3]));
+}
+
+const CATALOG: &str = r"
+targets: { host: {} }
+events: { did: {}, undid: {} }
+commands:
+  a: { target: host, echoes: [did], idempotent: true, undo: un_a }
+  b: { target: host, echoes: [did], idempotent: true, undo: none }
+  un_a: { target: host, echoes: [undid], idempotent: true, undo: none }
+";
+
+const CALLED: &str = r"
+saga: called
+trigger: { call: {} }
+eviction: { policy: parallel }
+timeout: 10m
+defaults: { timeout: 10s }
+steps: [{ id: one, issue: a, await: { echo: did } }, { id: two, issue: b, await: { echo: did } }]
+";
+
+/// \[R14, W9\]
+#[test]
+fn who_asks_again_while_an_incident_is_tried_again_hears_how_that_ended() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+    let files = vec![file("c.catalog.yaml", CATALOG), file("called.saga.yaml", CALLED)];
+    let mut core = of(Loaded::of(files));
+    let outbox = Arc::new(Outbox::new(16));
+    let tool = json!({"cmd": "register", "kind": "tool", "name": "t", "pid": 2});
+    turn(&mut core, vec![opened(1), register(1), opened_to(2, &outbox), said(2, &tool)]);
+    let start = json!({"cmd": "start_saga", "id": "s", "saga": "called", "wait": true});
+    turn(&mut core, vec![said(2, &start)]);
+    let echo = |step, event| {
+        said(1, &json!({"cmd": "report", "event": event, "saga_id": 1, "step": step}))
+    };
+    let failed = |step| {
+        let cmd = "report_saga_action_failed";
+        said(1, &json!({"cmd": cmd, "saga_id": 1, "step": step, "reason": "no"}))
+    };
+    turn(&mut core, vec![echo("one", "did")]);
+    turn(&mut core, vec![failed("two")]);
+    turn(&mut core, vec![failed("one.undo")]);
+    let lines = outbox.len();
+    let retry = json!({"cmd": "signal_saga", "saga_id": 1, "signal": "retry", "reason": "again"});
+    turn(&mut core, vec![said(2, &retry), said(2, &start)]);
+    turn(&mut core, vec![echo("one.undo", "undid")]);
+    // `saga_accepted` again, what the host said, `saga_resolved`, and the result.
+    assert_eq!(outbox.len(), lines + 4);
 }
