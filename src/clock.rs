@@ -14,6 +14,8 @@ pub struct Clock {
     read_at: Instant,
     /// How far the wall clock is behind, as it was told last.
     behind: Millis,
+    /// A jump that nobody was told of yet.
+    jump: Option<(Timestamp, Timestamp)>,
 }
 
 /// A reading.
@@ -42,27 +44,36 @@ impl Clock {
     pub fn start(newest: Timestamp) -> Clock {
         let wall = wall();
         let last = wall.max(newest);
-        Clock { last, read_at: steady(), behind: last.since(wall) }
+        Clock { last, read_at: steady(), behind: last.since(wall), jump: None }
     }
 
     /// Reads the time: the greater of the wall clock and the last reading plus what has passed
     /// since.
     pub fn read(&mut self) -> Reading {
-        let elapsed = self.read_at.elapsed();
-        let reading = self.advance(wall(), elapsed);
-        // What is less than a millisecond is not lost: it counts from the old instant.
-        self.read_at += Duration::from_millis(u64::try_from(elapsed.as_millis()).unwrap_or(0));
-        reading
+        let now = self.now();
+        Reading { now, jump: self.jump.take() }
     }
 
-    fn advance(&mut self, wall: Timestamp, elapsed: Duration) -> Reading {
+    /// The same for who only waits: a jump that is seen here is told at the next reading.
+    pub fn now(&mut self) -> Timestamp {
+        let elapsed = self.read_at.elapsed();
+        let now = self.advance(wall(), elapsed);
+        // What is less than a millisecond is not lost: it counts from the old instant.
+        self.read_at += Duration::from_millis(u64::try_from(elapsed.as_millis()).unwrap_or(0));
+        now
+    }
+
+    fn advance(&mut self, wall: Timestamp, elapsed: Duration) -> Timestamp {
         let passed = Millis(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         let expected = self.last + passed;
         let behind = expected.since(wall);
         let jumped = wall.since(expected) > JUMP || behind.0.abs_diff(self.behind.0) > JUMP.0;
         self.last = expected.max(wall);
-        self.behind = if jumped { behind } else { self.behind };
-        Reading { now: self.last, jump: jumped.then_some((wall, expected)) }
+        if jumped {
+            self.behind = behind;
+            self.jump = Some((wall, expected));
+        }
+        self.last
     }
 }
 
@@ -70,18 +81,30 @@ impl Clock {
 mod tests {
     use super::*;
 
+    fn at_ten_seconds() -> Clock {
+        let (last, behind) = (Timestamp(10_000), Millis(0));
+        Clock { last, read_at: steady(), behind, jump: None }
+    }
+
     #[test]
     fn r9_now_never_falls_when_the_wall_clock_is_set_back() {
-        let mut clock = Clock { last: Timestamp(10_000), read_at: steady(), behind: Millis(0) };
-        let reading = clock.advance(Timestamp(4_000), Duration::from_millis(5));
-        assert_eq!(reading.now, Timestamp(10_005));
+        let mut clock = at_ten_seconds();
+        assert_eq!(clock.advance(Timestamp(4_000), Duration::from_millis(5)), Timestamp(10_005));
     }
 
     #[test]
     fn r9_a_jump_forward_is_taken_and_told() {
-        let mut clock = Clock { last: Timestamp(10_000), read_at: steady(), behind: Millis(0) };
-        let reading = clock.advance(Timestamp(60_000), Duration::from_millis(5));
-        assert_eq!(reading.now, Timestamp(60_000));
-        assert_eq!(reading.jump, Some((Timestamp(60_000), Timestamp(10_005))));
+        let mut clock = at_ten_seconds();
+        assert_eq!(clock.advance(Timestamp(60_000), Duration::from_millis(5)), Timestamp(60_000));
+        assert_eq!(clock.jump, Some((Timestamp(60_000), Timestamp(10_005))));
+    }
+
+    #[test]
+    fn r9_a_jump_that_was_seen_while_waiting_is_told_once_and_not_lost() {
+        let mut clock = Clock::start(Timestamp::default());
+        clock.last = Timestamp::default();
+        clock.now();
+        assert!(clock.read().jump.is_some(), "it was half a century");
+        assert_eq!(clock.read().jump, None);
     }
 }

@@ -107,5 +107,7 @@ pub const REPLAY_LINES: usize = 256;
 pub const SWEEP_EVERY: Millis = Millis(60_000);
 /// Pause between two batches of retention, so that turns come first \[L6\].
 pub const SWEEP_PAUSE: Millis = Millis(50);
+/// How long turns without a pause keep a due batch of retention waiting \[L6\].
+pub const SWEEP_PATIENCE: Millis = Millis(500);
 /// Exited processes that a snapshot still shows. Beyond: the oldest is forgotten.
 pub const EXITED_KEPT: usize = 64;

@@ -129,12 +129,7 @@ impl Coordinator {
                     definitions.insert(live.plan.hash.clone(), live.plan.clone());
                 }
             }
-            if let Some(id) = fact.saga
-                && let Record::Ended(verdict) | Record::Dropped(verdict) | Record::Settled(verdict) =
-                    &fact.record
-            {
-                out.ended.push((id, verdict.clone()));
-            }
+            out.ended.extend(fact.saga.zip(end(&fact.record)));
             out.events.extend(bus_event(fact.seq, fact.saga, &fact.record));
         }
         out.definitions = definitions.into_values().collect();
@@ -294,6 +289,14 @@ fn step_event(record: &Record, id: SagaId) -> Option<Map<String, Value>> {
         fields.insert("reason".into(), json!(reason));
     }
     Some(fields)
+}
+
+/// How a saga ended, if the record says so.
+fn end(record: &Record) -> Option<Verdict> {
+    if let Record::Ended(end) | Record::Dropped(end) | Record::Settled(end) = record {
+        return Some(end.clone());
+    }
+    None
 }
 
 fn changes_world(record: &Record) -> bool {

@@ -73,7 +73,8 @@ pub(super) struct Conn {
     pub(super) parked: Option<Parked>,
 }
 
-/// All that a waiting connection brought, in its order: first its registration, last perhaps its end.
+/// All that a waiting connection brought, in its order: first its registration, perhaps last its
+/// end.
 #[derive(Debug)]
 pub(super) struct Parked {
     pub(super) behind: ConnId,

@@ -11,7 +11,7 @@ use crate::ipc::protocol::ClientFrame;
 use crate::ipc::server::{Asked, Inbound};
 use crate::ipc::{ErrorCode, ProtocolError, frames};
 use crate::limits::{
-    DISK_RETRY, INBOX_MAX, STOP_TIMEOUT, SWEEP_EVERY, SWEEP_PAUSE, TURN_INPUTS_MAX,
+    DISK_RETRY, INBOX_MAX, STOP_TIMEOUT, SWEEP_EVERY, SWEEP_PATIENCE, SWEEP_PAUSE, TURN_INPUTS_MAX,
 };
 use crate::log::{AppendError, Log, Retention};
 use crate::time::{Millis, Timestamp};
@@ -115,7 +115,7 @@ impl<L: Log> Turns<L> {
             if stop {
                 return self.stop();
             }
-            if idle {
+            if idle || self.clock.now().since(self.sweep_at) > SWEEP_PATIENCE {
                 self.sweep()?;
             }
         }
@@ -145,7 +145,7 @@ impl<L: Log> Turns<L> {
         if !self.stash.is_empty() || self.stop_asked || self.core.is_asked() {
             return Duration::ZERO;
         }
-        let now = self.clock.read().now;
+        let now = self.clock.now();
         let due = self.core.next_due().unwrap_or(self.sweep_at).min(self.sweep_at);
         Duration::from_millis(due.since(now).0)
     }
@@ -169,13 +169,13 @@ impl<L: Log> Turns<L> {
     fn outlast_full_disk(&mut self, pending: &Pending, why: &str) -> Result<(), AppendError> {
         tracing::error!(%why, "the disk is full; trying again every second");
         self.inbox.set_intake(Intake::TargetsHeld);
-        let began = self.clock.read().now;
+        let began = self.clock.now();
         let result = loop {
-            let until = self.clock.read().now + Millis(1_000);
+            let until = self.clock.now() + Millis(1_000);
             self.answer_busy_until(until);
             match self.core.commit(pending) {
                 Err(AppendError::Full { why }) => {
-                    if self.clock.read().now.since(began) >= self.manners.disk_retry {
+                    if self.clock.now().since(began) >= self.manners.disk_retry {
                         break Err(AppendError::Full { why });
                     }
                 }
@@ -191,7 +191,7 @@ impl<L: Log> Turns<L> {
 
     fn answer_busy_until(&mut self, until: Timestamp) {
         loop {
-            let left = until.since(self.clock.read().now);
+            let left = until.since(self.clock.now());
             if left == Millis(0) {
                 return;
             }
@@ -233,15 +233,26 @@ impl<L: Log> Turns<L> {
         }
     }
 
-    /// Retention, one small batch at a time, only between turns that had nothing to do \[L6\].
+    /// Retention, one small batch at a time, between turns that had nothing to do; where there are
+    /// none for long, all the same: a busy launcher's log grows fastest \[L6\].
     fn sweep(&mut self) -> Result<(), AppendError> {
-        let now = self.clock.read().now;
+        let now = self.clock.now();
         if now < self.sweep_at {
             return Ok(());
         }
-        let swept = self.core.log.sweep(now, &self.manners.retention)?;
-        self.sweep_at = now + if swept.finished { SWEEP_EVERY } else { SWEEP_PAUSE };
-        Ok(())
+        match self.core.log.sweep(now, &self.manners.retention) {
+            Ok(swept) => {
+                self.sweep_at = now + if swept.finished { SWEEP_EVERY } else { SWEEP_PAUSE };
+                Ok(())
+            }
+            // Nothing waits for it, so nothing has to end: a turn that finds no room says so [L7].
+            Err(AppendError::Full { why }) => {
+                tracing::warn!(%why, "the disk is full; old records stay for now");
+                self.sweep_at = now + SWEEP_EVERY;
+                Ok(())
+            }
+            Err(fatal @ AppendError::Fatal { .. }) => Err(fatal),
+        }
     }
 
     /// A clean shutdown \[L8\].
@@ -251,9 +262,9 @@ impl<L: Log> Turns<L> {
         self.core.coordinator.begin_turn(now);
         self.core.coordinator.quit();
         self.turn(Vec::new())?;
-        let until = self.clock.read().now + STOP_TIMEOUT;
+        let until = self.clock.now() + STOP_TIMEOUT;
         while self.core.coordinator.is_settling() {
-            let now = self.clock.read().now;
+            let now = self.clock.now();
             if now >= until {
                 break;
             }

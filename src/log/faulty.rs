@@ -29,9 +29,20 @@ pub struct FaultyLog<L> {
 }
 
 impl<L: Log> FaultyLog<L> {
-    /// Wraps `inner`; try number `n` to commit a turn, counted from one, fails as `faults` say.
+    /// Wraps `inner`; try number `n` to commit a turn or to forget something, counted from one,
+    /// fails as `faults` say.
     pub fn new(inner: L, faults: impl IntoIterator<Item = (u64, Fault)>) -> Self {
         FaultyLog { inner, tries: 0, faults: faults.into_iter().collect() }
+    }
+
+    fn attempt(&mut self) -> Result<(), AppendError> {
+        self.tries += 1;
+        let why = format!("try {} was asked to fail", self.tries);
+        match self.faults.get(&self.tries) {
+            None => Ok(()),
+            Some(Fault::Full) => Err(AppendError::Full { why }),
+            Some(Fault::Fatal) => Err(AppendError::Fatal { why }),
+        }
     }
 
     /// The log behind.
@@ -87,13 +98,8 @@ impl<L: Log> Log for FaultyLog<L> {
         if turn.is_empty() {
             return Ok(());
         }
-        self.tries += 1;
-        let why = format!("try {} was asked to fail", self.tries);
-        match self.faults.get(&self.tries) {
-            None => self.inner.append(turn),
-            Some(Fault::Full) => Err(AppendError::Full { why }),
-            Some(Fault::Fatal) => Err(AppendError::Fatal { why }),
-        }
+        self.attempt()?;
+        self.inner.append(turn)
     }
 
     fn commits(&self) -> u64 {
@@ -101,6 +107,7 @@ impl<L: Log> Log for FaultyLog<L> {
     }
 
     fn sweep(&mut self, now: Timestamp, keep: &Retention) -> Result<Swept, AppendError> {
+        self.attempt()?;
         self.inner.sweep(now, keep)
     }
 

@@ -4,14 +4,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use sagaflow::clock::Clock;
 use sagaflow::coordinator::Coordinator;
 use sagaflow::ids::ConnId;
+use sagaflow::ipc::inbox::Inbox;
 use sagaflow::ipc::outbox::Outbox;
 use sagaflow::ipc::protocol::parse_line;
 use sagaflow::ipc::server::{CloseWhy, Inbound};
 use sagaflow::ipc::session::Allow;
-use sagaflow::launcher::{Core, Identity, Loaded, read_directory};
-use sagaflow::log::MemoryLog;
+use sagaflow::launcher::{Core, Identity, Loaded, Manners, Message, Turns, read_directory};
+use sagaflow::limits::TURN_INPUTS_MAX;
+use sagaflow::log::{Fault, FaultyLog, Log, MemoryLog};
 use sagaflow::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -22,9 +25,13 @@ fn core() -> Core<MemoryLog> {
 }
 
 fn of(loaded: Loaded) -> Core<MemoryLog> {
+    on(loaded, MemoryLog::new())
+}
+
+fn on<L: Log>(loaded: Loaded, log: L) -> Core<L> {
     let coordinator = Coordinator::new(Arc::new(loaded.library.catalog), loaded.plans);
     let identity = Identity { pid: 77, version: "0.1.0" };
-    Core::new(coordinator, MemoryLog::new(), identity, Allow::default())
+    Core::new(coordinator, log, identity, Allow::default())
 }
 
 fn turn(core: &mut Core<MemoryLog>, messages: Vec<Inbound>) {
@@ -128,4 +135,18 @@ fn who_asks_again_while_an_incident_is_tried_again_hears_how_that_ended() {
     turn(&mut core, vec![echo("one.undo", "undid")]);
     // `saga_accepted` again, what the host said, `saga_resolved`, and the result.
     assert_eq!(outbox.len(), lines + 4);
+}
+
+/// \[L6, L7\]: retention comes between turns that never pause, and where it finds no room it waits.
+#[test]
+fn a_disk_that_is_too_full_to_forget_ends_nothing() {
+    let log = FaultyLog::new(MemoryLog::new(), [(1, Fault::Full)]);
+    let inbox = Arc::new(Inbox::new(1, 1));
+    for conn in 0..TURN_INPUTS_MAX as u64 {
+        inbox.post(Message::Inbound(opened(conn)));
+    }
+    inbox.post(Message::Stop);
+    let (core, clock) = (on(Loaded::of(Vec::new()), log), Clock::start(Timestamp(0)));
+    let turns = Turns::new(core, inbox, clock, Manners::default());
+    turns.run().expect("no turn was without room");
 }
