@@ -9,6 +9,7 @@ mod demo;
 mod emit;
 mod exit;
 mod explain;
+mod graph;
 mod host;
 mod init;
 mod link;
@@ -83,6 +84,8 @@ enum Command {
     Plan(plan::Args),
     /// Explain a diagnostic: what it means, a failing example, its cure
     Explain(explain::Args),
+    /// Draw a definition, or with --saga-id one saga's way through it
+    Graph(graph::Args),
     /// Print the vocabulary: targets, commands and events, the built-in ones included
     Catalog(catalog::Args),
     /// Print the JSON Schemas for editors, or write them, or check that they are fresh
@@ -128,6 +131,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Validate(args) => validate::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Graph(args) => graph::run(&args),
         Command::Catalog(args) => catalog::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(Exit::Fine)
 }
 
-fn unknown(saga_id: u64) -> Failure {
+pub(super) fn unknown(saga_id: u64) -> Failure {
     let message = format!(
         "there is no saga {saga_id} in this log; it may be older than the retention, \
          see the list with: sagaflow ps"

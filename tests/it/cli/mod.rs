@@ -4,6 +4,7 @@
 mod begin;
 mod data;
 mod demo;
+mod graph;
 mod guide;
 mod launch;
 mod live;

@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["ids", "time", "limits", "diag"],
     &["definition", "expr"],
     &["plan"],
-    &["saga"],
+    &["saga", "graph"],
     &["coordinator", "view"],
     &["log", "host_pipe", "ipc", "bus", "clock", "targets", "schema"],
     &["launcher"],
