@@ -200,7 +200,7 @@ fn step(decl: &CommandDecl, fields: &[&FieldDecl]) -> String {
             "    # Undone by `{undo}`, as the catalog says; `compensate` would say otherwise.\n"
         )),
         CatalogUndo::None => {
-            text.push_str("    # The catalog says that nothing is to be undone.\n")
+            text.push_str("    # The catalog says that nothing is to be undone.\n");
         }
         CatalogUndo::Irreversible => {
             text.push_str("    pivot: true # cannot be undone: from here there is only forward\n");
