@@ -262,6 +262,7 @@ impl Coordinator {
             let due = self.live.get(&id).and_then(|live| live.due);
             if due.is_some_and(|due| due <= self.now) {
                 self.break_off(id, "it is due, but nothing follows from that".to_owned());
+                self.follow();
             }
             self.cascade();
         }
@@ -302,13 +303,19 @@ impl Coordinator {
     fn decide(&mut self, id: SagaId, input: Input<'_>, depth: usize) {
         let outermost = !std::mem::replace(&mut self.deciding, true);
         self.decide_one(id, input, depth);
-        while outermost && let Some(follower) = self.followers.pop_front() {
+        if outermost {
+            self.follow();
+            self.deciding = false;
+        }
+    }
+
+    fn follow(&mut self) {
+        while let Some(follower) = self.followers.pop_front() {
             match follower {
                 Follower::Buffer(target) => self.overflow(&target),
                 Follower::Queue { of, depth } => self.free_keys_of(of, depth),
             }
         }
-        self.deciding &= !outermost;
     }
 
     /// Lets one saga decide, and notes what its records mean for others.
@@ -324,6 +331,11 @@ impl Coordinator {
             self.world.next_seq = seq;
             records.clear();
             self.break_off(id, clash.to_string());
+        }
+        // Most of what is offered to a saga changes nothing of it, and costs no more than the look.
+        if records.is_empty() {
+            self.scratch = records;
+            return;
         }
         let mut issued_to: Vec<Arc<str>> = Vec::new();
         for record in records.drain(..) {
@@ -359,6 +371,7 @@ impl Coordinator {
         live.row = live.row.stale();
         live.saga.abandon();
         self.refresh(id);
+        self.followers.push_back(Follower::Queue { of: id, depth: 0 });
     }
 
     /// Brings what is derived from a saga up to date with it.

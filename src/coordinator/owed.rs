@@ -74,6 +74,12 @@ impl OwedIndex {
         self.targets.get(target).into_iter().flat_map(|target| target.commands.values())
     }
 
+    /// Commands that came to be owed to that target after that record, in order.
+    pub(super) fn of_since(&self, target: &str, since: Seq) -> impl Iterator<Item = &Owed> {
+        let of_target = self.targets.get(target).into_iter();
+        of_target.flat_map(move |target| target.commands.range(since..).map(|(_, owed)| owed))
+    }
+
     /// All targets that something is owed to.
     pub(super) fn targets(&self) -> impl Iterator<Item = &Arc<str>> {
         self.targets.iter().filter(|(_, t)| !t.commands.is_empty()).map(|(name, _)| name)

@@ -31,9 +31,12 @@ impl Coordinator {
         let most = declared.map_or(PIPE_BUFFER, |target| target.buffer);
         let policy = declared.map_or(Overflow::FailOldest, |target| target.overflow);
         let targets = &self.world.targets;
+        // Whatever was issued before the last session closed may have been sent: only what is
+        // younger is looked at, however many commands wait to be asked again.
+        let closed = targets.get(target).and_then(|target| target.closed).unwrap_or_default();
         let mut unsent: std::collections::VecDeque<(SagaId, Arc<str>)> = self
             .owed
-            .of(target)
+            .of_since(target, closed)
             .filter(|owed| !owed.undoes && !targets.had_session_since(target, owed.issued))
             .map(|owed| (owed.saga, owed.command_id.clone()))
             .collect();
@@ -59,17 +62,22 @@ impl Coordinator {
             let patience = declared.map_or(DISCONNECT_TIMEOUT, |target| target.disconnect_timeout);
             let closed = self.world.targets.get(&target).and_then(|target| target.closed_at);
             let from = closed.map_or(self.world.booted_at, |at| at.max(self.world.booted_at));
-            let waiting: Vec<Owed> =
-                self.owed.of(&target).filter(|owed| !owed.undoes).cloned().collect();
+            let over = move |owed: &Owed| owed.since.max(from) + patience;
+            let mut waiting = self.owed.of(&target).filter(|owed| !owed.undoes).peekable();
+            let mut gone: Vec<(SagaId, Arc<str>)> = Vec::new();
+            // What became owed later waits longer: the first that may go on waiting ends the look.
+            while let Some(owed) = waiting.next_if(|owed| over(owed) <= self.now) {
+                gone.push((owed.saga, owed.command_id.clone()));
+            }
+            let again = waiting.next().map(over);
+            drop(waiting);
+            if let Some(again) = again {
+                self.owed.check_again(&target, again);
+            }
             let reason = Arc::from(format!("unreachable: `{target}` was away for {patience}"));
-            for owed in waiting {
-                let over = owed.since.max(from) + patience;
-                if over > self.now {
-                    self.owed.check_again(&target, over);
-                    continue;
-                }
-                let command_id = &*owed.command_id;
-                self.decide(owed.saga, Input::Unreachable { command_id, reason: &reason }, 0);
+            for (saga, command_id) in gone {
+                let command_id = &*command_id;
+                self.decide(saga, Input::Unreachable { command_id, reason: &reason }, 0);
             }
         }
     }
