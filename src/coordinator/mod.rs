@@ -85,7 +85,7 @@ impl Refusal {
 pub struct Fact {
     /// Its number.
     pub seq: Seq,
-    /// The saga that it belongs to.
+    /// The saga that it belongs to; a report belongs to the saga that it moved.
     pub saga: Option<SagaId>,
     /// What it says.
     pub record: Record,

@@ -64,6 +64,7 @@ impl Coordinator {
             command_id: report.command_id.clone(),
             dedup: report.dedup,
         };
+        let place = self.facts.len();
         let seq = self.push_world(Record::Event(Box::new(event)));
         let echo = saga_id.zip(step).map(|(saga, step)| Echo {
             saga,
@@ -73,6 +74,9 @@ impl Coordinator {
         let name = declared.name.clone();
         self.occurrences.push_back(Occurrence { seq, name, fields, echo, depth: 0 });
         self.cascade();
+        // It lies with the saga that it moved first; what others decide later in the turn is theirs.
+        let moved = self.facts.get(place + 1).and_then(|next| next.saga);
+        self.facts[place].saga = moved;
         Ok(seq)
     }
 

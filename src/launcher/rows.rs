@@ -2,9 +2,8 @@
 //! nothing.
 
 use crate::coordinator::{Fact, SagaHead, TurnOut, World};
-use crate::ids::{SagaId, Seq};
+use crate::ids::Seq;
 use crate::log::{self, DefinitionRow, Mark, Progress, Row, SagaRow, SagaWrite, Turn};
-use crate::saga::record::Record;
 use crate::view::Shown;
 
 /// Makes the transaction of a turn.
@@ -40,12 +39,11 @@ pub fn turn(out: &TurnOut, world: &World) -> Turn {
     turn
 }
 
-/// Runs of facts of one saga become rows; an event lies in the row of the saga that it moved.
+/// Runs of facts of one saga, or of none, become rows.
 fn rows(out: &TurnOut) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::with_capacity(out.facts.len());
-    for (index, fact) in out.facts.iter().enumerate() {
-        let owner = owner(&out.facts, index);
-        match rows.last_mut().filter(|row| row.saga_id == owner) {
+    for fact in &out.facts {
+        match rows.last_mut().filter(|row| row.saga_id == fact.saga) {
             Some(row) => {
                 row.n += 1;
                 row.body.push(',');
@@ -55,7 +53,7 @@ fn rows(out: &TurnOut) -> Vec<Row> {
                 let mut body = String::with_capacity(512);
                 body.push('[');
                 push(&mut body, fact);
-                rows.push(Row { seq: fact.seq, n: 1, saga_id: owner, at: out.now, body });
+                rows.push(Row { seq: fact.seq, n: 1, saga_id: fact.saga, at: out.now, body });
             }
         }
     }
@@ -63,15 +61,6 @@ fn rows(out: &TurnOut) -> Vec<Row> {
         row.body.push(']');
     }
     rows
-}
-
-/// The saga in whose row a fact lies. What an event moved comes right after it.
-fn owner(facts: &[Fact], index: usize) -> Option<SagaId> {
-    let fact = &facts[index];
-    if matches!(fact.record, Record::Event(_)) && fact.saga.is_none() {
-        return facts.get(index + 1).and_then(|next| next.saga);
-    }
-    fact.saga
 }
 
 fn push(body: &mut String, fact: &Fact) {
