@@ -74,7 +74,8 @@ impl Coordinator {
         let name = declared.name.clone();
         self.occurrences.push_back(Occurrence { seq, name, fields, echo, depth: 0 });
         self.cascade();
-        // It lies with the saga that it moved first; what others decide later in the turn is theirs.
+        // It lies with the saga that it moved first; what others decide later in the turn is
+        // theirs.
         let moved = self.facts.get(place + 1).and_then(|next| next.saga);
         self.facts[place].saga = moved;
         Ok(seq)
