@@ -221,7 +221,7 @@ impl<L: Log> Core<L> {
             }
         };
         let Some(path) = path else { return };
-        std::thread::spawn(move || match LogReader::open(&path) {
+        std::thread::spawn(move || match LogReader::beside_writer(&path) {
             Ok(reader) => read(&reader),
             Err(error) => tracing::warn!(%error, "a replay could not begin"),
         });

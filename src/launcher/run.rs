@@ -166,7 +166,7 @@ fn watch_signals(inbox: Arc<Inbox<Message>>) -> io::Result<()> {
 /// A full check after an unclean stop, by a reader of its own, while the launcher serves \[L1\].
 fn check_in_background(path: PathBuf) {
     std::thread::spawn(move || {
-        let found = LogReader::open(&path).map(|reader| reader.full_check());
+        let found = LogReader::beside_writer(&path).map(|reader| reader.full_check());
         match found {
             Ok(Ok(wrong)) if wrong.is_empty() => tracing::info!("the log is sound"),
             Ok(Ok(wrong)) => tracing::error!(?wrong, "the log is damaged; keep a copy of it"),

@@ -154,7 +154,9 @@ impl<L: Log> Turns<L> {
         match self.core.commit(pending) {
             Ok(()) => {}
             Err(AppendError::Full { why }) => self.outlast_full_disk(pending, &why)?,
-            Err(fatal @ AppendError::Fatal { .. }) => return Err(fatal),
+            Err(fatal @ (AppendError::Fatal { .. } | AppendError::Lost { .. })) => {
+                return Err(fatal);
+            }
         }
         if self.manners.crash_after.is_some_and(|commits| self.core.log.commits() >= commits) {
             let own = nix::unistd::getpid();
@@ -251,7 +253,7 @@ impl<L: Log> Turns<L> {
                 self.sweep_at = now + SWEEP_EVERY;
                 Ok(())
             }
-            Err(fatal @ AppendError::Fatal { .. }) => Err(fatal),
+            Err(fatal @ (AppendError::Fatal { .. } | AppendError::Lost { .. })) => Err(fatal),
         }
     }
 

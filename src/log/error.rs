@@ -63,7 +63,7 @@ pub enum OpenError {
     },
 }
 
-/// Why a turn was not committed.
+/// Why a turn was not committed, or must not be told.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// The disk is full. Nothing of the turn was written; it may be tried again \[L7\].
@@ -77,6 +77,21 @@ pub enum AppendError {
     Fatal {
         /// What the system said.
         why: String,
+    },
+    /// Somebody took a file of the log away under the launcher. Nothing of the turn may be told:
+    /// it would be a fact that no later launcher knows \[R2\].
+    #[error(
+        "{} was {how} while the launcher ran, so it ended before it told of what would be lost; \
+         {saved}; find out what touches the data directory, put back what was there, \
+         and start the launcher again", path.display()
+    )]
+    Lost {
+        /// The log or its -wal.
+        path: PathBuf,
+        /// What became of it.
+        how: String,
+        /// What is left of what was committed.
+        saved: &'static str,
     },
 }
 

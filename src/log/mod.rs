@@ -15,6 +15,7 @@ mod faulty;
 mod memory;
 mod migrate;
 mod offline;
+mod place;
 mod read;
 mod retention;
 mod sqlite;
@@ -387,7 +388,8 @@ pub trait Log: LogRead {
     ///
     /// # Errors
     /// [`AppendError::Full`]: nothing of it was written, and the same turn may be tried again.
-    /// [`AppendError::Fatal`]: the process must end without trying again \[L7\].
+    /// [`AppendError::Fatal`], [`AppendError::Lost`]: the process must end without trying again
+    /// \[L7\].
     fn append(&mut self, turn: &Turn) -> Result<(), AppendError>;
 
     /// How many turns have been committed through this value; empty ones do not count.

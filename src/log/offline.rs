@@ -42,6 +42,20 @@ impl LogReader {
         }
         Ok(LogReader { connection })
     }
+
+    /// Opens the log at `path` for reading alone in the process that writes it, and so has looked
+    /// at it before.
+    ///
+    /// Only SQLite may open the file here. When anything else in a process closes a file, the
+    /// system takes all of the process's locks on it away; the next stranger with a shell would
+    /// then find the log unused, tidy its -wal away at the end, and the writer would go on into a
+    /// file without a name.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn beside_writer(path: &Path) -> Result<Self, OpenError> {
+        Ok(LogReader { connection: open_read_only(path)? })
+    }
 }
 
 impl OnSqlite for LogReader {

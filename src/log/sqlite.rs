@@ -9,6 +9,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, ffi, params};
 
 use crate::log::error::{AppendError, OpenError};
 use crate::log::migrate::{create, explain, harden, inspect, migrate_from, writer_flags};
+use crate::log::place::{Lost, Place};
 use crate::log::read::{OnSqlite, stored};
 use crate::log::retention::{self, Cursor};
 use crate::log::{
@@ -47,6 +48,7 @@ const REPLACE_WORLD: &str = "INSERT INTO world (one, seq, body) VALUES (1, ?1, ?
 #[derive(Debug)]
 pub struct SqliteLog {
     connection: Connection,
+    place: Place,
     commits: u64,
     cursor: Cursor,
 }
@@ -73,10 +75,10 @@ impl SqliteLog {
             }
             Ok(connection)
         })();
-        match opened {
-            Ok(connection) => Ok(SqliteLog { connection, commits: 0, cursor: Cursor::default() }),
-            Err(error) => Err(explain(path, &error)),
-        }
+        let connection = opened.map_err(|error| explain(path, &error))?;
+        let place = Place::of(path, connection.path());
+        let place = place.map_err(|error| OpenError::access(path, &error))?;
+        Ok(SqliteLog { connection, place, commits: 0, cursor: Cursor::default() })
     }
 
     fn commit(&mut self, turn: &Turn) -> Result<(), Failure> {
@@ -102,6 +104,26 @@ impl SqliteLog {
         }
     }
 
+    /// Whether what was committed lies where the next launcher will look for it.
+    fn is_kept(&mut self) -> Result<(), AppendError> {
+        let Err(Lost { path, how, can_be_saved }) = self.place.check() else { return Ok(()) };
+        let saved = if can_be_saved && self.save_wal() {
+            "what it held was saved into the log"
+        } else {
+            "what was committed since then, and perhaps before, is not in the files that are there"
+        };
+        Err(AppendError::Lost { path, how, saved })
+    }
+
+    /// Moves all that the -wal holds into the log; the descriptor is good though the name is gone.
+    fn save_wal(&self) -> bool {
+        let moved = self.connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| {
+            let (busy, held, moved): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(busy == 0 && held == moved)
+        });
+        moved.unwrap_or(false)
+    }
+
     #[cfg(test)]
     pub(super) fn raw(&self) -> &Connection {
         &self.connection
@@ -119,7 +141,8 @@ impl Log for SqliteLog {
         if turn.is_empty() {
             return Ok(());
         }
-        self.commit(turn).map_err(|failure| self.undo(failure))
+        self.commit(turn).map_err(|failure| self.undo(failure))?;
+        self.is_kept()
     }
 
     fn commits(&self) -> u64 {
@@ -128,7 +151,9 @@ impl Log for SqliteLog {
 
     fn sweep(&mut self, now: Timestamp, keep: &Retention) -> Result<Swept, AppendError> {
         let swept = retention::batch(&self.connection, &mut self.cursor, now, keep);
-        swept.map_err(|error| self.undo(Failure::Sqlite(error)))
+        let swept = swept.map_err(|error| self.undo(Failure::Sqlite(error)))?;
+        self.is_kept()?;
+        Ok(swept)
     }
 
     fn close(self: Box<Self>) -> Result<(), AppendError> {

@@ -28,7 +28,7 @@ fn fill(log: &mut SqliteLog) -> (u64, Turn) {
         match log.append(&turn) {
             Ok(()) => {}
             Err(AppendError::Full { .. }) => return (seq, turn),
-            Err(AppendError::Fatal { why }) => panic!("a full disk is no fatal fault: {why}"),
+            Err(error) => panic!("a full disk is no fatal fault: {error}"),
         }
     }
     panic!("the disk never filled");

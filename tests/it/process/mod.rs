@@ -7,6 +7,7 @@ mod crash;
 mod disk;
 mod lamps;
 mod pipes;
+mod place;
 mod starts;
 mod stops;
 mod versions;
