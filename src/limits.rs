@@ -103,6 +103,9 @@ pub const FORWARD_RETRY_MAX: Millis = Millis(10_000);
 pub const LIST_SAGAS: usize = 200;
 /// Lines of a replay that wait for its client to read. Beyond: the reading of the log waits.
 pub const REPLAY_LINES: usize = 256;
+/// Records after which the state that belongs to no saga is written again though it did not change:
+/// retention takes no event beyond it, and so lags by no more than this \[L6\].
+pub const WORLD_EVERY: u64 = 10_000;
 /// How often retention looks for what is too old \[L6\].
 pub const SWEEP_EVERY: Millis = Millis(60_000);
 /// Pause between two batches of retention, so that turns come first \[L6\].

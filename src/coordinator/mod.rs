@@ -158,6 +158,8 @@ pub struct Coordinator {
     deciding: bool,
     followers: VecDeque<Follower>,
     now: Timestamp,
+    /// The last record of the turn that wrote the world.
+    world_written: Seq,
     limits: Windows,
 }
 
@@ -197,6 +199,7 @@ impl Coordinator {
             deciding: false,
             followers: VecDeque::new(),
             now: Timestamp::default(),
+            world_written: Seq(0),
             limits: Windows::default(),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::ids::{DefinitionHash, SagaId, Seq};
+use crate::limits::WORLD_EVERY;
 use crate::plan::Plan;
 use crate::saga::record::{Cause, Ending, Record, State, Verdict};
 use crate::saga::state::Saga;
@@ -45,8 +46,8 @@ pub struct TurnOut {
     pub lines: Vec<SagaLine>,
     /// Definitions that sagas of this turn use \[L4\].
     pub definitions: Vec<Arc<Plan>>,
-    /// Whether what belongs to no saga changed.
-    pub world_changed: bool,
+    /// Whether what belongs to no saga is to be written: it changed, or was written long ago.
+    pub writes_world: bool,
     /// To be published after the commit, in this order.
     pub events: Vec<BusEvent>,
     /// Sagas that came to an end; an incident that was tried again comes to one more.
@@ -121,7 +122,7 @@ impl Coordinator {
         };
         let mut definitions: BTreeMap<DefinitionHash, Arc<Plan>> = BTreeMap::new();
         for fact in &out.facts {
-            out.world_changed |= changes_world(&fact.record);
+            out.writes_world |= changes_world(&fact.record);
             let saga = fact.saga.and_then(|id| self.live.get_mut(&id));
             if let (Some(live), true) = (saga, changes_row(&fact.record)) {
                 live.row = live.row.stale();
@@ -131,6 +132,12 @@ impl Coordinator {
             }
             out.ended.extend(fact.saga.zip(end(&fact.record)));
             out.events.extend(bus_event(fact.seq, fact.saga, &fact.record));
+        }
+        if let Some(last) = out.facts.last() {
+            out.writes_world |= last.seq.0 - self.world_written.0 >= WORLD_EVERY;
+            if out.writes_world {
+                self.world_written = last.seq;
+            }
         }
         out.definitions = definitions.into_values().collect();
         self.take_lines(&mut out);

@@ -30,7 +30,7 @@ pub fn turn(out: &TurnOut, world: &World) -> Turn {
             SagaWrite::Update { saga_id: line.saga.id, progress }
         });
     }
-    if out.world_changed {
+    if out.writes_world {
         turn.marks.push((Mark::ClientId, world.next_client.0 - 1));
         turn.marks.push((Mark::Session, world.next_session.0 - 1));
         let seq = Seq(world.next_seq.0 - 1);

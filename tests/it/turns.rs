@@ -13,8 +13,8 @@ use sagaflow::ipc::protocol::parse_line;
 use sagaflow::ipc::server::{CloseWhy, Inbound};
 use sagaflow::ipc::session::Allow;
 use sagaflow::launcher::{Core, Identity, Loaded, Manners, Message, Turns, read_directory};
-use sagaflow::limits::TURN_INPUTS_MAX;
-use sagaflow::log::{Fault, FaultyLog, Log, MemoryLog};
+use sagaflow::limits::{EVENTS_RETENTION, RETENTION, TURN_INPUTS_MAX, WORLD_EVERY};
+use sagaflow::log::{Fault, FaultyLog, Log, MemoryLog, Retention};
 use sagaflow::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -149,4 +149,35 @@ fn a_disk_that_is_too_full_to_forget_ends_nothing() {
     let (core, clock) = (on(Loaded::of(Vec::new()), log), Clock::start(Timestamp(0)));
     let turns = Turns::new(core, inbox, clock, Manners::default());
     turns.run().expect("no turn was without room");
+}
+
+/// \[L6, L10\]: retention goes no further than the world that is written, so that is written now and
+/// then, though no process comes or goes.
+#[test]
+fn l6_events_alone_are_forgotten_too() {
+    let mut core = core();
+    turn(&mut core, vec![opened(1), register(1)]);
+    let report = said(1, &json!({"cmd": "report", "event": "pool_not_last", "label": "main"}));
+    let again = || match &report {
+        Inbound::Frame { conn, frame, .. } => {
+            Inbound::Frame { conn: *conn, frame: frame.clone(), asked: None }
+        }
+        other => panic!("{other:?}"),
+    };
+    let mut reported = 0;
+    while reported < 2 * WORLD_EVERY {
+        let reports: Vec<Inbound> = std::iter::repeat_with(again).take(TURN_INPUTS_MAX).collect();
+        reported += reports.len() as u64;
+        turn(&mut core, reports);
+    }
+    let keep = Retention { sagas: RETENTION, events: EVENTS_RETENTION, events_max: 0 };
+    let mut taken = 0;
+    loop {
+        let swept = core.log().sweep(Timestamp(1_000), &keep).expect("the memory log forgets");
+        taken += swept.records;
+        if swept.finished {
+            break;
+        }
+    }
+    assert!(taken + WORLD_EVERY > reported, "{taken} of {reported}");
 }
