@@ -151,22 +151,17 @@ fn a_disk_that_is_too_full_to_forget_ends_nothing() {
     turns.run().expect("no turn was without room");
 }
 
-/// \[L6, L10\]: retention goes no further than the world that is written, so that is written now and
-/// then, though no process comes or goes.
+/// \[L6, L10\]: retention goes no further than the world that is written, so that is written now
+/// and then, though no process comes or goes.
 #[test]
 fn l6_events_alone_are_forgotten_too() {
     let mut core = core();
     turn(&mut core, vec![opened(1), register(1)]);
-    let report = said(1, &json!({"cmd": "report", "event": "pool_not_last", "label": "main"}));
-    let again = || match &report {
-        Inbound::Frame { conn, frame, .. } => {
-            Inbound::Frame { conn: *conn, frame: frame.clone(), asked: None }
-        }
-        other => panic!("{other:?}"),
-    };
+    let line = json!({"cmd": "report", "event": "pool_not_last", "label": "main"});
+    let report = || said(1, &line);
     let mut reported = 0;
     while reported < 2 * WORLD_EVERY {
-        let reports: Vec<Inbound> = std::iter::repeat_with(again).take(TURN_INPUTS_MAX).collect();
+        let reports: Vec<Inbound> = std::iter::repeat_with(report).take(TURN_INPUTS_MAX).collect();
         reported += reports.len() as u64;
         turn(&mut core, reports);
     }
