@@ -1,6 +1,7 @@
 //! A plan: one definition compiled and checked, in the shape that the interpreter walks. Knows
 //! nothing of a running saga.
 
+mod bits;
 pub mod budget;
 mod check;
 mod compile;

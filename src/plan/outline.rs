@@ -1,7 +1,7 @@
 //! All steps of a saga as written, by id, before any is compiled: who is there, and what each may
 //! set. Judges nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::saga::Saga;
 use crate::definition::step::{Compensate, OnTimeout, Step, Verb};
@@ -110,30 +110,34 @@ impl<'a> Outline<'a> {
     }
 }
 
-/// Variables that a wait sets however it is satisfied.
+/// What a step's wait saves: each variable, and whether it is set however the wait is satisfied.
+#[must_use]
+pub fn saves_of(step: &Step) -> Vec<(&str, bool)> {
+    let Some(wait) = step.wait.as_ref().map(|wait| &wait.value) else { return Vec::new() };
+    let surely = surely_saved(wait);
+    saved(wait).into_iter().map(|name| (name, surely.binary_search(&name).is_ok())).collect()
+}
+
+/// Variables that a wait sets however it is satisfied, in the order of their names.
 #[must_use]
 pub fn surely_saved(wait: &Await) -> Vec<&str> {
     let mut all = saved(wait);
     if let Await::AnyOf(list) = wait {
-        let in_each = |name: &str| list.iter().all(|one| saves(one, name));
-        all.retain(|name| in_each(name));
+        let each: Vec<BTreeSet<&str>> = list.iter().map(|one| saves(one).collect()).collect();
+        all.retain(|name| each.iter().all(|saves| saves.contains(name)));
     }
     all
 }
 
-/// Variables that a wait may set.
+/// Variables that a wait may set, in the order of their names.
 #[must_use]
 pub fn saved(wait: &Await) -> Vec<&str> {
-    let mut names: Vec<&str> = wait
-        .alternatives()
-        .iter()
-        .flat_map(|one| one.save.iter().map(|save| save.name.value.as_str()))
-        .collect();
+    let mut names: Vec<&str> = wait.alternatives().iter().flat_map(saves).collect();
     names.sort_unstable();
     names.dedup();
     names
 }
 
-fn saves(one: &Alternative, name: &str) -> bool {
-    one.save.iter().any(|save| save.name.value == name)
+fn saves(one: &Alternative) -> impl Iterator<Item = &str> {
+    one.save.iter().map(|save| save.name.value.as_str())
 }

@@ -62,10 +62,10 @@ impl Compiler<'_> {
         for name in second(reads, "vars") {
             let known = self.outline.vars.get(name);
             let ty = self.types.vars.get(name).cloned().unwrap_or(Type::Dyn);
-            let presence = match (known, place.flow.vars.get(name)) {
+            let presence = match (known, self.flows.var(&place.flow, name)) {
                 // That it is unknown is said elsewhere.
                 (None, _) => Presence::Always,
-                (Some(_), Some(set)) => presence(set, "it is set"),
+                (Some(_), Some(set)) => presence(&set, "it is set"),
                 (Some(_), None) => Presence::Unless {
                     when: Vec::new(),
                     why: format!("no step before this point sets `vars.{name}`"),
@@ -79,22 +79,21 @@ impl Compiler<'_> {
     /// Steps that are read, and those whose outcome proves that what is read was set.
     fn steps_named<'n>(&'n self, place: &'n Place<'_>, reads: &'n [Read]) -> BTreeSet<&'n str> {
         let mut ids: BTreeSet<&str> = second(reads, "steps").collect();
-        let steps = ids.iter().filter_map(|id| place.flow.steps.get(*id));
-        let vars = second(reads, "vars").filter_map(|name| place.flow.vars.get(name));
-        let proofs: Vec<&str> =
-            steps.chain(vars).flat_map(|set| &set.by).map(String::as_str).collect();
-        ids.extend(proofs);
+        for name in second(reads, "vars") {
+            let set = self.flows.var(&place.flow, name);
+            ids.extend(set.into_iter().flat_map(|set| set.by));
+        }
         ids
     }
 
     fn steps_of(&self, place: &Place<'_>, reads: &[Read]) -> BTreeMap<String, Field> {
         let mut fields = BTreeMap::new();
         for id in self.steps_named(place, reads) {
-            let field = match (self.outline.steps.get(id), place.flow.steps.get(id)) {
+            let field = match (self.outline.steps.get(id), self.flows.step(&place.flow, id)) {
                 // That it is unknown, or has not ended, is said elsewhere.
                 (None, _) | (Some(_), None) => Field::always(Type::Dyn),
                 (Some(known), Some(set)) => Field {
-                    ty: closed(self.step_fields(id, known.step, set, place.stage)),
+                    ty: closed(self.step_fields(id, known.step, &set, place.stage)),
                     presence: Presence::Always,
                 },
             };
@@ -107,7 +106,7 @@ impl Compiler<'_> {
         &self,
         id: &str,
         step: &StepNode,
-        set: &Set,
+        set: &Set<'_>,
         stage: Stage,
     ) -> BTreeMap<String, Field> {
         let mut fields = BTreeMap::new();
@@ -211,11 +210,11 @@ fn words(list: &[&str]) -> Type {
 }
 
 /// Whether what was set may be read, and the outcomes that prove it.
-fn presence(set: &Set, what: &str) -> Presence {
+fn presence(set: &Set<'_>, what: &str) -> Presence {
     if set.always {
         return Presence::Always;
     }
-    let path = |step: &String| vec!["steps".into(), step.as_str().into(), "outcome".into()];
+    let path = |step: &str| vec!["steps".into(), step.into(), "outcome".into()];
     let when: Vec<(Path, String)> =
         set.by.iter().map(|step| (path(step), "succeeded".to_owned())).collect();
     let why = match set.by.as_slice() {

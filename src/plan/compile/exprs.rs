@@ -208,7 +208,8 @@ impl Compiler<'_> {
                     match self.outline.steps.get(id) {
                         None => self.found.add_unknown_step(&name, &self.outline),
                         Some(known)
-                            if has_steps(place.stage) && !place.flow.steps.contains_key(*id) =>
+                            if has_steps(place.stage)
+                                && self.flows.step(&place.flow, id).is_none() =>
                         {
                             self.found.add_not_ended(&name, known.step.head());
                         }

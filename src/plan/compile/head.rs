@@ -15,7 +15,7 @@ impl Compiler<'_> {
     /// Guards that are checked before anything exists \[R10\].
     pub(super) fn require(&mut self) -> Vec<Require> {
         let saga = self.saga;
-        let empty = Flow::start(std::iter::empty());
+        let empty = Flow::nothing();
         let mut place = Place::new(Stage::Require, &empty).with_facts(self.given.clone());
         let mut list = Vec::new();
         for guard in &saga.require {
@@ -33,7 +33,7 @@ impl Compiler<'_> {
     /// Who gives way \[R17\].
     pub(super) fn eviction(&mut self) -> Eviction {
         let eviction = &self.saga.eviction;
-        let empty = Flow::start(std::iter::empty());
+        let empty = Flow::nothing();
         let place = Place::new(Stage::Require, &empty).with_facts(self.given.clone());
         let key = eviction.key.iter().filter_map(|key| self.key(key, &place)).collect();
         Eviction {
@@ -53,7 +53,7 @@ impl Compiler<'_> {
     /// Variables that are set from the start.
     pub(super) fn vars(&mut self) -> Vec<(Arc<str>, Template)> {
         let saga = self.saga;
-        let empty = Flow::start(std::iter::empty());
+        let empty = Flow::nothing();
         let (vars, ty) =
             self.named(&saga.vars, &Place::new(Stage::Vars, &empty).with_facts(self.given.clone()));
         for (name, field) in ty.fields {
@@ -67,14 +67,14 @@ impl Compiler<'_> {
         let saga = self.saga;
         let mut ends = std::mem::take(&mut self.ends).into_iter();
         let Some(first) = ends.next() else { return Vec::new() };
-        let end = ends.fold(first, |all, one| all.meet(&one));
+        let end = ends.fold(first, |all, one| self.flows.meet(all, &one));
         self.named(&saga.result, &Place::new(Stage::Result, &end).with_facts(self.given.clone())).0
     }
 
     /// What cancels it, at any time.
     pub(super) fn cancel_on(&mut self, start: &Flow) -> Vec<Alternative> {
         let saga = self.saga;
-        let flow = self.anywhere(start);
+        let flow = self.flows.anywhere(start);
         let mut list = Vec::new();
         for one in &saga.cancel_on {
             let decl = self.event(&one.name);

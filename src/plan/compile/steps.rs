@@ -204,18 +204,8 @@ impl<'a> Compiler<'a> {
     }
 
     /// After its success the step lies behind, and what its wait saves is set.
-    fn note_saves(&self, node: &StepNode, done: &mut Flow) {
-        let id = node.id.as_ref().map(|id| id.value.as_str());
-        if let Some(id) = id {
-            done.passed(id);
-        }
-        let Some(wait) = node.wait.as_ref().map(|wait| &wait.value) else { return };
-        for var in outline::saved(wait) {
-            done.may_set(var);
-        }
-        for var in outline::surely_saved(wait) {
-            done.set(var, id);
-        }
+    fn note_saves(&mut self, node: &StepNode, done: &mut Flow) {
+        self.flows.succeed(done, id_of(node), &outline::saves_of(node));
     }
 
     /// `on_timeout`, and the ways on that it opens beside success.
@@ -243,7 +233,7 @@ impl<'a> Compiler<'a> {
 
     /// What is known after the step, whichever way it went, if the saga goes on.
     fn leave(
-        &self,
+        &mut self,
         node: &StepNode,
         before: Flow,
         done: Flow,
@@ -256,13 +246,7 @@ impl<'a> Compiler<'a> {
         if may_be_skipped {
             others.push(before);
         }
-        let id = node.id.as_ref().map(|id| id.value.as_str());
-        let mut after = done.or(&others, id);
-        if let Some(id) = id.filter(|_| after.live) {
-            // However it went, its outcome can be read from here on.
-            after.steps.entry(id.to_owned()).or_default();
-        }
-        after
+        self.flows.or(done, &others, id_of(node))
     }
 
     /// Whether the pivot lies behind after this step.
@@ -280,4 +264,8 @@ impl<'a> Compiler<'a> {
             self.pivot = Passed::Maybe;
         }
     }
+}
+
+fn id_of(node: &StepNode) -> Option<&str> {
+    node.id.as_ref().map(|id| id.value.as_str())
 }

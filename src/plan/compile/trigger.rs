@@ -84,7 +84,7 @@ impl Place<'_> {
     fn of_trigger(stage: Stage, trigger: ObjectType) -> Place<'static> {
         Place {
             stage,
-            flow: Cow::Owned(Flow::start(std::iter::empty())),
+            flow: Cow::Owned(Flow::nothing()),
             trigger: Some(trigger),
             event: None,
             facts: Facts::default(),

@@ -12,7 +12,7 @@ use crate::definition::catalog::CatalogUndo;
 use crate::definition::step::{Compensate, Verb as VerbNode};
 use crate::diag::At;
 use crate::expr::{self, Template};
-use crate::plan::flow::{Flow, Set};
+use crate::plan::flow::Flow;
 use crate::plan::outline::{self, Part};
 use crate::plan::{Await, Body, FailOn, OnTimeout, Step, StepIx, Undo, Verb, types};
 use crate::time::Millis;
@@ -59,39 +59,16 @@ impl<'a> Compiler<'a> {
 
     /// What can be read in an undo: the point before its step, and the doubt about all that came
     /// later.
-    fn way_of(&self, pending: &PendingUndo<'a>) -> (Flow, Way) {
+    fn way_of(&mut self, pending: &PendingUndo<'a>) -> (Flow, Way) {
         let node = pending.step;
-        let owner = &self.steps[pending.owner.0 as usize];
-        let mut flow = self.anywhere(&pending.before);
-        let wait = node.wait.as_ref().map(|wait| &wait.value);
-        let saved: Vec<String> = wait
-            .map(|wait| outline::saved(wait).into_iter().map(str::to_owned).collect())
-            .unwrap_or_default();
+        let timeout = self.steps[pending.owner.0 as usize].timeout;
+        let mut flow = self.flows.anywhere(&pending.before);
         let id = node.id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
-        for var in &saved {
-            let surely = wait.is_some_and(|wait| outline::surely_saved(wait).contains(&&**var));
-            let set = if surely { Set::when(&id) } else { Set::default() };
-            flow.vars.insert(var.clone(), set);
-        }
-        let undone = Some(Undone { id, saved, timeout: owner.timeout });
+        let saves = outline::saves_of(node);
+        self.flows.doubt(&mut flow, &id, &saves);
+        let saved = saves.into_iter().map(|(var, _)| var.to_owned()).collect();
+        let undone = Some(Undone { id, saved, timeout });
         (flow, Way { part: Part::Undo, facts: pending.facts.clone(), undone })
-    }
-
-    /// The flow, with every other step and variable of the saga as something that may have come
-    /// about.
-    pub(super) fn anywhere(&self, flow: &Flow) -> Flow {
-        let mut flow = flow.clone();
-        flow.live = true;
-        for (id, known) in &self.outline.steps {
-            if known.part == Part::Forward && !flow.steps.contains_key(*id) {
-                flow.steps.insert((*id).to_owned(), Set::when(id));
-            }
-        }
-        for (name, known) in &self.outline.vars {
-            let by = known.by.iter().map(|id| (*id).to_owned()).collect();
-            flow.vars.entry((*name).to_owned()).or_insert(Set { always: false, by });
-        }
-        flow
     }
 
     fn covers(&mut self, names: &[At<String>], owner: StepIx) -> Vec<StepIx> {
@@ -200,7 +177,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn finally(&mut self, start: &Flow) -> Vec<StepIx> {
         let way = Way { part: Part::Finally, facts: self.given.clone(), undone: None };
         let saga = self.saga;
-        let flow = self.anywhere(start);
+        let flow = self.flows.anywhere(start);
         self.list(&saga.finally, Body::Finally, "", flow, &way).0
     }
 }
