@@ -111,8 +111,8 @@ impl<'a> Flows<'a> {
         flow
     }
 
-    /// Notes that the step has succeeded and lies behind, and what its wait has saved: each variable
-    /// with whether it is set however the wait is satisfied.
+    /// Notes that the step has succeeded and lies behind, and what its wait has saved: each
+    /// variable with whether it is set however the wait is satisfied.
     pub fn succeed(&mut self, flow: &mut Flow, id: Option<&str>, saves: &[(&str, bool)]) {
         let step = id.and_then(|id| self.steps.get(id).copied());
         if let Some(step) = step {
