@@ -101,8 +101,16 @@ pub const FORWARD_RETRY_FIRST: Millis = Millis(500);
 pub const FORWARD_RETRY_MAX: Millis = Millis(10_000);
 /// Sagas on one page of `list_sagas`, and in a snapshot. Beyond: the next page.
 pub const LIST_SAGAS: usize = 200;
-/// Lines of a replay that wait for its client to read. Beyond: the reading of the log waits.
-pub const REPLAY_LINES: usize = 256;
+/// Rows of the log that one part of a replay reads. Beyond: the next part, after other replays had
+/// theirs.
+pub const REPLAY_BATCH_ROWS: usize = 1_000;
+/// Bytes of lines in one part of a replay; one row's more may come on top. Beyond: the next part.
+pub const REPLAY_BATCH_BYTES: usize = 64 * 1024;
+/// Parts of a replay that wait for its client to read. Beyond: the next one is not read yet.
+pub const REPLAY_BATCHES: usize = 1;
+/// Questions and replays that wait for the log's reader: each connection has at most one of both.
+/// Beyond: a question is answered `busy`, a replay `lagged`.
+pub const READER_JOBS: usize = 2 * CONNECTIONS_MAX;
 /// Records after which the state that belongs to no saga is written again though it did not change:
 /// retention takes no event beyond it, and so lags by no more than this \[L6\].
 pub const WORLD_EVERY: u64 = 10_000;

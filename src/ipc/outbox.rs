@@ -148,11 +148,11 @@ impl Outbox {
     }
 
     /// Opens a replay at this place of the queue: what is pushed later is sent after it ended
-    /// \[W13\]. The sender may be filled from any thread; it waits for room, and dropping it ends
-    /// the replay.
+    /// \[W13\]. The sender may be filled from any thread, with one line or several at once; it
+    /// waits for room, and dropping it ends the replay.
     #[must_use]
-    pub fn push_replay(&self, lines_max: usize) -> mpsc::Sender<Line> {
-        let (sender, receiver) = mpsc::channel(lines_max.max(1));
+    pub fn push_replay(&self, parts_max: usize) -> mpsc::Sender<Line> {
+        let (sender, receiver) = mpsc::channel(parts_max.max(1));
         self.with(|queue| queue.push(Item::Replay(receiver)));
         sender
     }

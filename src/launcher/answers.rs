@@ -1,44 +1,78 @@
 //! Answers to queries, read from what is durable. Changes nothing.
 
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::bus::Published;
-use crate::coordinator::bus_event;
 use crate::ids::{ConnId, SagaId, Seq};
 use crate::ipc::frames::{self, Line};
 use crate::ipc::protocol::{AskId, ClientFrame, SagaFilter};
+use crate::ipc::server::Asked;
 use crate::ipc::{ErrorCode, ProtocolError};
-use crate::limits::{LIST_SAGAS, REPLAY_LINES};
-use crate::log::{Filter, Log, LogRead, LogReader, ReadError};
-use crate::saga::record::Record;
+use crate::limits::{LIST_SAGAS, REPLAY_BATCHES};
+use crate::log::{Filter, Log, LogRead, ReadError};
 
 use super::core::{Core, Tell};
+use super::events::event_page;
+use super::picture::Pictures;
+use super::reader::Job;
+
+/// What was decided when a question was asked, as far as the log does not tell it.
+#[derive(Clone, Debug)]
+pub(super) struct AsOf {
+    /// The newest version.
+    pub version: Seq,
+    /// The next saga's id.
+    pub next_saga: SagaId,
+    /// Sagas that were set aside, with the facts that clash \[L9\].
+    pub corrupt: BTreeMap<SagaId, String>,
+}
 
 impl<L: Log> Core<L> {
-    pub(super) fn answer(&mut self, conn: ConnId, frame: ClientFrame) {
-        let version = self.version();
-        let answered = match frame {
+    /// Answers what memory can answer, and lets the log's reader answer the rest: nobody decides
+    /// while a question is read \[R7\].
+    pub(super) fn answer(&mut self, conn: ConnId, frame: ClientFrame, asked: Option<Asked>) {
+        if let Some(line) = self.answer_from_memory(&frame) {
+            return self.tell(conn, Tell::Line(line));
+        }
+        let Some(to) = self.conns.get(&conn).map(|conn| conn.outbox.clone()) else { return };
+        let as_of = AsOf {
+            version: self.version(),
+            next_saga: self.coordinator.world().next_saga,
+            corrupt: self.coordinator.corrupt().clone(),
+        };
+        let Some(reader) = &self.reader else {
+            let answered = answer(&self.log, &mut self.pictures, &frame, &as_of);
+            let line = answered.unwrap_or_else(|error| frames::error(&error));
+            return self.tell(conn, Tell::Line(line));
+        };
+        let id = frame.id().cloned();
+        if !reader.hand(Job::Question { to, frame, as_of, asked }) {
+            let words = "too many questions wait; ask again later";
+            let busy = ProtocolError::mild(ErrorCode::Busy, words).with_id(id);
+            self.tell(conn, Tell::Line(frames::error(&busy)));
+        }
+    }
+
+    fn answer_from_memory(&self, frame: &ClientFrame) -> Option<Line> {
+        match frame {
             ClientFrame::GetSnapshot { id } => {
-                Ok(frames::snapshot(id.as_ref(), &self.snapshot(), version))
+                Some(frames::snapshot(id.as_ref(), &self.snapshot(), self.version()))
             }
-            ClientFrame::GetEvents { id, since } => self.events(id.as_ref(), since),
-            ClientFrame::ListSagas { id, filter } => self.list(id.as_ref(), &filter),
-            ClientFrame::GetSaga { id, saga_id } => self.one(id.as_ref(), saga_id),
-            ClientFrame::Register(_)
+            ClientFrame::GetEvents { id, since } => {
+                let events = self.ring.after(*since)?.map(|event| event.line.trim_end());
+                Some(frames::event_list(id.as_ref(), events, false, self.version()).line)
+            }
+            ClientFrame::ListSagas { .. }
+            | ClientFrame::GetSaga { .. }
+            | ClientFrame::Register(_)
             | ClientFrame::Report(_)
             | ClientFrame::ActionFailed(_)
             | ClientFrame::StartSaga(_)
             | ClientFrame::SignalSaga(_)
             | ClientFrame::Ping { .. }
-            | ClientFrame::Goodbye => return,
-        };
-        let line = match answered {
-            Ok(line) => line,
-            Err(error) => frames::error(&error),
-        };
-        self.tell(conn, Tell::Line(line));
+            | ClientFrame::Goodbye => None,
+        }
     }
 
     fn snapshot(&self) -> Map<String, Value> {
@@ -82,76 +116,6 @@ impl<L: Log> Core<L> {
         body
     }
 
-    /// Events after a version: from the ring, or from the log where the ring has lost them \[L10\].
-    fn events(&self, id: Option<&AskId>, since: Seq) -> Result<Line, ProtocolError> {
-        let version = self.version();
-        if let Some(events) = self.ring.after(since) {
-            let lines = events.map(|event| event.line.trim_end());
-            return Ok(frames::event_list(id, lines, false, version).line);
-        }
-        let forgotten = self.log.high_water().map_err(|error| failed(&error, id))?.forgotten;
-        if since < forgotten {
-            return Ok(frames::lagged(id, since.next(), forgotten, version));
-        }
-        let mut bytes = 0;
-        let mut lines: Vec<Line> = Vec::new();
-        let mut more = false;
-        let mut each = |event: Published| {
-            bytes += event.line.len();
-            more = bytes > crate::limits::FRAME_BYTES_MAX;
-            if more {
-                return ControlFlow::Break(());
-            }
-            lines.push(event.line);
-            ControlFlow::Continue(())
-        };
-        read_events(&self.log, since, &mut each).map_err(|error| failed(&error, id))?;
-        let texts = lines.iter().map(|line| line.trim_end());
-        Ok(frames::event_list(id, texts, more, version).line)
-    }
-
-    fn list(&mut self, id: Option<&AskId>, filter: &SagaFilter) -> Result<Line, ProtocolError> {
-        let most = usize::try_from(filter.limit.unwrap_or(LIST_SAGAS as u64)).unwrap_or(LIST_SAGAS);
-        let most = most.clamp(1, LIST_SAGAS);
-        let wanted = Filter {
-            states: filter.states.iter().map(|state| state.clone().into()).collect(),
-            name: filter.name.clone(),
-            before: filter.before,
-        };
-        let rows = self.log.list(&wanted, most + 1).map_err(|error| failed(&error, id))?;
-        let more = rows.len() > most;
-        let mut sagas = Vec::new();
-        for row in rows.iter().take(most) {
-            let stored = self.log.saga(row.saga_id).map_err(|error| failed(&error, id))?;
-            let clash = self.coordinator.corrupt().get(&row.saga_id).cloned();
-            if let Some(stored) = stored {
-                let picture = self.pictures.of(&self.log, stored, clash);
-                sagas.push((row.saga_id, picture.summary().to_string()));
-            }
-        }
-        Ok(frames::saga_list(id, &sagas, more, self.version()).line)
-    }
-
-    fn one(&mut self, id: Option<&AskId>, saga: SagaId) -> Result<Line, ProtocolError> {
-        let stored = self.log.saga(saga).map_err(|error| failed(&error, id))?;
-        let clash = self.coordinator.corrupt().get(&saga).cloned();
-        match stored {
-            Some(stored) => {
-                let picture = self.pictures.of(&self.log, stored, clash);
-                Ok(frames::saga(id, &picture.detail(), self.version()))
-            }
-            None => {
-                let message = if saga.0 == 0 || saga >= self.coordinator.world().next_saga {
-                    format!("saga {saga} was never issued")
-                } else {
-                    format!("saga {saga} ended so long ago that it is no longer kept")
-                };
-                let error = ProtocolError::mild(ErrorCode::UnknownSaga, message);
-                Err(error.with_id(id.cloned()))
-            }
-        }
-    }
-
     /// The result of a saga for a caller that waits: now, or at its end.
     pub(super) fn tell_result(&mut self, conn: ConnId, ask: Option<AskId>, saga: SagaId) {
         let open = self.coordinator.saga(saga).is_some_and(|(saga, _)| saga.is_open());
@@ -181,13 +145,13 @@ impl<L: Log> Core<L> {
                 let error = ProtocolError::mild(ErrorCode::UnknownSaga, words);
                 frames::error(&error.with_id(ask))
             }
-            Err(error) => frames::error(&failed(&error, ask.as_ref())),
+            Err(error) => frames::error(&unread(&error, ask.as_ref())),
         };
         self.tell(conn, Tell::Line(line));
     }
 
-    /// Sends a client what it missed \[W13\]: from the ring at once, or from the log by a thread of
-    /// its own, so that nobody else waits for it \[R7\].
+    /// Sends a client what it missed \[W13\]: from the ring at once, or from the log by its reader,
+    /// so that nobody else waits for it \[R7\].
     pub(super) fn replay(&mut self, conn: ConnId, since: Seq, upto: Seq) {
         let Some(to) = self.conns.get(&conn) else { return };
         let session = to.session.clone();
@@ -199,61 +163,95 @@ impl<L: Log> Core<L> {
             }
             return;
         }
-        let Ok(forgotten) = self.log.high_water().map(|marks| marks.forgotten) else { return };
-        if since < forgotten {
-            to.outbox.push_reply(frames::lagged(None, since.next(), forgotten, upto));
+        let lines = to.outbox.push_replay(REPLAY_BATCHES);
+        let first = lines.clone();
+        let job = Job::Replay { since, upto, session, lines };
+        if !self.reader.as_ref().is_some_and(|reader| reader.hand(job)) {
+            // There is room: nothing of this replay was sent.
+            first.try_send(frames::lagged(None, since.next(), upto, upto)).ok();
         }
-        let sender = to.outbox.push_replay(REPLAY_LINES);
-        let path = self.log_path.clone();
-        let read = move |log: &dyn LogRead| {
-            let mut each = |event: Published| {
-                if event.version > upto {
-                    return ControlFlow::Break(());
-                }
-                let wanted = session.wants(&event.name);
-                match wanted && sender.blocking_send(event.line).is_err() {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                }
-            };
-            if let Err(error) = read_events(log, since.max(forgotten), &mut each) {
-                tracing::warn!(%error, "a replay ended early");
-            }
-        };
-        let Some(path) = path else { return };
-        std::thread::spawn(move || match LogReader::beside_writer(&path) {
-            Ok(reader) => read(&reader),
-            Err(error) => tracing::warn!(%error, "a replay could not begin"),
-        });
     }
 }
 
-/// Reads bus events after a version, as they were published.
-pub(super) fn read_events(
+/// The answer of the log to a question.
+pub(super) fn answer(
     log: &dyn LogRead,
-    since: Seq,
-    each: &mut dyn FnMut(Published) -> ControlFlow<()>,
-) -> Result<(), ReadError> {
-    log.rows_since(since, &mut |row| {
-        // A row that cannot be read is one saga's damage [L9]; the others' events go on.
-        let Ok(row) = row else { return ControlFlow::Continue(()) };
-        let Ok(records) = row.records::<Record>() else { return ControlFlow::Continue(()) };
-        for (offset, record) in records.iter().enumerate() {
-            let seq = Seq(row.seq.0 + offset as u64);
-            if seq <= since {
-                continue;
-            }
-            let Some(event) = bus_event(seq, row.saga_id, record) else { continue };
-            let empty = Map::new();
-            let fields = event.fields.as_object().unwrap_or(&empty);
-            let echo = event.echo.as_ref().map(|(saga, step)| (*saga, &**step));
-            let line = frames::bus_event(&event.name, echo, fields, seq);
-            each(Published { version: seq, name: event.name, line })?;
+    pictures: &mut Pictures,
+    frame: &ClientFrame,
+    as_of: &AsOf,
+) -> Result<Line, ProtocolError> {
+    let id = frame.id();
+    let read = match frame {
+        ClientFrame::GetEvents { since, .. } => event_page(log, id, (*since, as_of.version)),
+        ClientFrame::ListSagas { filter, .. } => list(log, pictures, (id, filter), as_of),
+        ClientFrame::GetSaga { saga_id, .. } => match one(log, pictures, (id, *saga_id), as_of) {
+            Ok(Some(line)) => Ok(line),
+            Ok(None) => return Err(no_saga(*saga_id, as_of).with_id(id.cloned())),
+            Err(error) => Err(error),
+        },
+        ClientFrame::GetSnapshot { .. }
+        | ClientFrame::Register(_)
+        | ClientFrame::Report(_)
+        | ClientFrame::ActionFailed(_)
+        | ClientFrame::StartSaga(_)
+        | ClientFrame::SignalSaga(_)
+        | ClientFrame::Ping { .. }
+        | ClientFrame::Goodbye => {
+            let words = "this is no question that the log answers";
+            return Err(ProtocolError::mild(ErrorCode::Refused, words).with_id(id.cloned()));
         }
-        ControlFlow::Continue(())
-    })
+    };
+    read.map_err(|error| unread(&error, id))
 }
 
-fn failed(error: &ReadError, id: Option<&AskId>) -> ProtocolError {
+fn list(
+    log: &dyn LogRead,
+    pictures: &mut Pictures,
+    (id, filter): (Option<&AskId>, &SagaFilter),
+    as_of: &AsOf,
+) -> Result<Line, ReadError> {
+    let most = usize::try_from(filter.limit.unwrap_or(LIST_SAGAS as u64)).unwrap_or(LIST_SAGAS);
+    let most = most.clamp(1, LIST_SAGAS);
+    let wanted = Filter {
+        states: filter.states.iter().map(|state| state.clone().into()).collect(),
+        name: filter.name.clone(),
+        before: filter.before,
+    };
+    let rows = log.list(&wanted, most + 1)?;
+    let more = rows.len() > most;
+    let mut sagas = Vec::new();
+    for row in rows.iter().take(most) {
+        let clash = as_of.corrupt.get(&row.saga_id).cloned();
+        if let Some(stored) = log.saga(row.saga_id)? {
+            let picture = pictures.of(log, stored, clash);
+            sagas.push((row.saga_id, picture.summary().to_string()));
+        }
+    }
+    Ok(frames::saga_list(id, &sagas, more, as_of.version).line)
+}
+
+fn one(
+    log: &dyn LogRead,
+    pictures: &mut Pictures,
+    (id, saga): (Option<&AskId>, SagaId),
+    as_of: &AsOf,
+) -> Result<Option<Line>, ReadError> {
+    let Some(stored) = log.saga(saga)? else { return Ok(None) };
+    let clash = as_of.corrupt.get(&saga).cloned();
+    let picture = pictures.of(log, stored, clash);
+    Ok(Some(frames::saga(id, &picture.detail(), as_of.version)))
+}
+
+fn no_saga(saga: SagaId, as_of: &AsOf) -> ProtocolError {
+    let message = if saga.0 == 0 || saga >= as_of.next_saga {
+        format!("saga {saga} was never issued")
+    } else {
+        format!("saga {saga} ended so long ago that it is no longer kept")
+    };
+    ProtocolError::mild(ErrorCode::UnknownSaga, message)
+}
+
+/// What an asker is told when the log cannot be read.
+pub(super) fn unread(error: &dyn std::error::Error, id: Option<&AskId>) -> ProtocolError {
     ProtocolError::mild(ErrorCode::Refused, error.to_string()).with_id(id.cloned())
 }

@@ -23,6 +23,7 @@ use crate::time::Timestamp;
 use crate::view::Shown;
 
 use super::picture::Pictures;
+use super::reader::Reader;
 use super::rows;
 
 /// Who this launcher is, as frames and records say it.
@@ -51,8 +52,8 @@ pub struct Core<L> {
     pub(super) told: Vec<(Seq, ConnId, Tell)>,
     pub(super) allow: Allow,
     pub(super) identity: Identity,
-    /// Where readers of their own can open the log; absent: it lives in memory.
-    pub(super) log_path: Option<std::path::PathBuf>,
+    /// Who reads the log for those that ask; absent: it lives in memory.
+    pub(super) reader: Option<Reader>,
     /// New work is refused: a clean shutdown has begun \[L8\].
     pub(super) stopping: bool,
     /// Rows that the next commit writes as well.
@@ -119,7 +120,7 @@ impl<L: Log> Core<L> {
             told: Vec::new(),
             allow,
             identity,
-            log_path: None,
+            reader: None,
             stopping: false,
             extra: Vec::new(),
             pictures: Pictures::default(),
@@ -129,9 +130,14 @@ impl<L: Log> Core<L> {
         core
     }
 
-    /// Lets replays of what the ring has lost be read by readers of their own.
-    pub fn read_replays_from(&mut self, path: std::path::PathBuf) {
-        self.log_path = Some(path);
+    /// Lets questions and replays of what the ring has lost be read from the log at `path` by a
+    /// thread of its own.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn read_beside(&mut self, path: std::path::PathBuf) -> std::io::Result<()> {
+        self.reader = Some(Reader::start(path)?);
+        Ok(())
     }
 
     /// Adds readable rows to the next commit.
@@ -228,14 +234,11 @@ impl<L: Log> Core<L> {
         self.answer_some();
     }
 
-    /// Answers a few questions: reading the log takes time, and commands and deadlines come first
-    /// \[R7\].
+    /// Answers a few questions: that takes time, and commands and deadlines come first \[R7\].
     fn answer_some(&mut self) {
         for _ in 0..QUESTIONS_PER_TURN {
             let Some((conn, frame, asked)) = self.questions.pop_front() else { return };
-            self.answer(conn, frame);
-            // Its connection is read on from here.
-            drop(asked);
+            self.answer(conn, frame, asked);
         }
     }
 

@@ -4,10 +4,12 @@
 mod answers;
 mod boot;
 mod core;
+mod events;
 mod intake;
 mod library;
 mod lock;
 mod picture;
+mod reader;
 mod rows;
 mod run;
 mod turns;

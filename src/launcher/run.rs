@@ -3,21 +3,26 @@
 //! of the data directory is touched before its lock is held \[W11\].
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bus::Ring;
 use crate::clock::Clock;
 use crate::definition::Library;
 use crate::diag::Diagnostics;
+use crate::ids::Seq;
 use crate::ipc::inbox::Inbox;
 use crate::ipc::server::{Options, Server};
 use crate::ipc::session::Allow;
 use crate::ipc::transport::{BindError, Listener, Stale};
-use crate::limits::{INBOX_BYTES, INBOX_MAX};
-use crate::log::{AppendError, Log, LogRead, LogReader, OpenError, SqliteLog};
+use crate::limits::{INBOX_BYTES, INBOX_MAX, RING_EVENTS};
+use crate::log::{AppendError, Log, LogRead, LogReader, OpenError, ReadError, SqliteLog};
+use crate::time::Timestamp;
 
 use super::boot::{BootError, restore};
 use super::core::{Core, Identity};
+use super::events::{Read, read_events};
 use super::library::{Loaded, read_directory};
 use super::lock::{DataLock, LockError};
 use super::turns::{Manners, Message, Turns};
@@ -87,7 +92,7 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
     let newest = coordinator.now();
     let identity = Identity { pid: std::process::id(), version: env!("CARGO_PKG_VERSION") };
     let mut core = Core::new(coordinator, log, identity.clone(), config.allow);
-    core.read_replays_from(path.clone());
+    core.read_beside(path.clone()).map_err(RunError::Start)?;
     core.refill_ring().map_err(BootError::Read)?;
     let inbox: Arc<Inbox<Message>> = Arc::new(Inbox::new(INBOX_MAX, INBOX_BYTES));
     let mut turns = Turns::new(core, inbox.clone(), Clock::start(newest), config.manners);
@@ -181,15 +186,19 @@ impl<L: Log> Core<L> {
     ///
     /// # Errors
     /// The log cannot be read.
-    pub fn refill_ring(&mut self) -> Result<(), crate::log::ReadError> {
-        use crate::bus::Ring;
-        use crate::limits::RING_EVENTS;
-        let from = self.log.recent_from(crate::time::Timestamp(i64::MIN), RING_EVENTS as u64)?;
-        let since = crate::ids::Seq(from.0.saturating_sub(1));
+    pub fn refill_ring(&mut self) -> Result<(), ReadError> {
+        let from = self.log.recent_from(Timestamp(i64::MIN), RING_EVENTS as u64)?;
+        // What retention took of it is a hole that the ring must not hide.
+        let since = self.log.high_water()?.forgotten.max(Seq(from.0.saturating_sub(1)));
         let mut ring = Ring::new(RING_EVENTS, since);
-        super::answers::read_events(&self.log, since, &mut |event| {
-            ring.push(event);
-            std::ops::ControlFlow::Continue(())
+        read_events(&self.log, since, Seq(u64::MAX), &mut |read| {
+            match read {
+                Read::Event(event) => ring.push(event),
+                // Nor may it hide what cannot be read: who asks for that is told by the log.
+                Read::Gap(_, to) => ring = Ring::new(RING_EVENTS, to),
+                Read::Upto(_) => {}
+            }
+            ControlFlow::Continue(())
         })?;
         self.ring = ring;
         Ok(())

@@ -56,6 +56,18 @@ impl LogReader {
     pub fn beside_writer(path: &Path) -> Result<Self, OpenError> {
         Ok(LogReader { connection: open_read_only(path)? })
     }
+
+    /// Lets `read` see the log as it is at one instant, however many turns are committed meanwhile.
+    /// For short readings: the -wal grows while one lasts.
+    pub fn at_one_instant<T>(&self, read: impl FnOnce() -> T) -> T {
+        // Without a transaction each statement has its own instant, which is no reason to fail.
+        let began = self.connection.execute_batch("BEGIN").is_ok();
+        let read = read();
+        if began && self.connection.execute_batch("ROLLBACK").is_err() {
+            tracing::warn!("a reader's transaction could not be ended");
+        }
+        read
+    }
 }
 
 impl OnSqlite for LogReader {

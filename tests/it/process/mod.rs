@@ -8,6 +8,7 @@ mod disk;
 mod lamps;
 mod pipes;
 mod place;
+mod replays;
 mod starts;
 mod stops;
 mod versions;

@@ -109,7 +109,7 @@ fn serve(
     let newest = coordinator.now();
     let identity = Identity { pid: 77, version: "0.1.0" };
     let mut core = Core::new(coordinator, log, identity, allow);
-    core.read_replays_from(path);
+    core.read_beside(path).expect("a thread can be had");
     core.refill_ring().expect("its own log can be read");
     let clock = Clock::start(newest);
     let mut turns = Turns::new(core, Arc::clone(inbox), clock, Manners::default());
