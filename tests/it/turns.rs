@@ -12,10 +12,12 @@ use sagaflow::ipc::outbox::Outbox;
 use sagaflow::ipc::protocol::parse_line;
 use sagaflow::ipc::server::{CloseWhy, Inbound};
 use sagaflow::ipc::session::Allow;
-use sagaflow::launcher::{Core, Identity, Loaded, Manners, Message, Turns, read_directory};
+use sagaflow::launcher::{
+    Core, Identity, Loaded, Manners, Message, Turns, read_directory, restore,
+};
 use sagaflow::limits::{EVENTS_RETENTION, RETENTION, TURN_INPUTS_MAX, WORLD_EVERY};
-use sagaflow::log::{Fault, FaultyLog, Log, MemoryLog, Retention};
-use sagaflow::time::Timestamp;
+use sagaflow::log::{Fault, FaultyLog, Log, MemoryLog, Retention, SqliteLog};
+use sagaflow::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
 /// With the shipped sagas.
@@ -34,10 +36,10 @@ fn on<L: Log>(loaded: Loaded, log: L) -> Core<L> {
     Core::new(coordinator, log, identity, Allow::default())
 }
 
-fn turn(core: &mut Core<MemoryLog>, messages: Vec<Inbound>) {
+fn turn<L: Log>(core: &mut Core<L>, messages: Vec<Inbound>) {
     core.decide(messages, Timestamp(1_000));
     let pending = core.end_turn();
-    core.commit(&pending).expect("the memory log takes all");
+    core.commit(&pending).expect("the log takes all");
     core.hand_over(pending);
 }
 
@@ -175,4 +177,77 @@ fn l6_events_alone_are_forgotten_too() {
         }
     }
     assert!(taken + WORLD_EVERY > reported, "{taken} of {reported}");
+}
+
+/// \[L10, W7\]: the ring of a new start begins after what retention took, and hides no hole.
+#[test]
+fn w7_what_was_forgotten_between_two_events_is_told_after_a_restart() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+    let files = vec![file("c.catalog.yaml", CATALOG), file("called.saga.yaml", CALLED)];
+    let mut core = of(Loaded::of(files.clone()));
+    turn(&mut core, vec![opened(1), register(1)]);
+    let said_by_1 = |line: Value| vec![said(1, &line)];
+    let start = json!({"cmd": "start_saga", "id": "s", "saga": "called"});
+    turn(&mut core, said_by_1(json!({"cmd": "report", "event": "did"})));
+    turn(&mut core, said_by_1(start));
+    for step in ["one", "two"] {
+        let echo = json!({"cmd": "report", "event": "did", "saga_id": 1, "step": step});
+        turn(&mut core, said_by_1(echo));
+    }
+    turn(&mut core, said_by_1(json!({"cmd": "report", "event": "undid"})));
+    let mut log = core.into_log();
+    let (sagas, events) = (Millis(0), EVENTS_RETENTION);
+    let keep = Retention { sagas, events, events_max: 100 };
+    let swept = log.sweep(Timestamp(2_000), &keep).expect("the memory log forgets");
+    assert_eq!((swept.sagas, swept.records), (1, 0));
+
+    let loaded = Loaded::of(files);
+    let catalog = Arc::new(loaded.library.catalog);
+    let coordinator = restore(&log, catalog, loaded.plans).expect("its own log can be read");
+    let identity = Identity { pid: 78, version: "0.1.0" };
+    let mut core = Core::new(coordinator, log, identity, Allow::default());
+    core.refill_ring().expect("its own log can be read");
+    let outbox = Arc::new(Outbox::new(16));
+    let ask = said(2, &json!({"cmd": "get_events", "id": 1, "since": 0}));
+    turn(&mut core, vec![opened_to(2, &outbox), register(2)]);
+    let (mut lines, mut sent) = (Vec::new(), Vec::new());
+    outbox.drain(&mut lines, &mut sent);
+    lines.clear();
+    turn(&mut core, vec![ask]);
+    outbox.drain(&mut lines, &mut sent);
+    let answer: Value = serde_json::from_slice(&lines).expect("one line");
+    assert_eq!(answer["event"], "lagged", "{answer}");
+}
+
+/// \[R7\]: who decides reads no list and no picture; the deciding log here holds no saga at all.
+#[test]
+fn r7_questions_about_sagas_are_read_beside_the_deciding_thread() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+    let loaded =
+        || Loaded::of(vec![file("c.catalog.yaml", CATALOG), file("called.saga.yaml", CALLED)]);
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let path = dir.path().join("log.db");
+    let mut there = on(loaded(), SqliteLog::open(&path).expect("there is room"));
+    let start = said(1, &json!({"cmd": "start_saga", "id": "s", "saga": "called"}));
+    turn(&mut there, vec![opened(1), register(1), start]);
+
+    let mut core = on(loaded(), MemoryLog::new());
+    core.read_beside(path).expect("a thread can be had");
+    let outbox = Arc::new(Outbox::new(16));
+    turn(&mut core, vec![opened_to(1, &outbox), register(1)]);
+    let (mut lines, mut sent) = (Vec::new(), Vec::new());
+    outbox.drain(&mut lines, &mut sent);
+    for (question, word) in [
+        (json!({"cmd": "list_sagas", "id": 1}), "saga_list"),
+        (json!({"cmd": "get_saga", "id": 2, "saga_id": 1}), "running"),
+    ] {
+        lines.clear();
+        turn(&mut core, vec![said(1, &question)]);
+        while lines.is_empty() {
+            std::thread::yield_now();
+            outbox.drain(&mut lines, &mut sent);
+        }
+        let answer = String::from_utf8_lossy(&lines);
+        assert!(answer.contains(word) && answer.contains("\"saga_id\":1"), "{answer}");
+    }
 }
