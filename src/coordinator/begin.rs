@@ -149,9 +149,9 @@ impl Coordinator {
             dedup,
         };
         self.world.apply_began(id, self.now, &began, self.limits.dedup);
-        let saga = Saga::began(id, &began, self.now);
-        self.live.insert(id, Live::new(saga, plan, RowState::New));
         let seq = self.world.next_seq;
+        let saga = Saga::began(id, &began, seq, self.now);
+        self.live.insert(id, Live::new(saga, plan, RowState::New));
         self.world.next_seq = seq.next();
         let record = Record::Began(Box::new(began));
         self.facts.push(super::Fact { seq, saga: Some(id), record });

@@ -127,7 +127,7 @@ pub fn fold(
     let mut saga: Option<Saga> = None;
     for (seq, at, record) in records {
         match (&mut saga, record) {
-            (None, Record::Began(began)) => saga = Some(Saga::began(id, began, *at)),
+            (None, Record::Began(began)) => saga = Some(Saga::began(id, began, *seq, *at)),
             // The event that moved it lies before it in its row.
             (_, Record::Event(_)) => {}
             (Some(saga), record) => saga.apply(plan, *seq, *at, record)?,

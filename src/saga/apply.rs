@@ -46,6 +46,7 @@ impl Saga {
                 self.expect_state(State::Queued, "dequeued")?;
                 self.state = State::Running;
                 self.started_at = Some(at);
+                self.opened = seq;
                 self.due = dequeued.due;
             }
             Record::Unwinding(r) => {

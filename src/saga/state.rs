@@ -38,6 +38,8 @@ pub struct Saga {
     pub began_at: Timestamp,
     /// When its bracket opened; `None` while it is queued.
     pub started_at: Option<Timestamp>,
+    /// Number of the record that opened its bracket: what is older does not concern it \[R5\].
+    pub opened: Seq,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// The client that asked for it.
@@ -220,7 +222,7 @@ impl Run {
 impl Saga {
     /// The saga that a first record tells of.
     #[must_use]
-    pub fn began(id: SagaId, began: &Began, at: Timestamp) -> Saga {
+    pub fn began(id: SagaId, began: &Began, seq: Seq, at: Timestamp) -> Saga {
         Saga {
             id,
             name: began.name.clone(),
@@ -234,6 +236,7 @@ impl Saga {
             due: began.due,
             began_at: at,
             started_at: if began.queued { None } else { Some(at) },
+            opened: seq,
             ended_at: None,
             client: began.client.clone(),
             runs: Vec::new(),

@@ -43,7 +43,8 @@ impl Decision<'_> {
     }
 
     fn cancels(&mut self, report: Report<'_>) -> bool {
-        if self.saga.state != State::Running || self.saga.verdict.is_some() {
+        let is_older = self.saga.opened < report.seq;
+        if self.saga.state != State::Running || self.saga.verdict.is_some() || !is_older {
             return false;
         }
         let mut watched = self.plan.cancel_on.iter();

@@ -152,6 +152,47 @@ fn r22_cancel_on_is_offered_an_event_before_the_wait() {
     assert_eq!(world.verdict(1).cause, Some(Cause::Cancelled));
 }
 
+/// Says `stopped` and then `nudged`, so that what follows from the first comes after both.
+const SAYS: &str = r"
+saga: says
+trigger: { event: told }
+eviction: { policy: parallel }
+timeout: 10m
+steps:
+  - { id: one, emit: stopped, with: { k: k } }
+  - { id: two, emit: nudged, with: { k: k } }
+";
+
+/// Two of a key take turns, and each goes on when it hears `stopped`.
+const HEARS: &str = r#"
+saga: hears
+trigger: { any_of: [{ event: go }, { event: stopped, when: "trigger.k == 'k'" }] }
+input: { k: "${{ trigger.k }}" }
+eviction: { key: input.k, policy: queue, queue_max: 1 }
+timeout: 10m
+cancel_on: [{ event: nudged, where: event.k == input.k }]
+steps: [{ id: hear, await: { event: stopped, where: event.k == input.k }, timeout: 5m }]
+"#;
+
+#[test]
+fn r5_an_event_that_is_older_than_the_saga_does_not_cancel_it() {
+    let mut world = sagas(&[SAYS, HEARS]);
+    world.report("tool", "told", Value::Null).expect("it is declared");
+    assert_eq!((world.state(1), world.state(2)), (State::Completed, State::Running));
+    world.crash();
+    world.report("tool", "nudged", json!({"k": "k"})).expect("it is declared");
+    assert_eq!(world.verdict(2).cause, Some(Cause::Cancelled), "this one is not");
+}
+
+#[test]
+fn r5_an_event_that_is_older_than_its_turn_does_not_cancel_who_waited() {
+    let mut world = sagas(&[SAYS, &HEARS.replace("trigger.k == 'k'", "trigger.k == 'other'")]);
+    go(&mut world, "k");
+    go(&mut world, "k");
+    world.report("tool", "told", Value::Null).expect("it is declared");
+    assert_eq!((world.state(1), world.state(2)), (State::Completed, State::Running));
+}
+
 #[test]
 fn r22_a_cancel_that_is_refused_leaves_the_event_to_the_wait() {
     let pivot =
