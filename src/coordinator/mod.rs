@@ -141,8 +141,8 @@ pub struct Coordinator {
     live: BTreeMap<SagaId, Live>,
     corrupt: BTreeMap<SagaId, String>,
     definitions: Definitions,
-    /// Plans of older texts that restored sagas still use \[L4\].
-    older: BTreeMap<DefinitionHash, Arc<Plan>>,
+    /// Plans of older texts, and how many restored sagas still use each \[L4\].
+    older: BTreeMap<DefinitionHash, (Arc<Plan>, usize)>,
     catalog: Arc<Catalog>,
     waits: Waits,
     keys: Keys,

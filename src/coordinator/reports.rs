@@ -135,7 +135,7 @@ impl Coordinator {
     /// The declaration of the current catalog, or of an open saga's own \[L4\].
     fn declaration(&self, report: &IncomingReport) -> Result<Arc<EventDecl>, Refusal> {
         let name = &report.event;
-        let of_saga = || self.older.values().find_map(|plan| plan.events.get(name));
+        let of_saga = || self.older.values().find_map(|(plan, _)| plan.events.get(name));
         let Some(declared) = self.catalog.events.get(name).or_else(of_saga) else {
             let known: Vec<&str> = self.catalog.events.keys().map(|name| &**name).collect();
             let message = match crate::diag::nearest(name, known) {

@@ -75,7 +75,7 @@ impl Coordinator {
         if saga.is_open() || saga.is_incident() {
             let current = self.definitions.get(&plan.name).map(|current| &current.hash);
             if current != Some(&plan.hash) {
-                self.older.insert(plan.hash.clone(), plan.clone());
+                self.older.entry(plan.hash.clone()).or_insert((plan.clone(), 0)).1 += 1;
             }
             self.live.insert(id, Live::new(saga, plan, RowState::Clean));
             self.refresh(id);

@@ -157,6 +157,12 @@ impl Coordinator {
             if over && let Some(live) = self.live.remove(id) {
                 self.times.change(*id, live.due, None);
                 self.waits.forget(*id, &live);
+                if let Some((_, users)) = self.older.get_mut(&live.plan.hash) {
+                    *users -= 1;
+                    if *users == 0 {
+                        self.older.remove(&live.plan.hash);
+                    }
+                }
                 self.corrupt.extend(live.clash.map(|clash| (*id, clash)));
             }
         }
