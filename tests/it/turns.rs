@@ -92,6 +92,45 @@ fn w12_what_a_newcomer_says_while_it_waits_is_taken_in_its_order() {
     assert_eq!(hosts(&core), (true, vec![3]));
 }
 
+/// The lines that wait for a connection, as a peer that never reads would find them.
+fn waiting(outbox: &Outbox) -> Vec<Value> {
+    let (mut bytes, mut sent) = (Vec::new(), Vec::new());
+    outbox.drain(&mut bytes, &mut sent);
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("the launcher writes JSON")).collect()
+}
+
+/// Which session it was and where to write were looked up under two locks, and a command of one
+/// session went out on the connection of the next.
+#[test]
+fn bg_6_4_5_p6_a_connection_is_handed_what_its_own_session_is_owed_and_nothing_else() {
+    let mut core = core();
+    let [older, newer] = [(); 2].map(|()| Arc::new(Outbox::new(16)));
+    let close = |label| {
+        let event = json!({"cmd": "report", "event": "window_closed", "label": label});
+        said(3, &event)
+    };
+    let tool = json!({"cmd": "register", "kind": "tool", "name": "t", "pid": 3, "subscribe": []});
+    turn(&mut core, vec![opened_to(1, &older), register(1), opened(3), said(3, &tool)]);
+    turn(&mut core, vec![close("a")]);
+    let first = waiting(&older);
+    turn(&mut core, vec![opened_to(2, &newer), register(2), close("b")]);
+    turn(&mut core, vec![closed(1), close("c")]);
+    let asked = |lines: &[Value]| -> Vec<(String, u64)> {
+        let commands = lines.iter().filter(|line| line["kind"] == "command");
+        let asked = commands.map(|line| (line["label"].as_str(), line["session"].as_u64()));
+        asked
+            .map(|(label, session)| (label.expect("text").to_owned(), session.expect("a number")))
+            .collect()
+    };
+    let of = |labels: &[&str], session: u64| -> Vec<(String, u64)> {
+        labels.iter().map(|label| ((*label).to_owned(), session)).collect()
+    };
+    assert_eq!(asked(&first), of(&["a"], 1));
+    assert_eq!(asked(&waiting(&older)), []);
+    assert_eq!(asked(&waiting(&newer)), of(&["a", "b", "c"], 2));
+}
+
 const CATALOG: &str = r"
 targets: { host: {} }
 events: { did: {}, undid: {} }

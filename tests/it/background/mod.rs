@@ -1,9 +1,11 @@
 //! Scenarios of the earlier launcher, each under its name there: what its two sagas and their
 //! coordinator had to hold. What was replaced has a row in docs/decisions/background.md.
 
+mod asked;
 mod cleanup;
 mod coordinator;
 mod defects;
+mod flows;
 mod respawn;
 
 use serde_json::{Value, json};

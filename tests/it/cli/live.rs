@@ -336,6 +336,46 @@ fn ps_filters_and_counts_the_same_live_and_offline() {
     check(&["--data", ".sagaflow"]);
 }
 
+/// After a crash nobody could say what had been done: steps were shown of some sagas only, those of
+/// failed ones stayed pending for ever, and later the log was in memory.
+#[test]
+fn bg_11_17_the_log_of_a_dead_launcher_tells_every_step_of_every_saga() {
+    let stage = Stage::new(&[]);
+    let mut launcher = stage.launcher();
+    let _srv = stage.host(&format!("{SRV}  move_tab: {{ fail: pinned }}\n"), &[]);
+    let drain = "[{ reply: pool_drained }, { silent: true }]";
+    let _host = stage.host(&format!("commands: {{ drain_pool_if_last: {drain} }}"), &[]);
+    for label in ["label=a", "label=b"] {
+        assert_eq!(stage.run(&["emit", "window_closed", label]).exit, 0);
+        stage.events_until("panes_reaped", if label == "label=a" { 1 } else { 2 });
+    }
+    assert_eq!(stage.run(&with(&TEAR_OFF, &["--wait"])).exit, 1);
+    stage.events_until("saga_completed", 1);
+    launcher.process.signal(Signal::SIGKILL);
+
+    let steps = |saga: &str| {
+        let shown = stage.run(&["show", saga, "--json", "--data", ".sagaflow"]).json();
+        let list = shown["steps"].as_array().expect("steps").clone();
+        let word = |value: &Value| value.as_str().expect("a word").to_owned();
+        let words =
+            list.iter().map(|step| format!("{} {}", word(&step["id"]), word(&step["state"])));
+        (word(&shown["state"]), words.collect::<Vec<String>>())
+    };
+    let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let done = list(&["reap succeeded", "drain succeeded"]);
+    assert_eq!(steps("1"), ("completed".to_owned(), done));
+    let half = list(&["reap succeeded", "drain issued"]);
+    assert_eq!(steps("2"), ("running".to_owned(), half));
+    let undone = list(&[
+        "source succeeded",
+        "tab succeeded",
+        "workspace compensated",
+        "move failed",
+        "workspace.undo succeeded",
+    ]);
+    assert_eq!(steps("3"), ("compensated".to_owned(), undone));
+}
+
 #[test]
 fn watch_tells_people_and_tools_what_happens() {
     let stage = Stage::new(&[]);

@@ -49,6 +49,38 @@ fn bg_s05_w7_answers_go_to_the_asker_alone_and_consume_no_version() {
     assert_eq!(seen[1]["version"], after);
 }
 
+/// Versions were given under one lock and published under another, answers used some of them up,
+/// and brackets were in no replay at all: who came back saw gaps and took them for losses.
+#[test]
+fn bg_11_15_w7_a_replay_is_what_was_live_brackets_included_and_answers_use_no_number() {
+    let launcher = Launcher::start();
+    let mut live = launcher.join("tool", 1, &["*"]);
+    let mut asker = launcher.join("tool", 4, &[]);
+    let mut host = launcher.join("host", 2, &[]);
+    host.say(&json!({"cmd": "report", "event": "window_closed", "label": "w"}));
+    for event in ["panes_reaped", "pool_not_last"] {
+        let command = host.command();
+        asker.ask(json!({"cmd": "get_snapshot"}));
+        host.say(&echo(&command, event));
+    }
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|line: &Value| line["event"] != "saga_completed") {
+        seen.push(live.hear().expect("it is open"));
+    }
+    let replay = asker.ask(json!({"cmd": "get_events", "since": 0}))["events"].clone();
+    let mut replay: Vec<Value> = replay.as_array().expect("a list").clone();
+    // Steps come live to those who name them.
+    replay.retain(|line| line["event"] != "saga_step");
+    let version = |line: &Value| line["version"].as_u64().expect("a number");
+    assert!(replay.iter().map(version).is_sorted_by(|a, b| a < b), "{replay:?}");
+    // What was there before it came, and what came later, is in the replay alone.
+    let heard = version(&seen[0])..=version(&seen[seen.len() - 1]);
+    let both = replay.iter().filter(|line| heard.contains(&version(line)));
+    assert!(both.eq(&seen), "{replay:?}\n{seen:?}");
+    let brackets = names(&replay).into_iter().filter(|name| name.starts_with("saga_"));
+    assert_eq!(brackets.collect::<Vec<_>>(), ["saga_started", "saga_completed"]);
+}
+
 #[test]
 fn w9_the_same_id_again_is_answered_again_and_does_nothing_else() {
     let launcher = Launcher::start();

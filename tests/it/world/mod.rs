@@ -57,6 +57,8 @@ pub struct World {
     pub records: Vec<(Seq, Option<SagaId>, Record)>,
     catalog: Arc<Catalog>,
     plans: Vec<Arc<Plan>>,
+    /// What ran before the definitions were changed.
+    older: Vec<Arc<Plan>>,
     clients: BTreeMap<String, Client>,
     handed: BTreeSet<(Arc<str>, SessionNo, Seq)>,
     /// Whether every turn folds the log; off only where the same turns were folded before.
@@ -67,9 +69,16 @@ pub struct World {
 impl World {
     /// A booted world with these definitions: `(file name, text)`.
     pub fn new(files: &[(&str, &str)]) -> World {
-        let texts = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
-        let (catalog, plans) = sound(Loaded::of(texts.collect()));
+        let (catalog, plans) = read(files);
         World::of(catalog, plans)
+    }
+
+    /// The launcher dies and comes back on its log with other definitions.
+    pub fn crash_to(&mut self, files: &[(&str, &str)]) {
+        let (catalog, plans) = read(files);
+        self.older.append(&mut self.plans);
+        (self.catalog, self.plans) = (catalog, plans);
+        self.crash();
     }
 
     /// A booted world with the shipped sagas.
@@ -93,6 +102,7 @@ impl World {
             records: Vec::new(),
             catalog,
             plans,
+            older: Vec::new(),
             clients: BTreeMap::new(),
             handed: BTreeSet::new(),
             folds: true,
@@ -181,8 +191,9 @@ impl World {
                 let Record::Began(began) = record else { return None };
                 Some(began.definition.clone())
             });
-            let plan = self.plans.iter().find(|plan| Some(&plan.hash) == hash.as_ref());
-            let plan = plan.expect("the definition is loaded").clone();
+            let mut all = self.plans.iter().chain(&self.older);
+            let plan = all.find(|plan| Some(&plan.hash) == hash.as_ref());
+            let plan = plan.expect("the definition was loaded once").clone();
             folded.restore_saga(id, plan, &records).expect("records do not clash");
         }
         folded.begin_turn(self.now);
@@ -426,6 +437,11 @@ impl World {
         let open = self.coordinator.sagas().filter(|(saga, _)| saga.is_open());
         open.map(|(saga, _)| saga.id.0).collect()
     }
+}
+
+fn read(files: &[(&str, &str)]) -> (Arc<Catalog>, Vec<Arc<Plan>>) {
+    let texts = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
+    sound(Loaded::of(texts.collect()))
 }
 
 /// What runs, of definitions without a mistake.
