@@ -7,6 +7,9 @@ use crate::time::{Millis, Timestamp};
 /// How far the wall clock may run from the steady one before that is a jump worth a record.
 const JUMP: Millis = Millis(1_000);
 
+/// Jumps that wait to be told. Beyond: the last two are told as one, over all that both went.
+const JUMPS_MAX: usize = 16;
+
 /// Wall and steady clock together.
 #[derive(Debug)]
 pub struct Clock {
@@ -14,17 +17,20 @@ pub struct Clock {
     read_at: Instant,
     /// How far the wall clock is behind, as it was told last.
     behind: Millis,
-    /// A jump that nobody was told of yet.
-    jump: Option<(Timestamp, Timestamp)>,
+    /// Jumps that nobody was told of yet, in their order.
+    jumps: Vec<Jump>,
 }
 
+/// What the wall clock said, and what was expected of it.
+pub type Jump = (Timestamp, Timestamp);
+
 /// A reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// The instant to decide with.
     pub now: Timestamp,
-    /// What the wall clock said and what was expected of it, when it jumped.
-    pub jump: Option<(Timestamp, Timestamp)>,
+    /// Its jumps since the last reading: one there and one back are two.
+    pub jumps: Vec<Jump>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "this module is the clock")]
@@ -44,14 +50,14 @@ impl Clock {
     pub fn start(newest: Timestamp) -> Clock {
         let wall = wall();
         let last = wall.max(newest);
-        Clock { last, read_at: steady(), behind: last.since(wall), jump: None }
+        Clock { last, read_at: steady(), behind: last.since(wall), jumps: Vec::new() }
     }
 
     /// Reads the time: the greater of the wall clock and the last reading plus what has passed
     /// since.
     pub fn read(&mut self) -> Reading {
         let now = self.now();
-        Reading { now, jump: self.jump.take() }
+        Reading { now, jumps: std::mem::take(&mut self.jumps) }
     }
 
     /// The same for who only waits: a jump that is seen here is told at the next reading.
@@ -71,7 +77,13 @@ impl Clock {
         self.last = expected.max(wall);
         if jumped {
             self.behind = behind;
-            self.jump = Some((wall, expected));
+            let full = self.jumps.len() == JUMPS_MAX;
+            match self.jumps.last_mut() {
+                Some((there, from)) if full => {
+                    (*there, *from) = (wall.max(*there), expected.min(*from));
+                }
+                Some(_) | None => self.jumps.push((wall, expected)),
+            }
         }
         self.last
     }
@@ -83,7 +95,7 @@ mod tests {
 
     fn at_ten_seconds() -> Clock {
         let (last, behind) = (Timestamp(10_000), Millis(0));
-        Clock { last, read_at: steady(), behind, jump: None }
+        Clock { last, read_at: steady(), behind, jumps: Vec::new() }
     }
 
     #[test]
@@ -96,7 +108,17 @@ mod tests {
     fn r9_a_jump_forward_is_taken_and_told() {
         let mut clock = at_ten_seconds();
         assert_eq!(clock.advance(Timestamp(60_000), Duration::from_millis(5)), Timestamp(60_000));
-        assert_eq!(clock.jump, Some((Timestamp(60_000), Timestamp(10_005))));
+        assert_eq!(clock.jumps, [(Timestamp(60_000), Timestamp(10_005))]);
+    }
+
+    /// \[L6\]: the way there is a leap of the log's time, though the wall clock is right again.
+    #[test]
+    fn r9_one_wrong_reading_is_told_as_a_jump_there_and_a_jump_back() {
+        let mut clock = at_ten_seconds();
+        clock.advance(Timestamp(60_000), Duration::from_millis(5));
+        clock.advance(Timestamp(10_010), Duration::from_millis(5));
+        let there = (Timestamp(60_000), Timestamp(10_005));
+        assert_eq!(clock.jumps, [there, (Timestamp(10_010), Timestamp(60_005))]);
     }
 
     #[test]
@@ -104,7 +126,7 @@ mod tests {
         let mut clock = Clock::start(Timestamp::default());
         clock.last = Timestamp::default();
         clock.now();
-        assert!(clock.read().jump.is_some(), "it was half a century");
-        assert_eq!(clock.read().jump, None);
+        assert_eq!(clock.read().jumps.len(), 1, "it was half a century");
+        assert_eq!(clock.read().jumps, []);
     }
 }

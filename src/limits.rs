@@ -111,6 +111,12 @@ pub const REPLAY_BATCHES: usize = 1;
 /// Questions and replays that wait for the log's reader: each connection has at most one of both.
 /// Beyond: a question is answered `busy`, a replay `lagged`.
 pub const READER_JOBS: usize = 2 * CONNECTIONS_MAX;
+/// What counts of a leap of the clock, or of a time in which no launcher ran, when the age of what
+/// is in the log is judged: most of a night's sleep, and little of what is kept. Beyond: the rest
+/// is left out, for nobody saw it pass \[L6\].
+pub const LEAP: Millis = Millis(6 * 3_600_000);
+/// Leaps that are remembered. Beyond: the oldest is forgotten, and counts in full.
+pub const LEAPS_KEPT: usize = 64;
 /// Records after which the state that belongs to no saga is written again though it did not change:
 /// retention takes no event beyond it, and so lags by no more than this \[L6\].
 pub const WORLD_EVERY: u64 = 10_000;

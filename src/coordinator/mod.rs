@@ -7,6 +7,7 @@ mod clients;
 mod dedup;
 mod definitions;
 mod keys;
+mod leaps;
 mod owed;
 mod ports;
 mod reports;
@@ -160,6 +161,8 @@ pub struct Coordinator {
     now: Timestamp,
     /// The last record of the turn that wrote the world.
     world_written: Seq,
+    /// The newest instant that the log held when it was restored; absent: it was empty.
+    restored_at: Option<Timestamp>,
     limits: Windows,
 }
 
@@ -200,6 +203,7 @@ impl Coordinator {
             followers: VecDeque::new(),
             now: Timestamp::default(),
             world_written: Seq(0),
+            restored_at: None,
             limits: Windows::default(),
         }
     }

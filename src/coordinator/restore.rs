@@ -12,6 +12,7 @@ use crate::saga::state::Saga;
 use crate::saga::targets::Target;
 use crate::time::Timestamp;
 
+use super::leaps::Leaps;
 use super::turn::RowState;
 use super::{Coordinator, Live, World};
 
@@ -39,6 +40,7 @@ impl Coordinator {
         world.next_client = world.next_client.max(numbers.client.next());
         world.next_session = world.next_session.max(numbers.session.next());
         self.now = self.now.max(numbers.time);
+        self.restored_at = Some(numbers.time).filter(|_| numbers.seq > Seq(0));
     }
 
     /// Takes up the snapshot of what belongs to no saga.
@@ -158,7 +160,9 @@ impl World {
                 (name.to_string(), json)
             })
             .collect();
-        json!({ "targets": targets, "stopped": self.stopped_cleanly })
+        json!({
+            "targets": targets, "stopped": self.stopped_cleanly, "leaps": self.leaps.snapshot(),
+        })
     }
 
     fn restore(&mut self, snapshot: &Value) -> Option<()> {
@@ -179,6 +183,9 @@ impl World {
             self.targets.restore(Arc::from(&**name), target);
         }
         self.stopped_cleanly = snapshot.get("stopped")?.as_bool()?;
+        if let Some(leaps) = snapshot.get("leaps") {
+            self.leaps = Leaps::restore(leaps)?;
+        }
         Some(())
     }
 }

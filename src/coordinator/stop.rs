@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::ids::SagaId;
+use crate::limits::LEAP;
 use crate::plan::OnShutdown;
 use crate::saga::decide::Input;
 use crate::saga::record::{Boot, ClockJump, Lifecycle, Phase, Record, Stopped};
@@ -15,7 +16,8 @@ impl Coordinator {
     /// `on_restart` speaks \[L5\].
     pub fn boot(&mut self, pid: u32, version: &str) {
         let crashed = !self.world.stopped_cleanly;
-        self.push_world(Record::Boot(Boot { pid, version: Arc::from(version) }));
+        let after = self.restored_at.filter(|at| self.now.since(*at) > LEAP);
+        self.push_world(Record::Boot(Boot { pid, version: Arc::from(version), after }));
         let open: Vec<SagaId> = self.open_sagas();
         let targets: Vec<Arc<str>> = self.owed.targets().cloned().collect();
         for target in targets {

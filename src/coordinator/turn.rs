@@ -317,6 +317,7 @@ fn changes_world(record: &Record) -> bool {
         record,
         Record::Boot(_)
             | Record::Stopped(_)
+            | Record::Clock(_)
             | Record::ProcessSpawned(_)
             | Record::ProcessExited(_)
             | Record::Lifecycle(_)

@@ -10,6 +10,7 @@ use crate::saga::targets::Targets;
 use crate::time::{Millis, Timestamp};
 
 use super::dedup::{Answer, Dedup};
+use super::leaps::Leaps;
 
 /// A process that registered.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +46,8 @@ pub struct World {
     pub booted_at: Timestamp,
     /// Whether the last launcher stopped cleanly \[L5\].
     pub stopped_cleanly: bool,
+    /// Times that nobody saw pass \[L6\].
+    pub leaps: Leaps,
 }
 
 impl Default for World {
@@ -60,6 +63,7 @@ impl Default for World {
             dedup: Dedup::default(),
             booted_at: Timestamp::default(),
             stopped_cleanly: true,
+            leaps: Leaps::default(),
         }
     }
 }
@@ -70,7 +74,10 @@ impl World {
     pub fn apply(&mut self, seq: Seq, at: Timestamp, record: &Record, window: Millis) {
         self.next_seq = self.next_seq.max(seq.next());
         match record {
-            Record::Boot(_) => {
+            Record::Boot(boot) => {
+                if let Some(before) = boot.after {
+                    self.leaps.add(before, at);
+                }
                 self.targets.booted(seq, at);
                 self.processes.clear();
                 self.phase = Phase::Starting;
@@ -105,9 +112,9 @@ impl World {
                     self.dedup.insert(&event.client, dedup, answer, at, window);
                 }
             }
+            Record::Clock(jump) => self.leaps.add(jump.expected, jump.wall),
             // What a saga does is folded in the saga.
-            Record::Clock(_)
-            | Record::Began(_)
+            Record::Began(_)
             | Record::Dequeued(_)
             | Record::Issued(_)
             | Record::Reissued(_)

@@ -132,7 +132,7 @@ impl<L: Log> Turns<L> {
 
     fn now(&mut self) -> Timestamp {
         let reading = self.clock.read();
-        if let Some((wall, expected)) = reading.jump {
+        for (wall, expected) in reading.jumps {
             tracing::warn!(%wall, %expected, "the wall clock jumped");
             self.core.coordinator.begin_turn(reading.now);
             self.core.coordinator.clock_jumped(wall, expected);
@@ -238,11 +238,15 @@ impl<L: Log> Turns<L> {
     /// Retention, one small batch at a time, between turns that had nothing to do; where there are
     /// none for long, all the same: a busy launcher's log grows fastest \[L6\].
     fn sweep(&mut self) -> Result<(), AppendError> {
-        let now = self.clock.now();
+        // The last turn's instant: all jumps up to it are known.
+        let now = self.core.coordinator.now();
         if now < self.sweep_at {
             return Ok(());
         }
-        match self.core.log.sweep(now, &self.manners.retention) {
+        let (Retention { sagas, events, events_max }, leaps) =
+            (self.manners.retention, &self.core.coordinator.world().leaps);
+        let (sagas, events) = (leaps.stretch(now, sagas), leaps.stretch(now, events));
+        match self.core.log.sweep(now, &Retention { sagas, events, events_max }) {
             Ok(swept) => {
                 self.sweep_at = now + if swept.finished { SWEEP_EVERY } else { SWEEP_PAUSE };
                 Ok(())

@@ -89,6 +89,10 @@ pub struct Boot {
     pub pid: u32,
     /// Its version.
     pub version: Arc<str>,
+    /// The newest instant in the log before it, where that was longer ago than
+    /// [`crate::limits::LEAP`]: nobody knows whether so much time has passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Timestamp>,
 }
 
 /// See [`Record::Stopped`].

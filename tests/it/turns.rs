@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sagaflow::clock::Clock;
 use sagaflow::coordinator::Coordinator;
-use sagaflow::ids::ConnId;
+use sagaflow::ids::{ConnId, SagaId, Seq};
 use sagaflow::ipc::inbox::Inbox;
 use sagaflow::ipc::outbox::Outbox;
 use sagaflow::ipc::protocol::parse_line;
@@ -16,7 +16,7 @@ use sagaflow::launcher::{
     Core, Identity, Loaded, Manners, Message, Turns, read_directory, restore,
 };
 use sagaflow::limits::{EVENTS_RETENTION, RETENTION, TURN_INPUTS_MAX, WORLD_EVERY};
-use sagaflow::log::{Fault, FaultyLog, Log, MemoryLog, Retention, SqliteLog};
+use sagaflow::log::{Fault, FaultyLog, Log, LogRead, LogReader, MemoryLog, Retention, SqliteLog};
 use sagaflow::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
@@ -289,4 +289,43 @@ fn r7_questions_about_sagas_are_read_beside_the_deciding_thread() {
         let answer = String::from_utf8_lossy(&lines);
         assert!(answer.contains(word) && answer.contains("\"saga_id\":1"), "{answer}");
     }
+}
+
+/// \[L6, R9\]: what ended a week before a leap of the clock, or before a time in which no launcher
+/// ran, is no older for it. Nothing that was kept until then is gone after one wrong reading.
+#[test]
+fn l6_a_leap_of_years_makes_nothing_old() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+    let files = vec![file("c.catalog.yaml", CATALOG), file("called.saga.yaml", CALLED)];
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let path = dir.path().join("log.db");
+    let mut core = on(Loaded::of(files.clone()), SqliteLog::open(&path).expect("there is room"));
+    let start = said(1, &json!({"cmd": "start_saga", "id": "s", "saga": "called"}));
+    turn(&mut core, vec![opened(1), register(1), start]);
+    for step in ["one", "two"] {
+        let echo = json!({"cmd": "report", "event": "did", "saga_id": 1, "step": step});
+        turn(&mut core, vec![said(1, &echo)]);
+    }
+    drop(core);
+    // All of that was in 1970; whether the clock is right now is not for the launcher to know.
+    for _start in 0..2 {
+        let loaded = Loaded::of(files.clone());
+        let log = SqliteLog::open(&path).expect("it is a log");
+        let catalog = Arc::new(loaded.library.catalog);
+        let coordinator = restore(&log, catalog, loaded.plans).expect("its own log can be read");
+        let newest = coordinator.now();
+        let identity = Identity { pid: 78, version: "0.1.0" };
+        let core = Core::new(coordinator, log, identity, Allow::default());
+        let inbox = Arc::new(Inbox::new(1, 1));
+        for conn in 0..TURN_INPUTS_MAX as u64 {
+            inbox.post(Message::Inbound(opened(conn)));
+        }
+        inbox.post(Message::Stop);
+        let mut turns = Turns::new(core, inbox, Clock::start(newest), Manners::default());
+        turns.boot(78, "0.1.0").expect("there is room");
+        turns.run().expect("there is room");
+    }
+    let log = LogReader::open(&path).expect("it is a log");
+    assert!(log.saga(SagaId(1)).expect("it can be read").is_some(), "it was forgotten");
+    assert_eq!(log.high_water().expect("it can be read").forgotten, Seq(0));
 }

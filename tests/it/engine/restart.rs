@@ -4,6 +4,7 @@
 
 use sagaflow::coordinator::{RefusalCode, Signal};
 use sagaflow::ids::SagaId;
+use sagaflow::limits::LEAP;
 use sagaflow::saga::record::{Cause, State};
 use sagaflow::time::Millis;
 use serde_json::{Value, json};
@@ -376,4 +377,19 @@ fn r1_whatever_comes_second_is_ignored() {
     world.advance(Millis(1_000_000));
     crash(&mut world);
     assert_eq!(world.terminals(1), ["saga_completed"]);
+}
+
+/// \[L6\]: a time in which no launcher ran is a fact, and the next boot knows it from the log.
+#[test]
+fn l6_how_long_no_launcher_ran_is_known_after_every_boot() {
+    let mut world = World::shipped();
+    let week = Millis(7 * 86_400_000);
+    assert_eq!(world.coordinator.world().leaps.stretch(world.now, week), week);
+    world.now = world.now + Millis(1_000 * 86_400_000);
+    for _boot in 0..2 {
+        world.crash();
+        let stretched = world.coordinator.world().leaps.stretch(world.now, week);
+        assert_eq!(stretched.0, week.0 + 1_000 * 86_400_000 - LEAP.0);
+        world.now = world.now + Millis(1_000);
+    }
 }
