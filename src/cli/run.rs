@@ -107,7 +107,7 @@ fn failed(error: &RunError) -> Failure {
             return Failure::new(Exit::No, format!("{error}\n\n{}", text.trim_end()));
         }
         RunError::Lock(LockError::Held { .. }) => Exit::Held,
-        RunError::Lock(LockError::Os { .. })
+        RunError::Lock(LockError::NoFile { .. } | LockError::Os { .. })
         | RunError::Open(_)
         | RunError::Boot(_)
         | RunError::Append(_) => Exit::Log,
