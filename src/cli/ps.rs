@@ -10,6 +10,7 @@ use super::source::{Source, now, source};
 use crate::launcher::Pictures;
 use crate::log::{Filter, LogRead, LogReader};
 use crate::saga::record::State;
+use crate::saga::words::STATES;
 use crate::view::text;
 
 /// Arguments of `ps`.
@@ -29,17 +30,6 @@ pub struct Args {
     #[command(flatten)]
     shape: Shape,
 }
-
-const STATES: [&str; 8] = [
-    "queued",
-    "running",
-    "compensating",
-    "completed",
-    "failed",
-    "compensated",
-    "failed_compensation",
-    "corrupt",
-];
 
 /// Prints the list: an array for tools, newest first; a table for people, incidents first.
 pub(super) fn run(args: &Args) -> Outcome {

@@ -20,7 +20,48 @@ pub enum Signal {
     Resolve,
 }
 
+impl Signal {
+    /// The signal of a word on the wire; `None`: one that a definition would have to declare.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Signal> {
+        match word {
+            "cancel" => Some(Signal::Cancel),
+            "retry" => Some(Signal::Retry),
+            "resolve" => Some(Signal::Resolve),
+            _ => None,
+        }
+    }
+
+    /// Which sagas take it, in words.
+    #[must_use]
+    pub fn who_takes_it(self) -> &'static str {
+        match self {
+            Signal::Cancel => "only a saga that is queued or running can be cancelled",
+            Signal::Retry => {
+                "only an incident can be retried, a saga in failed_compensation that nobody \
+                 resolved"
+            }
+            Signal::Resolve => {
+                "only an incident can be resolved, a saga in failed_compensation that nobody \
+                 resolved"
+            }
+        }
+    }
+}
+
 impl Coordinator {
+    /// Refuses an id that no saga ever had \[W6\].
+    ///
+    /// # Errors
+    /// It was never issued.
+    pub fn was_issued(&self, id: SagaId) -> Result<(), Refusal> {
+        if id.0 == 0 || id >= self.world.next_saga {
+            let message = format!("saga {id} was never issued");
+            return Err(Refusal::new(RefusalCode::UnknownSaga, message));
+        }
+        Ok(())
+    }
+
     /// Takes a signal.
     ///
     /// # Errors
@@ -32,16 +73,13 @@ impl Coordinator {
         signal: Signal,
         reason: Option<&str>,
     ) -> Result<(), Refusal> {
-        if id.0 == 0 || id >= self.world.next_saga {
-            let message = format!("saga {id} was never issued");
-            return Err(Refusal::new(RefusalCode::UnknownSaga, message));
-        }
+        self.was_issued(id)?;
         let refused = |message: String| Err(Refusal::new(RefusalCode::Refused, message));
         if let Some(clash) = self.corrupt.get(&id) {
             return refused(format!("saga {id} is corrupt: {clash}"));
         }
         let Some(live) = self.live.get(&id) else {
-            return refused(format!("saga {id} has ended"));
+            return refused(format!("saga {id} has ended; {}", signal.who_takes_it()));
         };
         let operator = Operator {
             by: from.name.clone(),
@@ -51,12 +89,15 @@ impl Coordinator {
             Signal::Cancel => return self.cancel(id, &operator),
             Signal::Retry | Signal::Resolve if !live.saga.is_incident() => {
                 let state = live.saga.state.as_str();
-                return refused(format!("saga {id} is {state}, not an incident"));
+                let who = signal.who_takes_it();
+                return refused(format!("saga {id} is {state}, not an incident; {who}"));
             }
             Signal::Retry => self.decide(id, Input::Retry(&operator), 0),
             Signal::Resolve => {
                 if reason.is_none_or(|reason| reason.trim().is_empty()) {
-                    return refused("`resolve` needs a `reason`".to_owned());
+                    let message = "`reason` is missing: `resolve` needs a string that says how it \
+                                   was mended";
+                    return Err(Refusal::new(RefusalCode::InvalidPayload, message.to_owned()));
                 }
                 self.push_saga(id, Record::Resolved(operator));
             }
@@ -78,7 +119,8 @@ impl Coordinator {
                 return refused(format!("saga {id} is compensating already"));
             }
             State::Completed | State::Failed | State::Compensated | State::FailedCompensation => {
-                return refused(format!("saga {id} has ended"));
+                let (state, who) = (live.saga.state.as_str(), Signal::Cancel.who_takes_it());
+                return refused(format!("saga {id} has ended, it is {state}; {who}"));
             }
         }
         let past = live.saga.is_past_pivot(&live.plan, &self.world.targets);

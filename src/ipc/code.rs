@@ -94,6 +94,8 @@ pub struct ProtocolError {
     pub message: String,
     /// The `id` of the line, where it could be read.
     pub id: Option<AskId>,
+    /// The command of the line, where it is one of the known.
+    pub cmd: Option<&'static str>,
     /// Whether the connection is closed after it.
     pub fatal: bool,
 }
@@ -102,13 +104,13 @@ impl ProtocolError {
     /// An error after which the connection goes on.
     #[must_use]
     pub fn mild(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), id: None, fatal: false }
+        Self { code, message: message.into(), id: None, cmd: None, fatal: false }
     }
 
     /// An error after which the connection is closed.
     #[must_use]
     pub fn fatal(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), id: None, fatal: true }
+        Self { code, message: message.into(), id: None, cmd: None, fatal: true }
     }
 
     /// The same, with the `id` of the line that it answers.

@@ -10,6 +10,7 @@ use super::json::Envelope;
 use super::protocol::{ActionFailed, AskId, Echo, Register, Report, SagaFilter};
 use crate::ids::{SagaId, Seq};
 use crate::limits::{CLIENT_WORD_BYTES_MAX, SUBSCRIBE_GLOBS_MAX};
+use crate::saga::words::STATES;
 
 /// The fields of one line that were not taken yet.
 pub(super) struct Fields {
@@ -74,8 +75,14 @@ impl Fields {
     }
 
     pub fn saga_filter(&mut self) -> Result<SagaFilter, ProtocolError> {
+        let states = self.optional_words("states")?.unwrap_or_default();
+        if let Some(strange) = states.iter().find(|state| !STATES.contains(&state.as_str())) {
+            let one = format!("one of {}", STATES.join(", "));
+            let one = must_be(&one, &Value::from(strange.as_str()));
+            return Err(invalid_payload(format!("each of `states` {one}")));
+        }
         Ok(SagaFilter {
-            states: self.optional_words("states")?.unwrap_or_default(),
+            states,
             name: self.optional_word("name")?,
             before: self.optional_number("before")?.map(SagaId),
             limit: self.optional_number("limit")?,

@@ -114,6 +114,24 @@ impl ClientFrame {
         }
     }
 
+    /// The command's name on the wire.
+    #[must_use]
+    pub fn cmd(&self) -> &'static str {
+        match self {
+            Self::Register(_) => "register",
+            Self::Report(_) => "report",
+            Self::ActionFailed(_) => "report_saga_action_failed",
+            Self::StartSaga(_) => "start_saga",
+            Self::SignalSaga(_) => "signal_saga",
+            Self::GetSnapshot { .. } => "get_snapshot",
+            Self::GetEvents { .. } => "get_events",
+            Self::ListSagas { .. } => "list_sagas",
+            Self::GetSaga { .. } => "get_saga",
+            Self::Ping { .. } => "ping",
+            Self::Goodbye => "goodbye",
+        }
+    }
+
     /// The client's own `id`, where the line had one.
     #[must_use]
     pub fn id(&self) -> Option<&AskId> {
@@ -264,7 +282,15 @@ fn frame(fields: &mut Fields) -> Result<ClientFrame, ProtocolError> {
             return Err(invalid_command(format!("`cmd` is missing: it must be one of {known}")));
         }
     };
-    Ok(match cmd.as_str() {
+    let known = |error| match COMMANDS.into_iter().find(|known| *known == cmd) {
+        Some(known) => ProtocolError { cmd: Some(known), ..error },
+        None => error,
+    };
+    frame_of(&cmd, fields).map_err(known)
+}
+
+fn frame_of(cmd: &str, fields: &mut Fields) -> Result<ClientFrame, ProtocolError> {
+    Ok(match cmd {
         "report" => ClientFrame::Report(fields.report()?),
         "report_saga_action_failed" => ClientFrame::ActionFailed(fields.action_failed()?),
         "start_saga" => ClientFrame::StartSaga(StartSaga {

@@ -201,7 +201,7 @@ impl Session {
             (Self::New, ClientFrame::Register(register)) => {
                 may_register(register, allow, is_target)
             }
-            (Self::New, other) => Err(not_registered(other)),
+            (Self::New, other) => Err(not_registered(other.cmd())),
             (Self::Registered(member), ClientFrame::Register(_)) => {
                 let message = format!("this connection is client {} already", member.client_id);
                 Err(ProtocolError::mild(ErrorCode::AlreadyRegistered, message))
@@ -209,6 +209,16 @@ impl Session {
             (Self::Registered(member), other) => may_ask(&member.kind, other, allow),
         };
         verdict.map_err(|error| error.with_id(frame.id().cloned()))
+    }
+
+    /// What the sender of a line that cannot be taken is told: who has not registered hears of that
+    /// first, whatever else is wrong with its command \[W5\].
+    #[must_use]
+    pub fn blame(&self, error: ProtocolError) -> ProtocolError {
+        match (self, error.cmd) {
+            (Self::New, Some(cmd)) if cmd != "register" => not_registered(cmd).with_id(error.id),
+            (Self::New | Self::Registered(_), _) => error,
+        }
     }
 }
 
@@ -233,21 +243,14 @@ fn may_register(
 }
 
 /// What could have changed something is fatal: its sender takes for done what was not.
-fn not_registered(frame: &ClientFrame) -> ProtocolError {
+fn not_registered(cmd: &str) -> ProtocolError {
     let message =
         "register first, like {\"cmd\":\"register\",\"kind\":\"tool\",\"name\":\"me\",\"pid\":1}";
-    match frame {
-        ClientFrame::Report(_)
-        | ClientFrame::ActionFailed(_)
-        | ClientFrame::StartSaga(_)
-        | ClientFrame::SignalSaga(_)
-        | ClientFrame::Goodbye => ProtocolError::fatal(ErrorCode::NotRegistered, message),
-        ClientFrame::Register(_)
-        | ClientFrame::GetSnapshot { .. }
-        | ClientFrame::GetEvents { .. }
-        | ClientFrame::ListSagas { .. }
-        | ClientFrame::GetSaga { .. }
-        | ClientFrame::Ping { .. } => ProtocolError::mild(ErrorCode::NotRegistered, message),
+    match cmd {
+        "report" | "report_saga_action_failed" | "start_saga" | "signal_saga" | "goodbye" => {
+            ProtocolError::fatal(ErrorCode::NotRegistered, message)
+        }
+        _ => ProtocolError::mild(ErrorCode::NotRegistered, message),
     }
 }
 

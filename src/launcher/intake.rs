@@ -34,7 +34,11 @@ impl<L: Log> Core<L> {
                 self.conns.insert(conn, Conn { outbox, session, from, awaits, parked: None });
             }
             Inbound::Frame { conn, frame, asked } => self.frame(conn, frame, asked),
-            Inbound::Bad { conn, error } => self.refuse(conn, &error),
+            Inbound::Bad { conn, error } => {
+                let Some(from) = self.conns.get(&conn) else { return };
+                let error = from.session.blame(error);
+                self.refuse(conn, &error);
+            }
             Inbound::Sent { command_ids, .. } => {
                 for command_id in command_ids {
                     if let Some(saga) = saga_of(&command_id) {
@@ -235,19 +239,34 @@ impl<L: Log> Core<L> {
 
     fn signal_saga(&mut self, conn: ConnId, frame: &SignalSaga) {
         let Some(from) = self.client(conn) else { return };
-        let signal = match &*frame.signal {
-            "cancel" => Signal::Cancel,
-            "retry" => Signal::Retry,
-            "resolve" => Signal::Resolve,
-            other => {
-                let message = format!("saga {} does not await the signal `{other}`", frame.saga_id);
-                let refusal = Refusal { code: RefusalCode::Refused, message };
-                return self.refuse(conn, &error_of(&refusal, frame.id.as_ref()));
+        let SignalSaga { id, saga_id, signal, reason, .. } = frame;
+        let done = self.coordinator.was_issued(*saga_id).and_then(|()| {
+            match (Signal::parse(signal), self.how_it_ended(*saga_id)) {
+                (Some(signal), Some(ended)) => {
+                    let who = signal.who_takes_it();
+                    Err(refused(format!("saga {saga_id} has ended, it is {ended}; {who}")))
+                }
+                (Some(signal), None) => {
+                    self.coordinator.signal(&from, *saga_id, signal, reason.as_deref())
+                }
+                (None, _) => Err(refused(format!(
+                    "saga {saga_id} does not await the signal `{signal}`; every saga knows \
+                     `cancel`, `retry` and `resolve`"
+                ))),
             }
-        };
-        let reason = frame.reason.as_deref();
-        let done = self.coordinator.signal(&from, frame.saga_id, signal, reason);
-        self.accept(conn, frame.id.as_ref(), done);
+        });
+        self.accept(conn, id.as_ref(), done);
+    }
+
+    /// The state in which a saga rests that the coordinator has no more use for.
+    fn how_it_ended(&self, saga: SagaId) -> Option<String> {
+        if self.coordinator.saga(saga).is_some() || self.coordinator.corrupt().contains_key(&saga) {
+            return None;
+        }
+        let progress = self.log.saga(saga).ok()??.saga.progress;
+        progress.ended_at?;
+        let resolved = if progress.resolved_at.is_some() { " and resolved" } else { "" };
+        Some(format!("{}{resolved}", progress.state))
     }
 
     /// The client's record ends, its session closes; the connection may still be written to.
@@ -279,6 +298,10 @@ impl<L: Log> Core<L> {
             }
         }
     }
+}
+
+fn refused(message: String) -> Refusal {
+    Refusal { code: RefusalCode::Refused, message }
 }
 
 /// The saga that a command id speaks of; the ids are this engine's own.

@@ -77,6 +77,19 @@ pub enum State {
     FailedCompensation,
 }
 
+/// The words for a saga's state, in the order of \[R16\]; the last one is of a saga that was set
+/// aside \[L9\].
+pub const STATES: [&str; 8] = [
+    "queued",
+    "running",
+    "compensating",
+    "completed",
+    "failed",
+    "compensated",
+    "failed_compensation",
+    "corrupt",
+];
+
 impl Cause {
     /// The word in frames, logs and `ps`.
     #[must_use]

@@ -11,6 +11,7 @@ use crate::ipc::protocol::{
     parse_line,
 };
 use crate::limits::{CLIENT_WORD_BYTES_MAX, JSON_DEPTH_MAX};
+use crate::saga::words::STATES;
 
 fn refused(line: &[u8], code: ErrorCode, message: &str) {
     let shown = String::from_utf8_lossy(line);
@@ -212,6 +213,11 @@ fn word() -> impl Strategy<Value = String> {
     "[a-z_é\"\\\\]{1,12}"
 }
 
+fn states() -> impl Strategy<Value = Vec<String>> {
+    let some = proptest::sample::subsequence(STATES.to_vec(), 0..=STATES.len());
+    some.prop_map(|states| states.into_iter().map(String::from).collect())
+}
+
 fn ask_id() -> impl Strategy<Value = Option<AskId>> {
     let value =
         prop_oneof![any::<String>().prop_map(Value::from), any::<i64>().prop_map(Value::from),];
@@ -281,7 +287,7 @@ fn frame() -> impl Strategy<Value = ClientFrame> {
             let (saga_id, signal, reason) = (SagaId(saga_id), signal.into(), Some("why".into()));
             ClientFrame::SignalSaga(SignalSaga { id, saga_id, signal, reason, input })
         }),
-        (ask_id(), words(), number()).prop_map(|(id, states, limit)| {
+        (ask_id(), states(), number()).prop_map(|(id, states, limit)| {
             let filter = SagaFilter { states, name: None, before: None, limit: Some(limit) };
             ClientFrame::ListSagas { id, filter }
         }),

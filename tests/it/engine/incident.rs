@@ -121,7 +121,7 @@ fn r14_what_was_undone_is_not_undone_again_by_a_retry() {
 fn r14_resolve_needs_a_reason_and_takes_the_incident_off_the_list() {
     let mut world = incident();
     let refused = world.signal(SagaId(1), Signal::Resolve, " ").expect_err("a reason is needed");
-    assert_eq!(refused.code, RefusalCode::Refused);
+    assert_eq!(refused.code, RefusalCode::InvalidPayload);
     world.signal(SagaId(1), Signal::Resolve, "cleaned by hand").expect("it is an incident");
     let resolved = world.published("saga_resolved")[0].fields.clone();
     assert_eq!(*resolved, json!({"saga_id": 1, "outcome": "resolved"}));

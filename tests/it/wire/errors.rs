@@ -52,6 +52,8 @@ const OF_A_TOOL: &[(&str, &str)] = &[
     (r#"{"cmd":"start_saga","saga":"window_cleanup_cascade"}"#, "refused"),
     (r#"{"cmd":"start_saga","saga":"tear_off_tab","input":{"tab_id":7}}"#, "invalid_payload"),
     (r#"{"cmd":"signal_saga","saga_id":1,"signal":"sing"}"#, "refused"),
+    (r#"{"cmd":"signal_saga","saga_id":99,"signal":"sing"}"#, "unknown_saga"),
+    (r#"{"cmd":"list_sagas","states":["finished"]}"#, "invalid_payload"),
     (
         r#"{"cmd":"report","event":"panes_reaped","saga_id":1,"step":"reap","label":"w"}"#,
         "not_allowed",
@@ -98,6 +100,10 @@ fn w5_w6_who_has_not_registered_is_told_and_where_it_matters_closed() {
         (r#"{"cmd":"start_saga","saga":"tear_off_tab"}"#, true),
         (r#"{"cmd":"signal_saga","saga_id":1,"signal":"cancel"}"#, true),
         (r#"{"cmd":"goodbye"}"#, true),
+        // Whatever else is wrong with it.
+        (r#"{"cmd":"get_events"}"#, false),
+        (r#"{"cmd":"report"}"#, true),
+        (r#"{"cmd":"start_saga","saga":7}"#, true),
     ];
     for (line, fatal) in table {
         let told = verdict(&mut launcher.connect(), line.as_bytes());
