@@ -1,6 +1,7 @@
 //! Absent targets: what does not fit their buffer, and what waited too long \[P2, P3\]. Decided
 //! from durable facts alone.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::definition::catalog::Overflow;
@@ -15,6 +16,15 @@ impl Coordinator {
     /// Commands owed to that target, in the order in which they became owed.
     pub fn owed_to(&self, target: &str) -> impl Iterator<Item = &Owed> {
         self.owed.of(target)
+    }
+
+    /// All targets that may be asked for: those of the catalog, those that ever came, and those
+    /// that something is owed to.
+    #[must_use]
+    pub fn known_targets(&self) -> BTreeSet<Arc<str>> {
+        let declared = self.catalog.targets.keys().cloned();
+        let came = self.world.targets.iter().map(|(name, _)| name.clone());
+        declared.chain(came).chain(self.owed.targets().cloned()).collect()
     }
 
     /// Targets that something is owed to.

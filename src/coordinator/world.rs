@@ -79,7 +79,8 @@ impl World {
                     self.leaps.add(before, at);
                 }
                 self.targets.booted(seq, at);
-                self.processes.clear();
+                // Nobody's connection outlives the launcher that held it [W5].
+                self.processes.values_mut().for_each(|entry| entry.running = false);
                 self.phase = Phase::Starting;
                 self.booted_at = at;
                 self.stopped_cleanly = false;

@@ -91,12 +91,13 @@ impl<L: Log> Core<L> {
             })
             .collect();
         let mut targets = Map::new();
-        for (name, target) in world.targets.iter() {
-            let owed = self.coordinator.owed_to(name).count();
-            let state = if target.open.is_some() { "connected" } else { "away" };
+        for name in self.coordinator.known_targets() {
+            let owed = self.coordinator.owed_to(&name).count();
+            let session = world.targets.get(&name).and_then(|target| target.open);
+            let state = if session.is_some() { "connected" } else { "away" };
             targets.insert(
                 name.to_string(),
-                json!({ "state": state, "session": target.open, "owed": owed }),
+                json!({ "state": state, "session": session, "owed": owed }),
             );
         }
         let sagas: Vec<Value> = self

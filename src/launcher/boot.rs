@@ -53,7 +53,7 @@ pub fn restore(
             .map_err(|error| BootError::World(format!("the log's world is no JSON: {error}")))?;
         coordinator.restore_world(&snapshot).map_err(BootError::World)?;
     }
-    restore_ids_seen(log, &mut coordinator, marks.time)?;
+    restore_lately_seen(log, &mut coordinator, marks.time)?;
     let mut plans = Plans { log, known, failed: BTreeMap::new() };
     let mut each = |stored: StoredSaga| {
         restore_saga(&mut coordinator, &mut plans, &stored);
@@ -64,8 +64,9 @@ pub fn restore(
     Ok(coordinator)
 }
 
-/// The window of report ids: the newest records that could still be asked for again \[W9\].
-fn restore_ids_seen(
+/// The window of report ids: the newest records that could still be asked for again \[W9\]. With it
+/// the processes that came lately, for people to see; what follows marks them exited \[W5\].
+fn restore_lately_seen(
     log: &dyn LogRead,
     coordinator: &mut Coordinator,
     newest: Timestamp,
@@ -79,6 +80,9 @@ fn restore_ids_seen(
             let seq = Seq(row.seq.0 + offset as u64);
             match (record, row.saga_id) {
                 (Record::Event(event), _) if event.dedup.is_some() => {
+                    coordinator.restore_record(seq, row.at, record);
+                }
+                (Record::ProcessSpawned(_) | Record::ProcessExited(_), None) => {
                     coordinator.restore_record(seq, row.at, record);
                 }
                 (Record::Began(_), Some(id)) => coordinator.restore_began(id, row.at, record),

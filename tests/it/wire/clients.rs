@@ -182,3 +182,46 @@ fn w13_who_subscribes_to_nothing_hears_only_answers() {
     quiet.say(&json!({"cmd": "ping", "nonce": 1}));
     assert_eq!(quiet.hear().expect("it is open")["event"], "pong");
 }
+
+#[test]
+fn w5_boot_marks_the_records_of_all_processes_exited() {
+    let launcher = Launcher::start();
+    let _tool = launcher.join("tool", 1, &[]);
+    let launcher = launcher.restart();
+    let mut tool = launcher.join("tool", 2, &[]);
+    let snapshot = tool.ask(json!({"cmd": "get_snapshot"}));
+    let processes = snapshot["processes"].as_array().expect("a list").iter();
+    let states: Vec<(&Value, &Value)> = processes.map(|one| (&one["pid"], &one["state"])).collect();
+    assert_eq!(states, [(&json!(1), &json!("exited")), (&json!(2), &json!("running"))]);
+}
+
+#[test]
+fn a_snapshot_shows_targets_that_never_came_and_what_waits_for_them() {
+    let launcher = Launcher::start();
+    let mut tool = launcher.join("tool", 1, &[]);
+    tool.ask(json!({"cmd": "report", "event": "window_closed", "label": "w"}));
+    let targets = tool.ask(json!({"cmd": "get_snapshot"}))["targets"].clone();
+    let away = |owed: u64| json!({"state": "away", "session": null, "owed": owed});
+    assert_eq!(targets, json!({"host": away(1), "srv": away(0)}));
+}
+
+#[test]
+fn r14_who_signals_a_saga_that_has_ended_is_told_how_it_ended_and_what_takes_the_signal() {
+    let launcher = Launcher::start();
+    let mut host = launcher.join("host", 1, &[]);
+    host.say(&json!({"cmd": "report", "event": "window_closed", "label": "w"}));
+    for event in ["panes_reaped", "pool_not_last"] {
+        let command = host.command();
+        host.say(&echo(&command, event));
+    }
+    let signals = [("cancel", "cancelled"), ("retry", "retried"), ("resolve", "resolved")];
+    for (signal, done) in signals {
+        let said = host.ask(json!({"cmd": "signal_saga", "saga_id": 1, "signal": signal,
+            "reason": "why not"}));
+        let message = said["message"].as_str().expect("words");
+        assert_eq!(said["code"], "refused", "{said}");
+        for word in ["has ended, it is completed", "can be", done] {
+            assert!(message.contains(word), "{message}");
+        }
+    }
+}
