@@ -140,7 +140,15 @@ fn add_unknown_kind<'a>(
     let message = format!("no client registers as `{}`", kind.value);
     let help = match nearest(&kind.value, known.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("kinds are {}", known.collect::<Vec<_>>().join(", ")),
+        None => {
+            let mut kinds: Vec<&str> = Vec::new();
+            for kind in known {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
+            }
+            format!("kinds are {}", kinds.join(", "))
+        }
     };
     out.push(Diagnostic::new(Code::UnknownWord, kind.span, message).help(help));
 }

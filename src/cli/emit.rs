@@ -27,15 +27,13 @@ pub struct Args {
 
 /// Reports the event, and says under which version it is durable.
 pub(super) fn run(args: &Args) -> Outcome {
-    let mut fields = pairs::object(&args.fields).map_err(Failure::usage)?;
-    if fields.contains_key("event") {
-        return Err(Failure::usage("`event` is the event's own name and cannot be a field"));
-    }
+    let mut fields = pairs::of_a_report(&args.fields).map_err(Failure::usage)?;
     fields.shift_insert(0, "event".to_owned(), args.event.as_str().into());
     let socket = args.place.socket();
     block_on(async {
         let mut link = Link::open(&socket).await?;
-        let accepted = link.client().ask("report", &fields).await?;
+        let accepted = link.client().ask("report", &fields).await;
+        let accepted = accepted.map_err(|error| pairs::told(error, &args.fields))?;
         link.close().await;
         let version = accepted.version.0;
         if args.shape.is_json() {

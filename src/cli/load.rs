@@ -104,9 +104,18 @@ fn list(directory: &Path, into: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+/// Definitions that cannot be read: with what would name better ones.
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    if path == Path::new(SAGAS) && error.kind() == std::io::ErrorKind::NotFound {
+        return Failure::usage(format!(
+            "there is no directory `{SAGAS}` here; say where the definitions are with --sagas DIR, \
+             or begin some here: sagaflow init"
+        ));
+    }
     let path = path.display();
-    Failure::usage(format!("cannot read {path}: {error}; name the definitions, or the directory"))
+    Failure::usage(format!(
+        "cannot read {path}: {error}; name the definitions, or their directory with --sagas DIR"
+    ))
 }
 
 fn not_ours(path: &Path) -> Failure {

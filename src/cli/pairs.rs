@@ -2,11 +2,20 @@
 
 use serde_json::{Map, Value};
 
+use super::exit::{Exit, Failure};
+use crate::ipc::RESERVED;
+use crate::ipc::client::ClientError;
+
+/// Names of the wire's envelope that a person may give: a report that answers a command.
+const OF_AN_ECHO: [&str; 3] = ["saga_id", "step", "command_id"];
+
 /// One `key=value`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
     key: String,
     value: Value,
+    /// The value as it was typed.
+    typed: String,
 }
 
 /// Reads one pair. `count=3` is a number, `label=main` a string, `label='"3"'` a string again.
@@ -20,8 +29,9 @@ pub fn parse(text: &str) -> Result<Pair, String> {
     if key.is_empty() {
         return Err("there is no key before the `=`".to_owned());
     }
+    let typed = value.to_owned();
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
-    Ok(Pair { key: key.to_owned(), value })
+    Ok(Pair { key: key.to_owned(), value, typed })
 }
 
 /// The pairs as an object, in the order given.
@@ -36,6 +46,33 @@ pub fn object(pairs: &[Pair]) -> Result<Map<String, Value>, String> {
         }
     }
     Ok(object)
+}
+
+/// The pairs as fields of a report.
+///
+/// # Errors
+/// A key stands twice, or is one that the line needs for itself: the launcher would take it for
+/// its own.
+pub fn of_a_report(pairs: &[Pair]) -> Result<Map<String, Value>, String> {
+    let taken = |key: &str| RESERVED.contains(&key) && !OF_AN_ECHO.contains(&key);
+    if let Some(pair) = pairs.iter().find(|pair| taken(&pair.key)) {
+        return Err(format!("`{}` is the wire's own name and cannot be a field", pair.key));
+    }
+    object(pairs)
+}
+
+/// What the launcher said of the pairs, with how to write those that it wants as strings and got
+/// as something else.
+pub fn told(error: ClientError, pairs: &[Pair]) -> Failure {
+    let ClientError::Answered { code, message } = &error else { return error.into() };
+    let wants_text = |pair: &&Pair| {
+        !pair.value.is_string()
+            && message.contains(&format!("field `{}` must be a string", pair.key))
+    };
+    let Some(pair) = pairs.iter().find(wants_text) else { return error.into() };
+    let (key, typed) = (&pair.key, Value::from(pair.typed.as_str()));
+    let cure = format!("what looks like JSON is quoted to be a string: {key}='{typed}'");
+    Failure::new(Exit::No, format!("{message} ({code}); {cure}"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::config::Settings;
 use super::exit::{Exit, Failure, Outcome};
-use super::load::SAGAS;
+use super::load::{self, SAGAS};
 use super::out;
 use super::place::Where;
 use super::talk::Talk;
@@ -111,7 +111,8 @@ fn failed(error: &RunError) -> Failure {
         | RunError::Open(_)
         | RunError::Boot(_)
         | RunError::Append(_) => Exit::Log,
-        RunError::Sagas { .. } | RunError::Bind(_) => Exit::Usage,
+        RunError::Sagas { path, source } => return load::unreadable(path, source),
+        RunError::Bind(_) => Exit::Usage,
         RunError::Start(_) => Exit::No,
     };
     Failure::new(exit, error.to_string())

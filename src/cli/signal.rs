@@ -2,10 +2,12 @@
 
 use serde_json::json;
 
-use super::exit::{Exit, Outcome};
+use super::exit::{Exit, Failure, Outcome};
 use super::link::{Link, block_on, object};
 use super::out::{self, Shape};
 use super::place::Where;
+use crate::ipc::ErrorCode;
+use crate::ipc::client::{ClientError, ErrorWord};
 use crate::view::text::Tone;
 
 /// What is said, and where.
@@ -26,7 +28,7 @@ pub(super) fn say(what: &Say<'_>) -> Outcome {
         if let Some(reason) = what.reason {
             fields.insert("reason".to_owned(), reason.into());
         }
-        let accepted = link.client().ask("signal_saga", &fields).await?;
+        let accepted = link.client().ask("signal_saga", &fields).await.map_err(told)?;
         link.close().await;
         let version = accepted.version.0;
         if what.shape.is_json() {
@@ -38,4 +40,13 @@ pub(super) fn say(what: &Say<'_>) -> Outcome {
         }
         Ok(Exit::Fine)
     })
+}
+
+/// What the launcher said; of an id that no saga has, where the ids are.
+fn told(error: ClientError) -> Failure {
+    let ClientError::Answered { code, .. } = &error else { return error.into() };
+    if *code != ErrorWord::Known(ErrorCode::UnknownSaga) {
+        return error.into();
+    }
+    Failure::new(Exit::No, format!("{error}; see the list with: sagaflow ps"))
 }

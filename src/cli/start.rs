@@ -37,7 +37,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         let mut link = Link::open(&socket).await?;
         let ask = object(json!({ "saga": args.saga, "input": input, "wait": args.wait }));
         let id = link.client().send("start_saga", &ask).await?;
-        let accepted = link.client().answer(&id).await?;
+        let accepted = link.client().answer(&id).await;
+        let accepted = accepted.map_err(|error| pairs::told(error, &args.input))?;
         let saga_id = accepted.fields.get("saga_id").cloned().unwrap_or_default();
         if !args.wait {
             link.close().await;

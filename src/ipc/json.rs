@@ -9,7 +9,7 @@ use super::code::{ErrorCode, ProtocolError};
 use crate::limits::JSON_DEPTH_MAX;
 
 /// The envelope's names, which no field of a vocabulary may bear \[W3\].
-pub(super) const RESERVED: [&str; 10] = [
+pub const RESERVED: [&str; 10] = [
     "cmd",
     "event",
     "kind",

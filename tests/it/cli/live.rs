@@ -206,12 +206,13 @@ fn what_the_launcher_refuses_exits_with_1_and_its_words() {
     let _launcher = stage.launcher();
     for (args, words) in [
         (&["emit", "window_cloesd"][..], "unknown_event"),
-        (&["emit", "window_closed", "label=3"], "`label`"),
+        (&["emit", "window_closed", "label=3"], "label='\"3\"'"),
+        (&["start", "tear_off_tab", "tab_id=true", "source_workspace_id=w"], "tab_id='\"true\"'"),
         (&["start", "tear_off_tba"], "unknown_saga"),
         (&["start", "tear_off_tab"], "`tab_id`"),
         (&["start", "window_cleanup_cascade"], "refused"),
         (&["show", "9"], "9"),
-        (&["cancel", "9"], "9"),
+        (&["cancel", "9"], "sagaflow ps"),
     ] {
         let did = stage.run(args);
         assert_eq!(did.exit, 1, "{args:?}: {}", did.stderr);
