@@ -159,6 +159,17 @@ impl Code {
         Code::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(text))
     }
 
+    /// The page's first words on the cure, as one line of a message.
+    #[must_use]
+    pub fn cure(self) -> String {
+        let page = self.explain();
+        let cure = page.split_once("\n## Cure\n").map_or(page, |(_, cure)| cure);
+        let cure = cure.trim_start().split("\n\n").next().unwrap_or_default();
+        let cure = cure.trim_end().trim_end_matches('.').replace('\n', " ");
+        let mut letters = cure.chars();
+        letters.next().map(char::to_lowercase).into_iter().flatten().chain(letters).collect()
+    }
+
     /// Errors forbid loading; lints do not.
     #[must_use]
     pub fn severity(self) -> Severity {

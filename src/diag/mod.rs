@@ -5,6 +5,7 @@ mod codes;
 pub mod render;
 pub mod sarif;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -225,6 +226,16 @@ impl Diagnostic {
             self.fix.get_or_insert_with(|| Fix { message: message.into(), edits: Vec::new() });
         fix.edits.push((span, text.into()));
         self
+    }
+
+    /// What to do: its own words; where it has none and no sure cure either, those of its code's
+    /// page.
+    #[must_use]
+    pub fn advice(&self) -> Vec<Cow<'_, str>> {
+        match self.helps.is_empty() && self.fix.is_none() {
+            true => vec![Cow::Owned(self.code.cure())],
+            false => self.helps.iter().map(|help| Cow::Borrowed(help.as_str())).collect(),
+        }
     }
 
     /// Where it is wrong.

@@ -1,6 +1,7 @@
 //! Findings as people, editors and CI read them: carets, JSON, GitHub annotations. Chooses no
 //! stream and asks no terminal.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use annotate_snippets::renderer::DecorStyle;
@@ -51,7 +52,7 @@ pub fn github(found: &Diagnostics, sources: &SourceMap) -> String {
         let mut message = one.message.clone();
         for help in helps(one) {
             message.push_str("\nhelp: ");
-            message.push_str(help);
+            message.push_str(&help);
         }
         out.push_str(&format!(
             "::{} file={},line={},col={},title={}::{}\n",
@@ -67,10 +68,10 @@ pub fn github(found: &Diagnostics, sources: &SourceMap) -> String {
 }
 
 /// What to do; where nothing else is said, what the fix does.
-fn helps(found: &Diagnostic) -> Vec<&str> {
+fn helps(found: &Diagnostic) -> Vec<Cow<'_, str>> {
     match &found.fix {
-        Some(fix) if found.helps.is_empty() => vec![&fix.message],
-        Some(_) | None => found.helps.iter().map(String::as_str).collect(),
+        Some(fix) if found.helps.is_empty() => vec![Cow::Borrowed(&fix.message)],
+        Some(_) | None => found.advice(),
     }
 }
 
@@ -110,8 +111,8 @@ fn report<'a>(found: &'a Diagnostic, sources: &'a SourceMap) -> Vec<Group<'a>> {
         }
         main = main.element(snippet);
     }
-    for help in &found.helps {
-        main = main.element(Level::HELP.message(help.as_str()));
+    for help in found.advice() {
+        main = main.element(Level::HELP.message(help));
     }
     let mut groups = vec![main];
     groups.extend(found.fix.as_ref().and_then(|fix| suggestion(fix, sources)));

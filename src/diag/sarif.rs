@@ -45,9 +45,9 @@ fn level(severity: Severity) -> &'static str {
 
 fn result(found: &Diagnostic, codes: &[Code], sources: &SourceMap) -> Value {
     let mut text = found.message.clone();
-    for help in &found.helps {
+    for help in found.advice() {
         text.push_str("\nhelp: ");
-        text.push_str(help);
+        text.push_str(&help);
     }
     let mut result = json!({
         "ruleId": found.code.as_str(),

@@ -63,6 +63,20 @@ fn read(path: &Path) -> (String, Vec<u8>) {
 }
 
 #[test]
+fn every_finding_says_what_to_do() {
+    let found = cases().into_values().flat_map(|case| {
+        let mut files = vec![read(&directory().join("common.catalog.yaml"))];
+        files.extend(case.files.iter().map(|path| read(path)));
+        let (sources, found) = validate(files);
+        let told = render::json(&found, &sources, 1)["diagnostics"].clone();
+        told.as_array().expect("a list").clone()
+    });
+    for one in found {
+        assert!(one["help"].as_str().is_some_and(|help| !help.is_empty()), "{one}");
+    }
+}
+
+#[test]
 fn each_failing_file_says_its_code_and_nothing_else() {
     let mut wrong = Vec::new();
     for (stem, case) in cases() {
