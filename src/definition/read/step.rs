@@ -1,5 +1,6 @@
 //! Steps read into their types, nested ones included. Looks no name up.
 
+use crate::definition::await_::Await;
 use crate::definition::keys::{BACKOFFS, COMPENSATE, Mapping, ON_TIMEOUT, RETRY, RETRY_ON, STEP};
 use crate::definition::keys::{UNDO_STEP, VERBS};
 use crate::definition::read::findings::YamlLimit;
@@ -83,12 +84,17 @@ fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step>
     let pivot = mark("pivot", o, out);
     let best_effort = mark("best_effort", o, out);
     let span = o.span;
-    let head = o.head;
     object.finish();
     let (verb, verb_span) = match verb {
         Some(verb) => verb,
-        None if wait.is_some() => (Verb::Await, wait.as_ref().map_or(head, |wait| wait.span)),
-        None => return None,
+        None => {
+            let wait = wait.as_ref()?;
+            if wait.value == Await::None {
+                let hint = "alone it would do nothing; `none` goes with a command";
+                out.add_one_of(wait.span, "a step that awaits `none`", VERBS, hint);
+            }
+            (Verb::Await, wait.span)
+        }
     };
     Some(Step {
         span,

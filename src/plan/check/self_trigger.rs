@@ -60,8 +60,11 @@ fn edges<'a>(
     for step in saga.plan.steps.iter().filter(|step| always_runs(&saga.plan, step)) {
         let Some(event) = published(&saga.plan, step) else { continue };
         for to in starts.get(event).into_iter().flatten() {
-            // A newcomer that is turned away while the saga runs does not start.
+            // A newcomer that is turned away while the saga runs does not start. Of an answer that
+            // is sure enough, for it tells of what the saga began with; an `emit` carries what it
+            // likes, so another key too.
             let turned_away = *to == at
+                && !matches!(step.verb, Verb::Emit { .. })
                 && match sagas[*to].plan.eviction.policy {
                     Policy::Ignore | Policy::Refuse => true,
                     Policy::Replace | Policy::Queue | Policy::Parallel => false,
