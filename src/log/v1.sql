@@ -93,6 +93,7 @@ step AS (
     max(detail ->> 'attempt') AS attempt,
     substr(max(number || detail) FILTER (WHERE kind = 'issued'), 20) AS issued,
     substr(max(number || detail) FILTER (WHERE kind = 'outcome'), 20) AS outcome,
+    CAST(max(number) FILTER (WHERE kind = 'outcome') AS INTEGER) AS outcome_seq,
     substr(max(number || (detail ->> 'reason')) FILTER (WHERE detail ->> 'reason' IS NOT NULL), 20)
       AS reason,
     min(at) AS started_at,
@@ -100,8 +101,17 @@ step AS (
       AS ended_at
   FROM told GROUP BY saga_id, step
 )
-SELECT saga_id, step, state, attempt, issued ->> 'command_id', issued ->> 'target',
-  issued ->> 'cmd', started_at,
+-- A first attempt is not written down. What was said of an attempt, or of an undo, that was tried
+-- again is no word on the step any more. The answer stands before the outcome that it brought.
+SELECT saga_id, step, state, coalesce(attempt, state <> 'skipped'), issued ->> 'command_id',
+  issued ->> 'target', issued ->> 'cmd', started_at,
   CASE WHEN state NOT IN ('issued', 'waiting', 'backing_off', 'undoing') THEN ended_at END,
-  reason, issued -> 'with', outcome -> 'echo'
+  CASE WHEN state IN ('backing_off', 'undoing', 'compensation_failed') THEN reason
+    WHEN state NOT IN ('issued', 'waiting') THEN outcome ->> 'reason' END,
+  issued -> 'with',
+  coalesce(outcome -> 'echo', (
+    SELECT answer.detail -> 'fields' FROM saga_record AS answer
+    WHERE answer.saga_id = step.saga_id AND answer.kind = 'event' AND answer.step = step.step
+      AND answer.seq < outcome_seq
+    ORDER BY answer.seq DESC LIMIT 1))
 FROM step ORDER BY saga_id, first;

@@ -1,5 +1,6 @@
 //! Folds records into a picture. It knows no plan: what a record says is all that it shows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -19,6 +20,7 @@ pub(super) fn picture(saga_id: SagaId, facts: &[Fact]) -> Option<Picture> {
         picture: newborn(saga_id, began, facts[birth].at),
         report: None,
         turned: false,
+        reasons: BTreeMap::new(),
         story: Story::default(),
     };
     for fact in facts {
@@ -56,6 +58,8 @@ struct Fold {
     report: Option<Report>,
     /// Whether it ever turned around.
     turned: bool,
+    /// Why each step ended as it did, whatever its undo came to.
+    reasons: BTreeMap<Arc<str>, Option<Arc<str>>>,
     story: Story,
 }
 
@@ -126,14 +130,13 @@ impl Fold {
                 self.picture.reason = Some(unwinding.reason.clone());
             }
             Record::Undone(undone) => {
+                let own = self.reasons.get(&undone.step).cloned().flatten();
                 let step = self.step(at, &undone.step);
-                step.state = match undone.ok {
-                    true => StepState::Compensated,
-                    false => StepState::CompensationFailed,
+                // An undo that failed and then succeeded left nothing to be said of it.
+                (step.state, step.reason) = match undone.ok {
+                    true => (StepState::Compensated, own),
+                    false => (StepState::CompensationFailed, undone.reason.clone().or(own)),
                 };
-                if let Some(reason) = &undone.reason {
-                    step.reason = Some(reason.clone());
-                }
             }
             Record::Finishing(verdict) => self.verdict(verdict),
             Record::Ended(verdict) | Record::Dropped(verdict) | Record::Settled(verdict) => {
@@ -231,12 +234,13 @@ impl Fold {
             step.attempt = step.attempt.max(outcome.attempt);
         }
         step.cause = outcome.cause;
-        step.reason = outcome.reason.clone();
+        step.reason.clone_from(&outcome.reason);
         step.echo = outcome.echo.clone();
         if let Some(report) = report {
             step.answer = Some(report.name);
             step.echo = step.echo.take().or(Some(report.fields));
         }
+        self.reasons.insert(outcome.step.clone(), outcome.reason.clone());
     }
 
     fn verdict(&mut self, verdict: &Verdict) {

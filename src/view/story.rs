@@ -44,7 +44,7 @@ impl Story {
                 format!("alternative {} of all came", matched.alternative + 1)
             }
             Record::Event(event) => {
-                format!("{} {} from {}", event.name, payload(&event.fields), event.client)
+                format!("{} from {}", named(&event.name, &event.fields), event.client)
             }
             Record::Outcome(outcome) => end_of_step(outcome),
             Record::Backoff(pause) => back_off(pause),
@@ -52,7 +52,7 @@ impl Story {
                 format!("attempt failed ({}): {}; undoing it", word(undoing.cause), undoing.reason)
             }
             Record::Emitted(emitted) => {
-                format!("emitted {} {}", emitted.event, payload(&emitted.fields))
+                format!("emitted {}", named(&emitted.event, &emitted.fields))
             }
             Record::Unwinding(unwinding) => {
                 format!("turns around ({}): {}", word(unwinding.cause), unwinding.reason)
@@ -173,6 +173,14 @@ fn payload(fields: &Value) -> String {
     }
 }
 
+/// A name with its fields, if there are any.
+fn named(name: &str, fields: &Value) -> String {
+    match payload(fields) {
+        empty if empty.is_empty() => name.to_owned(),
+        fields => format!("{name} {fields}"),
+    }
+}
+
 /// A text that is longer than a person reads, cut; the whole of it is with the step, or in the log.
 fn clip(text: String) -> String {
     if text.len() <= PAYLOAD_SHOWN {
@@ -193,10 +201,8 @@ fn issue(issued: &Issued) -> String {
         1 => String::new(),
         attempt => format!(", attempt {attempt}"),
     };
-    let fields = payload(&issued.with);
-    let space = if fields.is_empty() { "" } else { " " };
-    let Issued { target, cmd, command_id, .. } = issued;
-    format!("to {target}: {cmd}{space}{fields} as {command_id}{attempt}")
+    let Issued { target, cmd, command_id, with, .. } = issued;
+    format!("to {target}: {} as {command_id}{attempt}", named(cmd, with))
 }
 
 fn end_of_step(outcome: &Outcome) -> String {

@@ -207,3 +207,41 @@ fn a_payload_that_nobody_reads_is_cut_in_the_text_and_whole_in_the_data() {
     assert!(text.contains("… (5009 bytes) from srv"), "{text}");
     assert!(page(&shown, Timestamp(0)).iter().all(|line| line.plain().len() < 1_000));
 }
+
+/// [R14]: what an operator's `retry` mended is no word on the step any more.
+#[test]
+fn an_undo_that_failed_and_then_succeeded_leaves_only_the_steps_own_reason() {
+    let undone = |at: u64, step: &str, ok: bool| {
+        let reason = if ok { Value::Null } else { json!("it is locked") };
+        json!([at, {"undone": {"step": step, "ok": ok, "reason": reason}}])
+    };
+    let shown = picture(&facts(json!([
+        [0, began()],
+        [0, issued("make", 1)],
+        [5, {"outcome": {"step": "make", "outcome": "succeeded"}}],
+        [5, issued("move", 1)],
+        [9, {"outcome": {"step": "move", "outcome": "in_doubt", "cause": "timed_out",
+            "reason": "no answer within 4ms"}}],
+        [9, {"unwinding": {"cause": "timed_out", "reason": "no answer within 4ms"}}],
+        undone(10, "move", false),
+        undone(10, "make", false),
+        undone(20, "move", true),
+        undone(20, "make", true),
+    ])));
+    let steps = shown.detail()["steps"].clone();
+    let brief = |ix: usize| json!([steps[ix]["state"], steps[ix]["reason"]]);
+    assert_eq!(brief(0), json!(["compensated", null]));
+    assert_eq!(brief(1), json!(["compensated", "no answer within 4ms"]));
+}
+
+#[test]
+fn a_name_without_fields_is_told_without_a_gap() {
+    let shown = picture(&facts(json!([
+        [0, began()],
+        [1, {"event": {"name": "made", "fields": {}, "client": "srv"}}],
+        [2, {"emitted": {"step": "tell", "event": "told", "fields": {}}}],
+    ])));
+    let lines = shown.detail()["timeline"].clone();
+    assert_eq!(lines[1]["text"], "made from srv");
+    assert_eq!(lines[2]["text"], "emitted told");
+}

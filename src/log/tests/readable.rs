@@ -127,7 +127,20 @@ fn l3_select_star_from_saga_tells_the_story() {
 #[test]
 fn l3_saga_step_has_one_line_a_step() {
     let scratch = Scratch::new();
-    story(&mut scratch.open());
+    let mut log = scratch.open();
+    story(&mut log);
+    let more = [
+        // Said of an undo that was tried again.
+        json!({"undone": {"step": "reap", "ok": false, "reason": "not yet"}}),
+        json!({"event": {"name": "panes_back", "fields": {"n": 3}, "client": "h", "saga_id": 1,
+            "step": "reap.undo"}}),
+        outcome("reap.undo", &json!({"outcome": "succeeded"})),
+        json!({"undone": {"step": "reap", "ok": true}}),
+        json!({"emitted": {"step": "tell", "event": "told", "fields": {}}}),
+        outcome("tell", &json!({"outcome": "succeeded"})),
+        outcome("rest", &json!({"outcome": "skipped"})),
+    ];
+    commit(&mut log, &free(row(14, Some(1), later(5_000), &more)));
     let columns = "saga_id, step, state, attempt, command_id, target, command, reason, fields, \
                    echo";
     let Some(shown) = scratch.shell(&format!("select {columns} from saga_step")) else { return };
@@ -135,7 +148,9 @@ fn l3_saga_step_has_one_line_a_step() {
         shown,
         "1|reap|compensated|1|1.reap.1|host|reap_panes||{\"label\":\"main\"}|{\"label\":\"main\"}\n\
          1|drain|failed|2|1.drain.2|host|reap_panes|no such pool|{\"label\":\"main\"}|\n\
-         1|reap.undo|succeeded|1|1.reap.undo.1|host|reap_panes||{\"label\":\"main\"}|\n"
+         1|reap.undo|succeeded|1|1.reap.undo.1|host|reap_panes||{\"label\":\"main\"}|{\"n\":3}\n\
+         1|tell|succeeded|1||||||\n\
+         1|rest|skipped|0||||||\n"
     );
     let times = scratch.shell("select started_at, ended_at from saga_step where step = 'drain'");
     let expected = "2026-11-21T06:00:01.000Z|2026-11-21T06:00:03.000Z\n";
