@@ -24,6 +24,9 @@ const APPLICATION_ID: i64 = 0x7361_6761;
 const PAGE_BYTES: i64 = 8_192;
 /// How long a reader waits for one that just recovers the file, in milliseconds.
 const READER_BUSY_MS: i64 = 2_000;
+/// How many tables of a log there are.
+const OUR_TABLES: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' \
+     AND name IN ('definition', 'saga', 'fact', 'mark', 'world')";
 /// Bytes of the header of an SQLite file.
 const HEADER_BYTES: usize = 100;
 
@@ -158,11 +161,29 @@ pub(super) fn inspect(path: &Path) -> Result<i64, OpenError> {
     newest_known(path, word(60))?;
     whole(path, word(28) * page_size(&header))?;
     // The header may be older than the -wal beside it; only SQLite can read both together.
-    let format = open_read_only(path)?
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(|error| explain(path, &error))?;
+    let connection = open_read_only(path)?;
+    let (format, tables): (i64, i64) = (|| {
+        let format = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let tables = connection.query_row(OUR_TABLES, [], |row| row.get(0))?;
+        Ok((format, tables))
+    })()
+    .map_err(|error| explain(path, &error))?;
     newest_known(path, format)?;
-    Ok(format)
+    // A log is made under another name, and gets its own with its format: none is without.
+    match format {
+        1.. => Ok(format),
+        _ if tables == 0 => {
+            let what = "an SQLite file without a table of ours".to_owned();
+            Err(OpenError::Foreign { path: path.to_owned(), what })
+        }
+        _ => {
+            let what = format!(
+                "its format number, `pragma user_version`, is {format}, and formats count from 1; \
+                 somebody has set it"
+            );
+            Err(OpenError::Damaged { path: path.to_owned(), what })
+        }
+    }
 }
 
 /// Bytes of a page, as the header says it: 1 stands for the one size that two bytes cannot hold.
@@ -230,9 +251,27 @@ pub(super) fn migrate_from(
     Ok(())
 }
 
+/// What is wrong where our statements do not fit the file's tables: then these are not ours. The
+/// statement itself, which SQLite's words may hold, would only hide the cure.
+pub(super) fn misfit(error: &rusqlite::Error) -> Option<String> {
+    let said = if let rusqlite::Error::SqlInputError { msg, .. } = error {
+        msg
+    } else if let rusqlite::Error::SqliteFailure(_, Some(said)) = error
+        && error.sqlite_error_code() == Some(ErrorCode::Unknown)
+    {
+        said
+    } else {
+        return None;
+    };
+    Some(format!("its tables are not those of its format: {said}"))
+}
+
 /// Says in our words why SQLite refused the file.
 pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
     let path = path.to_owned();
+    if let Some(what) = misfit(error) {
+        return OpenError::Damaged { path, what };
+    }
     let access =
         |cure: &str| OpenError::Access { path: path.clone(), why: format!("{error}{cure}") };
     match error.sqlite_error_code() {

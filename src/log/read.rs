@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql};
 
 use crate::ids::{ClientId, DefinitionHash, SagaId, Seq, SessionNo};
 use crate::log::error::{Damage, ReadError};
+use crate::log::migrate::misfit;
 use crate::log::{
     DefinitionRow, EachRow, EachSaga, Filter, HighWater, LogRead, Mark, Progress, Row, SagaRow,
     StoredSaga, World,
@@ -329,6 +330,9 @@ fn saga_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<(SagaRow, Option<Damage>
 
 impl From<rusqlite::Error> for ReadError {
     fn from(error: rusqlite::Error) -> Self {
+        if let Some(what) = misfit(&error) {
+            return ReadError::Damaged { what };
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 ReadError::Damaged { what: error.to_string() }

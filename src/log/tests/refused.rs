@@ -103,6 +103,49 @@ fn l1_what_is_not_a_whole_log_is_refused_with_what_to_do() {
     }
 }
 
+/// What is said is short, whatever stands in the file: no page of SQL hides the cure.
+fn check_short(said: &str, expected: &str, cure: &str) {
+    assert!(said.starts_with(expected), "{said}");
+    assert!(said.contains(cure), "{said}");
+    assert!(said.len() < 500 && !said.contains("CREATE TABLE"), "{said}");
+}
+
+fn change(path: &Path, sql: &str) {
+    let log = Connection::open(path).expect("it is a database");
+    log.execute_batch(sql).expect("it is changed");
+    log.close().expect("it is closed");
+}
+
+#[test]
+fn l1_a_log_whose_format_was_reset_is_refused_with_what_to_do() {
+    let said = refused(|path| change(path, "pragma user_version = 0"));
+    check_short(&said, "the log LOG is damaged (its format number", "restore a copy");
+}
+
+#[test]
+fn l1_tables_of_somebody_else_are_refused_with_what_to_do() {
+    let foreign = |path: &Path| {
+        fs::remove_file(path).expect("the log is removed");
+        change(path, "create table invoice (number integer)");
+    };
+    let said = refused(foreign);
+    let expected = "LOG is not a sagaflow log (an SQLite file of another program)";
+    check_short(&said, expected, "move the file away");
+    let said = refused(|path| {
+        foreign(path);
+        change(path, &format!("pragma application_id = {}", 0x7361_6761));
+    });
+    let expected = "LOG is not a sagaflow log (an SQLite file without a table of ours)";
+    check_short(&said, expected, "move the file away");
+}
+
+#[test]
+fn l1_a_log_that_lacks_a_table_is_refused_with_what_to_do() {
+    let said = refused(|path| change(path, "drop table mark"));
+    let expected = "the log LOG is damaged (its tables are not those of its format: no such table";
+    check_short(&said, expected, "restore a copy");
+}
+
 #[test]
 fn a_directory_in_the_place_of_the_log_is_refused() {
     let said = refused(|path| {
