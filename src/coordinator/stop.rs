@@ -58,9 +58,10 @@ impl Coordinator {
         })
     }
 
-    /// The last word of a clean shutdown.
+    /// The last word of a clean shutdown: whatever its end causes is decided before it.
     pub fn stopped(&mut self) {
         self.change_phase(Phase::Dead);
+        self.cascade();
         self.push_world(Record::Stopped(Stopped {}));
     }
 

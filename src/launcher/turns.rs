@@ -124,6 +124,11 @@ impl<L: Log> Turns<L> {
     fn turn(&mut self, inbound: Vec<Inbound>) -> Result<(), AppendError> {
         let now = self.now();
         self.core.decide(inbound, now);
+        self.end_turn()
+    }
+
+    /// Commits what was decided, and hands it over.
+    fn end_turn(&mut self) -> Result<(), AppendError> {
         let pending = self.core.end_turn();
         self.commit(&pending)?;
         self.core.hand_over(pending);
@@ -287,7 +292,8 @@ impl<L: Log> Turns<L> {
         let now = self.now();
         self.core.coordinator.begin_turn(now);
         self.core.coordinator.stopped();
-        self.turn(Vec::new())?;
+        // Nothing is decided any more, what is due included: it is due at the next start as well.
+        self.end_turn()?;
         for conn in self.core.conns.values() {
             conn.outbox.close_after_flush();
         }

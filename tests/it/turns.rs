@@ -1,6 +1,7 @@
 //! Turns of the whole core without a socket: what connections say lies in one turn as the test puts
 //! it there, which real sockets do only now and then.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +17,10 @@ use sagaflow::launcher::{
     Core, Identity, Loaded, Manners, Message, Turns, read_directory, restore,
 };
 use sagaflow::limits::{EVENTS_RETENTION, RETENTION, TURN_INPUTS_MAX, WORLD_EVERY};
-use sagaflow::log::{Fault, FaultyLog, Log, LogRead, LogReader, MemoryLog, Retention, SqliteLog};
+use sagaflow::log::{
+    Fault, FaultyLog, Log, LogRead, LogReader, MemoryLog, Retention, Row, SqliteLog,
+};
+use sagaflow::saga::record::Record;
 use sagaflow::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
@@ -328,4 +332,40 @@ fn l6_a_leap_of_years_makes_nothing_old() {
     let log = LogReader::open(&path).expect("it is a log");
     assert!(log.saga(SagaId(1)).expect("it can be read").is_some(), "it was forgotten");
     assert_eq!(log.high_water().expect("it can be read").forgotten, Seq(0));
+}
+
+/// \[L8\]: the end of the launcher is an event like any other, and what it starts is begun before
+/// the last record, not after it.
+#[test]
+fn l8_nothing_is_decided_after_the_last_word_of_a_clean_stop() {
+    let catalog = CATALOG.replace(
+        "undid: {} }",
+        "undid: {}, lifecycle_phase_changed: \
+         { fields: { from: { type: string }, to: { type: string } } } }",
+    );
+    let saga = CALLED.replace(
+        "trigger: { call: {} }",
+        "trigger: { event: lifecycle_phase_changed, when: trigger.to == 'dead' }",
+    );
+    let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+    let loaded =
+        Loaded::of(vec![file("c.catalog.yaml", &catalog), file("called.saga.yaml", &saga)]);
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let path = dir.path().join("log.db");
+    let core = on(loaded, SqliteLog::open(&path).expect("there is room"));
+    let inbox = Arc::new(Inbox::new(1, 1));
+    inbox.post(Message::Stop);
+    let mut turns = Turns::new(core, inbox, Clock::start(Timestamp(0)), Manners::default());
+    turns.boot(77, "0.1.0").expect("there is room");
+    turns.run().expect("there is room");
+
+    let mut records = Vec::new();
+    let log = LogReader::open(&path).expect("it is a log");
+    let mut each = |row: Result<Row, _>| {
+        records.extend(row.expect("it is sound").records::<Record>().expect("it is sound"));
+        ControlFlow::Continue(())
+    };
+    log.rows_since(Seq(0), &mut each).expect("it can be read");
+    assert!(records.iter().any(|record| matches!(record, Record::Began(_))), "{records:#?}");
+    assert!(matches!(records.last(), Some(Record::Stopped(_))), "{records:#?}");
 }
