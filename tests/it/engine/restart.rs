@@ -5,6 +5,7 @@
 use sagaflow::coordinator::{RefusalCode, Signal};
 use sagaflow::ids::SagaId;
 use sagaflow::limits::LEAP;
+use sagaflow::log::{Log, LogRead, Retention};
 use sagaflow::saga::record::{Cause, State};
 use sagaflow::time::Millis;
 use serde_json::{Value, json};
@@ -210,6 +211,29 @@ fn r8_saga_ids_go_on_after_a_crash() {
     go(&mut world, "k");
     assert_eq!(world.open(), [3], "bg_c02: ended sagas count too");
     assert_eq!(world.last("a").id(), "3.one.1");
+}
+
+/// Ids came from what the log still held, or from nothing at all.
+#[test]
+fn bg_11_19_r8_l6_ids_go_on_when_all_that_used_them_is_forgotten() {
+    let mut world = it(TWO);
+    go(&mut world, "k");
+    did(&mut world, "a");
+    did(&mut world, "b");
+    assert!(world.open().is_empty());
+    let before = world.coordinator.world().clone();
+    let keep = Retention { sagas: Millis(0), events: Millis(0), events_max: 0 };
+    let later = world.now + Millis(1);
+    while !world.log.sweep(later, &keep).expect("the memory log forgets").finished {}
+    assert!(world.log.saga(SagaId(1)).expect("it can be read").is_none());
+    // The fold from nothing is no measure of what retention took.
+    world.folds = false;
+    crash(&mut world);
+    let after = world.coordinator.world();
+    assert!(after.next_seq > before.next_seq);
+    assert!(after.next_client > before.next_client && after.next_session > before.next_session);
+    go(&mut world, "k");
+    assert_eq!(world.open(), [2]);
 }
 
 #[test]

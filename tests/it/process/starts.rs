@@ -111,7 +111,7 @@ fn bg_g10_r8_without_its_high_water_marks_a_log_is_not_served() {
 }
 
 #[test]
-fn bg_g10_bg_11_19_r8_l10_nothing_that_is_numbered_begins_again() {
+fn bg_g10_r8_l10_nothing_that_is_numbered_begins_again() {
     let house = House::shipped_but(|saga| saga == "window_cleanup_cascade");
     let mut last = [0; 4];
     for signal in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGKILL] {
