@@ -2,16 +2,15 @@
 //! neither.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::ipc::transport;
+use crate::launcher::LOG_FILE;
 
 /// The data directory's name, looked for as `git` looks for its own.
 const DATA_NAME: &str = ".sagaflow";
-/// The log's name inside it.
-const LOG_NAME: &str = "sagaflow.db";
 /// The socket's place inside it; the directory of its own is for its mode.
 const SOCKET_NAME: &str = "run/sagaflow.sock";
 
@@ -67,7 +66,7 @@ impl Where {
     /// The log in the data directory.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.data().join(LOG_NAME)
+        self.data().join(LOG_FILE)
     }
 
     fn data_in(&self, around: &Surroundings) -> PathBuf {
@@ -83,24 +82,39 @@ impl Where {
         let named = self.socket.clone();
         // A data directory that is named says which launcher is meant, louder than the environment.
         let from_environment = || around.socket.clone().filter(|_| self.data.is_none());
-        named.or_else(from_environment).unwrap_or_else(|| {
-            let data = self.data_in(around);
-            fitting(data.join(SOCKET_NAME), &around.here.join(&data), &around.runtime)
-        })
+        named.or_else(from_environment).unwrap_or_else(|| fitting(&self.data_in(around), around))
     }
 }
 
-/// The socket itself, or, where the kernel has no room for its path, a short one that the data
-/// directory's path alone gives, so that launcher and clients find the same.
-fn fitting(socket: PathBuf, data: &Path, runtime: &Path) -> PathBuf {
-    if socket.as_os_str().len() <= transport::PATH_BYTES_MAX {
-        return socket;
+/// The socket in the data directory, or, where the kernel has no room for its path, a short one.
+/// Only where the directory really lies decides, and not how it is named or whether it is there
+/// yet, so that launcher and clients find the same.
+fn fitting(data: &Path, around: &Surroundings) -> PathBuf {
+    let fits = |path: &Path| path.as_os_str().len() <= transport::PATH_BYTES_MAX;
+    let whole = resolved(&around.here.join(data));
+    let real = whole.join(SOCKET_NAME);
+    if fits(&real) {
+        return Some(data.join(SOCKET_NAME)).filter(|named| fits(named)).unwrap_or(real);
     }
-    let whole = data.canonicalize().unwrap_or_else(|_| data.to_owned());
     let digest = Sha256::digest(whole.as_os_str().as_encoded_bytes());
     let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let user = nix::unistd::Uid::effective();
-    runtime.join(format!("sagaflow-{user}")).join(format!("{short}.sock"))
+    around.runtime.join(format!("sagaflow-{user}")).join(format!("{short}.sock"))
+}
+
+/// Where a path leads, or will lead once what is missing of it was made: links are followed as far
+/// as there is anything, and what comes after is directories.
+fn resolved(path: &Path) -> PathBuf {
+    let existing = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    let (part, mut whole) = existing.unwrap_or((Path::new(""), PathBuf::new()));
+    for missing in path.strip_prefix(part).unwrap_or(path).components() {
+        match missing {
+            Component::CurDir => {}
+            Component::ParentDir => drop(whole.pop()),
+            Component::Normal(_) | Component::RootDir | Component::Prefix(_) => whole.push(missing),
+        }
+    }
+    whole
 }
 
 #[cfg(test)]
@@ -149,5 +163,40 @@ mod tests {
         assert!(socket.starts_with("/run/user/7"), "{}", socket.display());
         assert!(socket.as_os_str().len() <= transport::PATH_BYTES_MAX);
         assert_eq!(socket, place.socket_in(&around(Path::new("/"))));
+    }
+
+    /// However the directory is named, and whether it is there yet, for a path that the kernel has
+    /// room for and for one that it has not.
+    #[test]
+    fn one_directory_has_one_socket() {
+        for depth in [1, 120] {
+            let root = tempfile::tempdir().expect("a scratch directory");
+            let root = root.path().canonicalize().expect("it is there");
+            let deep = root.join("d".repeat(depth));
+            std::fs::create_dir(&deep).expect("a directory in it");
+            let (long, short) = (root.join("l".repeat(120)), root.join("s"));
+            for link in [&long, &short] {
+                std::os::unix::fs::symlink(&deep, link).expect("a link to it");
+            }
+            let names = |dir: &Path| {
+                [dir, &long, &short].map(|dir| dir.join("new/.sagaflow")).into_iter().chain([
+                    PathBuf::from("new/.sagaflow"),
+                    PathBuf::from("new/../new/./.sagaflow"),
+                ])
+            };
+            let around = around(&deep);
+            let sockets = || -> Vec<PathBuf> {
+                let of = |data: PathBuf| Where { data: Some(data), socket: None };
+                let found = names(&deep).map(|data| of(data).socket_in(&around));
+                let whole = found.map(|socket| resolved(&around.here.join(socket)));
+                whole.collect()
+            };
+            let before = sockets();
+            std::fs::create_dir_all(deep.join("new/.sagaflow/run")).expect("room on the disk");
+            let after = sockets();
+            let first = &before[0];
+            assert!(before.iter().chain(&after).all(|one| one == first), "{before:?} {after:?}");
+            assert!(first.as_os_str().len() <= transport::PATH_BYTES_MAX, "{first:?}");
+        }
     }
 }
