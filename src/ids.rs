@@ -7,6 +7,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Kinds of clients that need no declaration \[wire, `register`\].
+pub const CLIENT_KINDS: [&str; 4] = ["host", "srv", "renderer", "tool"];
+
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -5,6 +5,7 @@ use crate::definition::read::node::{Kind, Node};
 use crate::definition::read::object::{Object, free_map};
 use crate::definition::read::{document, scalar};
 use crate::diag::{At, Code, Diagnostic, Diagnostics, SourceMap, nearest};
+use crate::ids::CLIENT_KINDS;
 use crate::ipc::session::{Allow, Globs, Rights};
 use crate::launcher::Manners;
 
@@ -16,9 +17,6 @@ pub struct Settings {
     /// Retention and patience.
     pub manners: Manners,
 }
-
-/// Kinds of clients that are no targets.
-const KINDS: &[&str] = &["host", "srv", "renderer", "tool"];
 
 const fn optional(name: &'static str, shape: Shape, doc: &'static str) -> Key {
     Key { name, need: Need::Optional, shape, doc }
@@ -114,7 +112,7 @@ fn allow(node: Node, targets: &[&str], out: &mut Diagnostics) -> Allow {
     let mut allow = Allow::default();
     let kinds = free_map(node, "allow", out).map(|(_, kinds)| kinds).unwrap_or_default();
     for (kind, node) in kinds {
-        let known = || KINDS.iter().chain(targets).copied();
+        let known = || CLIENT_KINDS.iter().chain(targets).copied();
         if !known().any(|name| name == kind.value) {
             add_unknown_kind(&kind, known(), out);
         }

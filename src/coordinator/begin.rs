@@ -148,7 +148,7 @@ impl Coordinator {
             client,
             dedup,
         };
-        self.world.apply_began(id, self.now, &began, self.limits.dedup);
+        self.world.apply_began(id, self.now, &began);
         let seq = self.world.next_seq;
         let saga = Saga::began(id, &began, seq, self.now);
         self.live.insert(id, Live::new(saga, plan, RowState::New));

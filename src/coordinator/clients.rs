@@ -4,14 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::ids::{ClientId, SagaId, SessionNo};
+use crate::ids::{CLIENT_KINDS, ClientId, SagaId, SessionNo};
 use crate::saga::decide::Input;
 use crate::saga::record::{Lifecycle, Phase, Process, Record, Session};
 
 use super::{Coordinator, Refusal, RefusalCode};
-
-/// Kinds that need no declaration \[wire, `register`\].
-const KINDS: [&str; 4] = ["host", "srv", "renderer", "tool"];
 
 /// A registered client, as far as a decision has to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +39,10 @@ impl Coordinator {
     /// Its kind is unknown, or its PID's record still runs.
     pub fn may_register(&self, kind: &str, pid: u64) -> Result<(), Refusal> {
         let is_target = self.is_target(kind);
-        if !is_target && !KINDS.contains(&kind) {
-            let message = format!(
-                "`kind` is `{kind}`; it must be host, srv, renderer, tool, \
-                 or a target of the catalog"
-            );
+        if !is_target && !CLIENT_KINDS.contains(&kind) {
+            let known = CLIENT_KINDS.join(", ");
+            let message =
+                format!("`kind` is `{kind}`; it must be {known}, or a target of the catalog");
             return Err(Refusal::new(RefusalCode::InvalidCommand, message));
         }
         let running = self.world.processes.get(&pid).filter(|entry| entry.running);
@@ -114,7 +110,7 @@ impl Coordinator {
 
     /// The older client of a target leaves before the newer one comes \[W12\].
     fn supersede(&mut self, kind: &str) -> Vec<ClientId> {
-        let running = self.world.processes.values().filter(|entry| entry.running);
+        let running = self.world.running();
         let older: Vec<ClientId> = running
             .filter(|entry| *entry.process.client_kind == *kind)
             .map(|entry| entry.process.client_id)

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::ids::{SagaId, Seq};
-use crate::limits::{DEDUP_PER_NAME, DEDUP_TOTAL};
+use crate::limits::{DEDUP_PER_NAME, DEDUP_TOTAL, DEDUP_WINDOW};
 use crate::saga::record::Dedup as Carried;
-use crate::time::{Millis, Timestamp};
+use crate::time::Timestamp;
 
 /// What a seen id was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +70,9 @@ impl Dedup {
 
     /// Forgets what is too old: an id is good for the same time whether or not others came after
     /// it.
-    pub fn expire(&mut self, now: Timestamp, window: Millis) {
+    pub fn expire(&mut self, now: Timestamp) {
         while let Some((_, (at, client))) = self.oldest.first_key_value()
-            && now.since(*at) > window
+            && now.since(*at) > DEDUP_WINDOW
         {
             let client = client.clone();
             self.forget_oldest_of(&client);
@@ -80,15 +80,8 @@ impl Dedup {
     }
 
     /// Remembers an id, and forgets what is too old or too much.
-    pub fn insert(
-        &mut self,
-        client: &Arc<str>,
-        carried: &Carried,
-        answer: Answer,
-        at: Timestamp,
-        window: Millis,
-    ) {
-        self.expire(at, window);
+    pub fn insert(&mut self, client: &Arc<str>, carried: &Carried, answer: Answer, at: Timestamp) {
+        self.expire(at);
         let of_client = self.clients.entry(client.clone()).or_default();
         let seen = Seen { digest: carried.digest, answer, at };
         if of_client.seen.insert(carried.id.clone(), seen).is_none() {
@@ -127,14 +120,15 @@ impl Dedup {
 mod tests {
     use super::*;
 
-    const WINDOW: Millis = Millis(1_000);
+    /// The window, as an instant after zero.
+    const WINDOW: i64 = DEDUP_WINDOW.0.cast_signed();
 
     /// Ids `0..count` of a client, at one instant.
     fn say(window: &mut Dedup, client: &str, count: usize, at: i64) {
         for id in 0..count {
             let carried = carried(id);
             let answer = Answer::Accepted(Seq(id as u64));
-            window.insert(&Arc::from(client), &carried, answer, Timestamp(at), WINDOW);
+            window.insert(&Arc::from(client), &carried, answer, Timestamp(at));
         }
     }
 
@@ -179,14 +173,14 @@ mod tests {
         let mut window = Dedup::default();
         say(&mut window, "a", 2, 0);
         say(&mut window, "b", 1, 600);
-        window.expire(Timestamp(1_000), WINDOW);
+        window.expire(Timestamp(WINDOW));
         assert_eq!((known(&window, "a", 2).0, known(&window, "b", 1).0), (2, 1));
-        window.expire(Timestamp(1_001), WINDOW);
+        window.expire(Timestamp(WINDOW + 1));
         assert_eq!((known(&window, "a", 2).0, known(&window, "b", 1).0), (0, 1));
         let mut fresh = Dedup::default();
         say(&mut fresh, "b", 1, 600);
         assert_eq!(window, fresh, "what was forgotten leaves no trace");
-        window.expire(Timestamp(9_999), WINDOW);
+        window.expire(Timestamp(WINDOW * 2));
         assert_eq!(window, Dedup::default());
     }
 }

@@ -163,20 +163,6 @@ pub struct Coordinator {
     world_written: Seq,
     /// The newest instant that the log held when it was restored; absent: it was empty.
     restored_at: Option<Timestamp>,
-    limits: Windows,
-}
-
-/// Bounds that a launcher's configuration may change.
-#[derive(Clone, Copy, Debug)]
-pub struct Windows {
-    /// How long a client's report id is remembered \[W9\].
-    pub dedup: crate::time::Millis,
-}
-
-impl Default for Windows {
-    fn default() -> Self {
-        Windows { dedup: crate::limits::DEDUP_WINDOW }
-    }
 }
 
 impl Coordinator {
@@ -204,7 +190,6 @@ impl Coordinator {
             now: Timestamp::default(),
             world_written: Seq(0),
             restored_at: None,
-            limits: Windows::default(),
         }
     }
 
@@ -247,7 +232,7 @@ impl Coordinator {
     /// Sets the turn's instant; it never falls \[R9\].
     pub fn begin_turn(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        self.world.dedup.expire(self.now, self.limits.dedup);
+        self.world.dedup.expire(self.now);
     }
 
     /// The turn's instant.
@@ -280,7 +265,7 @@ impl Coordinator {
     /// Appends a fact that belongs to no saga, and folds it.
     fn push_world(&mut self, record: Record) -> Seq {
         let seq = self.world.next_seq;
-        self.world.apply(seq, self.now, &record, self.limits.dedup);
+        self.world.apply(seq, self.now, &record);
         self.world.next_seq = seq.next();
         // The launcher's own events trigger and feed sagas like any report.
         if !matches!(record, Record::Event(_))

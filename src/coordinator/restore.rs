@@ -53,13 +53,13 @@ impl Coordinator {
 
     /// Folds a record of no saga, or the event in a saga's row: for the window of report ids.
     pub fn restore_record(&mut self, seq: Seq, at: Timestamp, record: &Record) {
-        self.world.apply(seq, at, record, self.limits.dedup);
+        self.world.apply(seq, at, record);
     }
 
     /// Folds a record that began a saga: for the window of report ids.
     pub fn restore_began(&mut self, id: SagaId, at: Timestamp, record: &Record) {
         if let Record::Began(began) = record {
-            self.world.apply_began(id, at, began, self.limits.dedup);
+            self.world.apply_began(id, at, began);
         }
     }
 

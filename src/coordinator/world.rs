@@ -7,7 +7,7 @@ use crate::ids::{ClientId, SagaId, Seq, SessionNo};
 use crate::limits::EXITED_KEPT;
 use crate::saga::record::{Phase, Process, Record};
 use crate::saga::targets::Targets;
-use crate::time::{Millis, Timestamp};
+use crate::time::Timestamp;
 
 use super::dedup::{Answer, Dedup};
 use super::leaps::Leaps;
@@ -38,6 +38,8 @@ pub struct World {
     pub targets: Targets,
     /// Registered processes by the PID that they gave.
     pub processes: BTreeMap<u64, ProcessEntry>,
+    /// The PIDs of those that run, by their client ids.
+    running: BTreeMap<ClientId, u64>,
     /// The launcher's phase.
     pub phase: Phase,
     /// Report ids seen.
@@ -59,6 +61,7 @@ impl Default for World {
             next_session: SessionNo(1),
             targets: Targets::default(),
             processes: BTreeMap::new(),
+            running: BTreeMap::new(),
             phase: Phase::Starting,
             dedup: Dedup::default(),
             booted_at: Timestamp::default(),
@@ -71,7 +74,7 @@ impl Default for World {
 impl World {
     /// Folds one record; those of sagas count for the numbers that they use and the ids that they
     /// carry.
-    pub fn apply(&mut self, seq: Seq, at: Timestamp, record: &Record, window: Millis) {
+    pub fn apply(&mut self, seq: Seq, at: Timestamp, record: &Record) {
         self.next_seq = self.next_seq.max(seq.next());
         match record {
             Record::Boot(boot) => {
@@ -81,22 +84,19 @@ impl World {
                 self.targets.booted(seq, at);
                 // Nobody's connection outlives the launcher that held it [W5].
                 self.processes.values_mut().for_each(|entry| entry.running = false);
+                self.running.clear();
                 self.phase = Phase::Starting;
                 self.booted_at = at;
                 self.stopped_cleanly = false;
             }
             Record::Stopped(_) => self.stopped_cleanly = true,
-            Record::ProcessSpawned(process) => {
-                self.next_client = self.next_client.max(process.client_id.next());
-                let entry = ProcessEntry { process: process.clone(), running: true, since: at };
-                self.processes.insert(process.pid, entry);
-                self.forget_old_processes();
-            }
+            Record::ProcessSpawned(process) => self.spawned(process, at),
             Record::ProcessExited(process) => {
                 if let Some(entry) = self.processes.get_mut(&process.pid)
                     && entry.process.client_id == process.client_id
                 {
                     entry.running = false;
+                    self.running.remove(&process.client_id);
                 }
             }
             Record::Lifecycle(change) => self.phase = change.to,
@@ -110,7 +110,7 @@ impl World {
             Record::Event(event) => {
                 if let Some(dedup) = &event.dedup {
                     let answer = Answer::Accepted(seq);
-                    self.dedup.insert(&event.client, dedup, answer, at, window);
+                    self.dedup.insert(&event.client, dedup, answer, at);
                 }
             }
             Record::Clock(jump) => self.leaps.add(jump.expected, jump.wall),
@@ -140,34 +140,38 @@ impl World {
         }
     }
 
-    /// Exited processes are kept for people to see, but not without end.
-    fn forget_old_processes(&mut self) {
-        let exited = self.processes.values().filter(|entry| !entry.running);
-        if exited.clone().count() > EXITED_KEPT
-            && let Some(oldest) = exited.min_by_key(|entry| entry.process.client_id)
-        {
+    fn spawned(&mut self, process: &Process, at: Timestamp) {
+        self.next_client = self.next_client.max(process.client_id.next());
+        let entry = ProcessEntry { process: process.clone(), running: true, since: at };
+        if let Some(older) = self.processes.insert(process.pid, entry) {
+            self.running.remove(&older.process.client_id);
+        }
+        self.running.insert(process.client_id, process.pid);
+        // Exited processes are kept for people to see, but not without end.
+        while self.processes.len() - self.running.len() > EXITED_KEPT {
+            let exited = self.processes.values().filter(|entry| !entry.running);
+            let Some(oldest) = exited.min_by_key(|entry| entry.process.client_id) else { return };
             let pid = oldest.process.pid;
             self.processes.remove(&pid);
         }
     }
 
     /// Folds the first record of a saga.
-    pub fn apply_began(
-        &mut self,
-        id: SagaId,
-        at: Timestamp,
-        began: &crate::saga::record::Began,
-        window: Millis,
-    ) {
+    pub fn apply_began(&mut self, id: SagaId, at: Timestamp, began: &crate::saga::record::Began) {
         self.next_saga = self.next_saga.max(id.next());
         if let (Some(client), Some(dedup)) = (&began.client, &began.dedup) {
-            self.dedup.insert(client, dedup, Answer::Saga(id), at, window);
+            self.dedup.insert(client, dedup, Answer::Saga(id), at);
         }
     }
 
     /// The client's process, if it still runs.
     #[must_use]
     pub fn process_of(&self, client: ClientId) -> Option<&ProcessEntry> {
-        self.processes.values().find(|entry| entry.process.client_id == client && entry.running)
+        self.processes.get(self.running.get(&client)?)
+    }
+
+    /// The processes that run, at most one for each connection, in the order of their client ids.
+    pub fn running(&self) -> impl Iterator<Item = &ProcessEntry> {
+        self.running.values().filter_map(|pid| self.processes.get(pid))
     }
 }

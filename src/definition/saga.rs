@@ -101,10 +101,8 @@ pub struct Require {
 pub struct Eviction {
     /// The whole mapping.
     pub span: Span,
-    /// Expressions; empty: the saga's name is the key.
+    /// Expressions, of which one in common is contention; empty: the saga's name is the key.
     pub key: Vec<Text>,
-    /// Whether the author wrote a list: then sagas contend when they share an element.
-    pub key_is_list: bool,
     /// Who gives way.
     pub policy: At<Policy>,
     /// Newcomers that may wait under `queue`.

@@ -136,17 +136,6 @@ impl Outbox {
         self.with(|queue| queue.event(version, line));
     }
 
-    /// Pushes a command for the target that this connection serves.
-    pub fn push_command(&self, command_id: Arc<str>, line: Line, notify_sent: bool) {
-        self.with(|queue| queue.command(command_id, line, notify_sent));
-    }
-
-    /// Removes a command that was not yet taken for writing \[P5\]; false: it may have been sent,
-    /// or never was here.
-    pub fn retract(&self, command_id: &str) -> bool {
-        self.lock().retract(command_id)
-    }
-
     /// Opens a replay at this place of the queue: what is pushed later is sent after it ended
     /// \[W13\]. The sender may be filled from any thread, with one line or several at once; it
     /// waits for room, and dropping it ends the replay.
@@ -304,7 +293,7 @@ impl Queue {
         }
     }
 
-    /// See [`Outbox::push_command`].
+    /// Pushes a command for the target that this connection serves.
     pub fn command(&mut self, command_id: Arc<str>, line: Line, notify_sent: bool) {
         if self.state != State::Open {
             return;
@@ -314,7 +303,8 @@ impl Queue {
         self.push(Item::Command { command_id, line, notify_sent, older });
     }
 
-    /// See [`Outbox::retract`].
+    /// Removes a command that was not yet taken for writing \[P5\]; false: it may have been sent,
+    /// or never was here.
     pub fn retract(&mut self, command_id: &str) -> bool {
         let mut place = self.commands.remove(command_id);
         let found = place.is_some();

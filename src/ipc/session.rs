@@ -8,10 +8,7 @@ use serde::Deserialize;
 
 use super::protocol::{ClientFrame, Register};
 use super::{ErrorCode, ProtocolError};
-use crate::ids::ClientId;
-
-/// The kinds that every launcher knows; the catalog's targets are kinds as well.
-pub const KINDS: [&str; 4] = ["host", "srv", "renderer", "tool"];
+use crate::ids::{CLIENT_KINDS, ClientId};
 
 /// The event that is told only to those who ask for it by name.
 const BY_NAME_ONLY: &str = "saga_step";
@@ -229,8 +226,8 @@ fn may_register(
 ) -> Result<(), ProtocolError> {
     let kind = &*register.kind;
     let target = is_target(kind);
-    if !target && !KINDS.contains(&kind) {
-        let known = KINDS.join(", ");
+    if !target && !CLIENT_KINDS.contains(&kind) {
+        let known = CLIENT_KINDS.join(", ");
         let message = format!("`kind` must be {known}, or a target of the catalog, not `{kind}`");
         return Err(ProtocolError::mild(ErrorCode::InvalidPayload, message));
     }

@@ -118,10 +118,9 @@ pub struct Require {
 /// Contention \[R17, R18, R24\].
 #[derive(Clone, Debug)]
 pub struct Eviction {
-    /// Expressions over `trigger` and `input`; empty: the saga's name is the key.
+    /// Expressions over `trigger` and `input`, of which one value in common is contention; empty:
+    /// the saga's name is the key.
     pub key: Vec<Ast>,
-    /// Whether the author wrote a list, so that contention is sharing an element.
-    pub key_is_list: bool,
     /// Who gives way.
     pub policy: Policy,
     /// Newcomers that may wait under `queue`.
@@ -228,8 +227,6 @@ pub enum Verb {
         idempotent: bool,
         /// Whether the catalog says that nothing can undo it.
         irreversible: bool,
-        /// Whether the catalog says that it has no effect (`undo: none`).
-        effect: bool,
     },
     /// Waits for something that others cause.
     Await,

@@ -90,7 +90,7 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
 /// The finding about it keeps the saga from running.
 fn unsaid_eviction(span: Span) -> Eviction {
     let policy = At::new(Policy::Ignore, span);
-    Eviction { span, key: Vec::new(), key_is_list: false, policy, queue_max: None }
+    Eviction { span, key: Vec::new(), policy, queue_max: None }
 }
 
 /// All steps of a list, nested ones included.
@@ -243,9 +243,9 @@ fn eviction(node: Node, key: &str, out: &mut Diagnostics) -> Option<Eviction> {
         out.add_key_not_here("queue_max", at, "goes with `policy: queue`", "");
     }
     object.finish();
-    let (key, key_is_list) = key.unwrap_or_default();
+    let key = key.unwrap_or_default();
     let policy = policy.unwrap_or(At::new(Policy::Ignore, span));
-    Some(Eviction { span, key, key_is_list, policy, queue_max })
+    Some(Eviction { span, key, policy, queue_max })
 }
 
 fn policy(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<Policy>> {
@@ -264,13 +264,13 @@ fn policy(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<Policy>> {
 }
 
 /// One expression, or a list of them.
-fn keys(node: Node, key: &str, out: &mut Diagnostics) -> Option<(Vec<Text>, bool)> {
+fn keys(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Text>> {
     if let Kind::List(_) = node.kind {
         let items = list(node, key, out)?;
         let read = |item| condition(item, key, out);
-        return Some((items.into_iter().filter_map(read).collect(), true));
+        return Some(items.into_iter().filter_map(read).collect());
     }
-    condition(node, key, out).map(|only| (vec![only], false))
+    condition(node, key, out).map(|only| vec![only])
 }
 
 fn defaults(node: Node, key: &str, out: &mut Diagnostics) -> Option<Defaults> {

@@ -118,7 +118,8 @@ fn bg_h08_r5_an_echo_copies_the_saga_the_step_and_the_command_that_it_answers() 
         session: SessionNo(3),
         fields: &fields,
     };
-    outbox.push_command("3.reap.1".into(), frames::command(&command), false);
+    let line = frames::command(&command);
+    outbox.with(|queue| queue.command("3.reap.1".into(), line, false));
     let command = house.runtime.block_on(async {
         loop {
             match client.next().await.expect("it is open").expect("it is open") {

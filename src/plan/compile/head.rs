@@ -38,7 +38,6 @@ impl Compiler<'_> {
         let key = eviction.key.iter().filter_map(|key| self.key(key, &place)).collect();
         Eviction {
             key,
-            key_is_list: eviction.key_is_list,
             policy: match eviction.policy.value {
                 PolicyNode::Replace => Policy::Replace,
                 PolicyNode::Refuse => Policy::Refuse,

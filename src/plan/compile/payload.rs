@@ -43,7 +43,6 @@ impl Compiler<'_> {
                 with,
                 idempotent: true,
                 irreversible: false,
-                effect: false,
             },
         };
         (verb, decl)
@@ -125,6 +124,5 @@ pub(super) fn issue_of(decl: &CommandDecl, with: Vec<(Arc<str>, Template)>) -> V
         with,
         idempotent: decl.idempotent,
         irreversible: decl.undo == CatalogUndo::Irreversible,
-        effect: decl.undo != CatalogUndo::None,
     }
 }
