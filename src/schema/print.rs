@@ -10,7 +10,7 @@ use crate::definition::keys::{Key, Kind, Mapping, Need, Shape, VERBS};
 use crate::definition::read::ENVELOPE;
 use crate::schema::Vocabulary;
 
-const NAME: &str = "^[a-z][a-z0-9_]*$";
+const NAME: &str = "^(?!(in|true|false|null)$)[a-z][a-z0-9_]*$";
 const DURATION: &str = "^0*[1-9][0-9]*(ms|s|m|h|d)$";
 const BOUND: &str = "^(none|0*[1-9][0-9]*(ms|s|m|h|d))$";
 
@@ -215,7 +215,8 @@ fn exactly_one(group: &[&str]) -> Value {
         .collect();
     let one = |key: &&str| {
         if alone(key) {
-            json!({ "required": [key], "not": { "anyOf": verbs } })
+            let waits = json!({ (*key): { "not": { "const": "none" } } });
+            json!({ "required": [key], "properties": waits, "not": { "anyOf": verbs } })
         } else {
             json!({ "required": [key] })
         }

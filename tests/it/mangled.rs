@@ -33,10 +33,30 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
+/// A saga that leaves its undoing to the catalog; the shipped ones say more.
+const BY_CATALOG: &str = r"saga: by_catalog
+trigger: { call: { fields: { tab_id: { type: string } } } }
+input: { tab_id: '${{ trigger.tab_id }}' }
+eviction: { key: input.tab_id, policy: refuse }
+timeout: 30s
+defaults: { timeout: 5s }
+steps:
+  - id: workspace
+    issue: create_workspace
+    with: { workspace_id: 'ws-${{ saga.id }}' }
+    await: { echo: workspace_created }
+  - id: tab
+    issue: create_tab
+    with:
+      workspace_id: 'ws-${{ saga.id }}'
+      tab_id: ${{ input.tab_id }}
+    await: { echo: tab_created }
+";
+
 /// Paths and texts.
 type Files = Vec<(String, String)>;
 
-/// The shipped definitions.
+/// The shipped definitions, and one more.
 fn shipped() -> Files {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
     let mut files: Files = fs::read_dir(directory)
@@ -48,6 +68,7 @@ fn shipped() -> Files {
             (path.to_string_lossy().into_owned(), text)
         })
         .collect();
+    files.push(("sagas/by_catalog.saga.yaml".to_owned(), BY_CATALOG.to_owned()));
     files.sort();
     files
 }

@@ -74,12 +74,18 @@ pub fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(rest)
 }
 
+/// Words of expressions that may not even stand after a dot: what bears one could never be read.
+const NO_NAMES: [&str; 4] = ["in", "true", "false", "null"];
+
 /// Holds a name to snake_case; it is kept either way, so that what refers to it is found.
 pub fn check_name(name: &At<String>, what: &str, out: &mut Diagnostics) {
     if name.value.contains("${{") {
         out.add_literal_expected(name.span, what);
     } else if !is_name(&name.value) {
         out.add_bad_name(&name.value, name.span, what);
+    } else if NO_NAMES.contains(&name.value.as_str()) {
+        let why = "it is a word of expressions, which could never read it";
+        out.add_reserved_name(&name.value, name.span, what, why);
     }
 }
 

@@ -160,9 +160,9 @@ impl<'a> Compiler<'a> {
             if let Some(own) = own.filter(|own| !types::fits(own, &wanted)) {
                 self.found.add_wrong_type(command.span, &undo.name, field, &own);
             }
+            // An id that is missing, or no name, was told of when it was read.
             let text = format!("steps.{path}.with.{}", field.name);
-            let value =
-                expr::parse(&text).expect("an id and a field name are names by their grammar");
+            let Ok(value) = expr::parse(&text) else { continue };
             payload.push((field.name.clone(), Template::Whole(value)));
         }
         payload
