@@ -4,7 +4,7 @@
 
 use sagaflow::coordinator::{RefusalCode, Signal};
 use sagaflow::ids::SagaId;
-use sagaflow::limits::LEAP;
+use sagaflow::limits::{EXITED_KEPT, LEAP};
 use sagaflow::log::{Log, LogRead, Retention};
 use sagaflow::saga::record::{Cause, State};
 use sagaflow::time::Millis;
@@ -245,6 +245,18 @@ fn r8_numbers_of_clients_sessions_and_records_never_begin_again() {
     assert!(after.next_seq > before.next_seq);
     assert_eq!(after.next_client, before.next_client);
     assert_eq!(after.next_session, before.next_session);
+}
+
+#[test]
+fn w5_processes_of_a_crowd_that_a_crash_cut_off_are_forgotten_with_the_next_one() {
+    let mut world = it(TWO);
+    for _ in 0..2 * EXITED_KEPT {
+        world.connect("tool");
+    }
+    assert!(world.coordinator.world().processes.len() > 2 * EXITED_KEPT);
+    world.crash();
+    world.connect("host");
+    assert_eq!(world.coordinator.world().processes.len(), EXITED_KEPT + 1);
 }
 
 #[test]
