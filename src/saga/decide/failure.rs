@@ -222,7 +222,12 @@ impl Decision<'_> {
             // What awaits nothing is owed until it is written, whatever it is [P5].
             let repeats = matches!(plan_step.verb, Verb::Issue { idempotent: true, .. })
                 || plan_step.wait.is_none();
-            if !repeats && self.maybe_sent(step) {
+            // Since it was asked for last: an operator's `retry` asks for it once more [R14].
+            let maybe_sent =
+                self.run(step).and_then(|run| run.command.as_ref()).is_some_and(|command| {
+                    self.targets.had_session_since(&command.target, command.owed)
+                });
+            if !repeats && maybe_sent {
                 let reason = format!("`{target}` has a new session and had not answered");
                 let why = (Cause::Unreachable, Arc::from(reason));
                 let next = self.attempt_failed(step, why, false);

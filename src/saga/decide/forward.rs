@@ -119,13 +119,14 @@ impl Decision<'_> {
 
     fn issue(&mut self, step: StepIx, attempt: u32, due: Option<Timestamp>) -> Next {
         let plan = self.plan;
-        let Verb::Issue { command, target, with, idempotent, .. } = &plan.step(step).verb else {
+        let Verb::Issue { command, target, with, .. } = &plan.step(step).verb else {
             return Next::Rest;
         };
         // An undo's clock starts when a session can take it [R14].
         let waits = plan.is_undo(step) && !self.targets.is_open(target);
         let due = if waits { None } else { due };
-        if *idempotent && self.run(step).is_some_and(|run| run.doubted) {
+        // An operator asks for it again: it may have happened, so it is the same command [R11].
+        if self.run(step).is_some_and(|run| run.doubted) {
             let path = self.path(step);
             self.push(Record::Reissued(Reissued { step: path, attempt, due }));
             return self.handed(step, waits);

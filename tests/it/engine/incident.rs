@@ -88,6 +88,38 @@ steps:
     assert_eq!(world.state(1), State::Completed);
 }
 
+/// What is not idempotent is never sent twice by itself. An operator who says so is answered by the
+/// same command: a target that did it, and knows its ids, then does it no second time.
+#[test]
+fn r11_r14_retry_of_a_doubt_that_may_not_be_repeated_asks_again_under_its_own_id() {
+    for away in [false, true] {
+        let mut world = it("timeout: 60s\ndefaults: { timeout: 10s }\nsteps: [{ id: turn, \
+            issue: strike, await: { echo: did }, pivot: true }]");
+        go(&mut world, "k");
+        world.advance(Millis(60_000));
+        for said in 1..=2 {
+            assert_eq!(world.state(1), State::FailedCompensation);
+            assert_eq!(world.commands().len(), said, "away {away}: none that nobody asked for");
+            if away {
+                world.disconnect("host");
+            }
+            world.signal(SagaId(1), Signal::Retry, "again").expect("it is an incident");
+            if away {
+                world.crash();
+                world.connect("host");
+            }
+            assert_eq!(world.commands().len(), said + 1, "away {away}");
+            if said == 1 {
+                world.disconnect("host");
+                world.connect("host");
+            }
+        }
+        assert!(world.sent.iter().all(|sent| sent.id() == "1.turn.1"), "{:?}", world.sent);
+        did(&mut world, "strike");
+        assert_eq!(world.state(1), State::Completed);
+    }
+}
+
 #[test]
 fn r14_a_retry_that_fails_leaves_the_incident_and_can_be_said_again() {
     let mut world = incident();

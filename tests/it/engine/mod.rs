@@ -42,6 +42,8 @@ commands:
       failures: [refused], idempotent: true, undo: un_c }
   once: { target: host, echoes: [did], failures: [refused], idempotent: false, undo: un_once }
   burn: { target: host, echoes: [did], failures: [refused], idempotent: true, undo: irreversible }
+  strike: { target: host, echoes: [did], failures: [refused], idempotent: false,
+      undo: irreversible }
   look: { target: host, echoes: [did], failures: [refused], idempotent: true, undo: none }
   tell: { target: host, echoes: [], idempotent: true, undo: none }
   tell_once: { target: host, echoes: [], idempotent: false, undo: none }
