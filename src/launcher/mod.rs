@@ -5,6 +5,7 @@ mod answers;
 mod boot;
 mod core;
 mod events;
+mod full_disk;
 mod intake;
 mod library;
 mod lock;

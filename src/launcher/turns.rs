@@ -1,17 +1,14 @@
-//! The deciding loop: waits for messages or an instant, turns, survives a full disk, stops cleanly
-//! \[L7, L8\].
+//! The deciding loop: waits for messages or an instant, turns, stops cleanly \[L8\]. How it
+//! survives a full disk is in `full_disk`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::ids::ConnId;
-use crate::ipc::inbox::{Inbox, Intake};
-use crate::ipc::protocol::ClientFrame;
-use crate::ipc::server::{Asked, Inbound};
-use crate::ipc::{ErrorCode, ProtocolError, frames};
+use crate::ipc::inbox::Inbox;
+use crate::ipc::server::Inbound;
 use crate::limits::{
-    DISK_RETRY, INBOX_MAX, STOP_TIMEOUT, SWEEP_EVERY, SWEEP_PATIENCE, SWEEP_PAUSE, TURN_INPUTS_MAX,
+    DISK_RETRY, STOP_TIMEOUT, SWEEP_EVERY, SWEEP_PATIENCE, SWEEP_PAUSE, TURN_INPUTS_MAX,
 };
 use crate::log::{AppendError, Log, Retention};
 use crate::time::{Millis, Timestamp};
@@ -60,14 +57,14 @@ impl Default for Manners {
 /// The loop with all that it needs.
 #[derive(Debug)]
 pub struct Turns<L> {
-    core: Core<L>,
-    inbox: Arc<Inbox<Message>>,
-    clock: Clock,
-    manners: Manners,
+    pub(super) core: Core<L>,
+    pub(super) inbox: Arc<Inbox<Message>>,
+    pub(super) clock: Clock,
+    pub(super) manners: Manners,
     /// Messages that came while nothing could be decided.
-    stash: Vec<Inbound>,
+    pub(super) stash: Vec<Inbound>,
     /// Somebody asked for the end while nothing could be decided.
-    stop_asked: bool,
+    pub(super) stop_asked: bool,
     sweep_at: Timestamp,
 }
 
@@ -168,76 +165,6 @@ impl<L: Log> Turns<L> {
             nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGKILL).ok();
         }
         Ok(())
-    }
-
-    /// The same transaction, again every second; meanwhile nothing is decided, targets are not
-    /// read,
-    /// and new work of others is told to come back \[L7\].
-    fn outlast_full_disk(&mut self, pending: &Pending, why: &str) -> Result<(), AppendError> {
-        tracing::error!(%why, "the disk is full; trying again every second");
-        self.inbox.set_intake(Intake::TargetsHeld);
-        let began = self.clock.now();
-        let result = loop {
-            let until = self.clock.now() + Millis(1_000);
-            self.answer_busy_until(until);
-            match self.core.commit(pending) {
-                Err(AppendError::Full { why }) => {
-                    if self.clock.now().since(began) >= self.manners.disk_retry {
-                        break Err(AppendError::Full { why });
-                    }
-                }
-                other => break other,
-            }
-        };
-        self.inbox.set_intake(Intake::Open);
-        if result.is_ok() {
-            tracing::info!("the disk has room again");
-        }
-        result
-    }
-
-    fn answer_busy_until(&mut self, until: Timestamp) {
-        loop {
-            let left = until.since(self.clock.now());
-            if left == Millis(0) {
-                return;
-            }
-            let wait = Some(Duration::from_millis(left.0));
-            // What waits has its bound as well: whoever sends more is not read.
-            let room = INBOX_MAX.saturating_sub(self.stash.len());
-            for message in self.inbox.recv(wait, room.min(TURN_INPUTS_MAX)) {
-                match message {
-                    Message::Inbound(Inbound::Frame { conn, frame, asked }) => {
-                        self.busy(conn, frame, asked);
-                    }
-                    Message::Inbound(other) => self.stash.push(other),
-                    Message::Stop => self.stop_asked = true,
-                }
-            }
-        }
-    }
-
-    /// New work is refused; questions and registrations wait, because they need no promise.
-    fn busy(&mut self, conn: ConnId, frame: ClientFrame, asked: Option<Asked>) {
-        match &frame {
-            ClientFrame::Report(_) | ClientFrame::StartSaga(_) => {
-                let words = "the disk that holds the log is full; try again later";
-                let error = ProtocolError::mild(ErrorCode::Busy, words);
-                let error = error.with_id(frame.id().cloned());
-                if let Some(to) = self.core.conns.get(&conn) {
-                    to.outbox.push_reply(frames::error(&error));
-                }
-            }
-            ClientFrame::Register(_)
-            | ClientFrame::ActionFailed(_)
-            | ClientFrame::SignalSaga(_)
-            | ClientFrame::GetSnapshot { .. }
-            | ClientFrame::GetEvents { .. }
-            | ClientFrame::ListSagas { .. }
-            | ClientFrame::GetSaga { .. }
-            | ClientFrame::Ping { .. }
-            | ClientFrame::Goodbye => self.stash.push(Inbound::Frame { conn, frame, asked }),
-        }
     }
 
     /// Retention, one small batch at a time, between turns that had nothing to do; where there are

@@ -369,3 +369,51 @@ fn l8_nothing_is_decided_after_the_last_word_of_a_clean_stop() {
     assert!(records.iter().any(|record| matches!(record, Record::Began(_))), "{records:#?}");
     assert!(matches!(records.last(), Some(Record::Stopped(_))), "{records:#?}");
 }
+
+/// \[L7\]: what a target says is never refused, not even while its session is in the very commit
+/// that finds no room, or its registration waits for that commit. Others are told `busy`, those
+/// that connect meanwhile included.
+#[test]
+fn l7_what_a_target_says_before_its_session_is_durable_waits_and_is_taken() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+    for registered_in_time in [true, false] {
+        let files = vec![file("c.catalog.yaml", CATALOG), file("called.saga.yaml", CALLED)];
+        let log = FaultyLog::new(MemoryLog::new(), [(1, Fault::Full)]);
+        let [host, tool, late] = [1, 2, 3].map(|_| Arc::new(Outbox::new(16)));
+        let is_tool = json!({"cmd": "register", "kind": "tool", "name": "t", "pid": 2});
+        let start = json!({"cmd": "start_saga", "id": "s", "saga": "called"});
+        let start = vec![opened_to(2, &tool), said(2, &is_tool), said(2, &start)];
+        let mut first = vec![opened_to(1, &host)];
+        let mut second = Vec::new();
+        if registered_in_time { &mut first } else { &mut second }.push(register(1));
+        first.extend(start);
+        let echo = json!({"cmd": "report", "id": "e", "event": "did", "saga_id": 1, "step": "one"});
+        second.push(said(1, &echo));
+        let report = |id| json!({"cmd": "report", "id": id, "event": "did"});
+        second.extend([said(2, &report("of-tool")), opened_to(3, &late)]);
+        second.push(said(3, &json!({"cmd": "register", "kind": "tool", "name": "l", "pid": 3})));
+        second.push(said(3, &report("of-late")));
+        // A turn takes no more than this, so the rest comes while the disk is full.
+        let others = (9..).map(opened).take(TURN_INPUTS_MAX - first.len());
+        let inbox = Arc::new(Inbox::new(1, 1));
+        for message in first.into_iter().chain(others).chain(second) {
+            inbox.post(Message::Inbound(message));
+        }
+        inbox.post(Message::Stop);
+        let (core, clock) = (on(Loaded::of(files), log), Clock::start(Timestamp(0)));
+        let turns = Turns::new(core, inbox, clock, Manners::default());
+        turns.run().expect("there is room again");
+        let answer = |outbox: &Outbox, id: &str| {
+            let (mut lines, mut sent) = (Vec::new(), Vec::new());
+            outbox.drain(&mut lines, &mut sent);
+            let lines = String::from_utf8(lines).expect("lines are text");
+            let lines = lines.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+            let mut answers = lines.filter(|line: &Value| line["id"] == id);
+            let answer = answers.next().unwrap_or_else(|| panic!("{id} got no answer"));
+            answer["code"].as_str().or(answer["event"].as_str()).map(str::to_owned)
+        };
+        assert_eq!(answer(&host, "e").as_deref(), Some("accepted"));
+        assert_eq!(answer(&tool, "of-tool").as_deref(), Some("busy"));
+        assert_eq!(answer(&late, "of-late").as_deref(), Some("busy"));
+    }
+}
