@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::definition::catalog::EventDecl;
 use crate::ids::{SagaId, Seq};
-use crate::plan::Verb;
+use crate::plan::{Plan, Verb};
 use crate::saga::decide::Input;
 use crate::saga::record::{Dedup, Event, Record};
 
@@ -41,19 +41,15 @@ impl Coordinator {
     /// # Errors
     /// It is not declared, its fields do not fit, or it is not this client's to say. Nothing is
     /// recorded then.
-    pub fn report(&mut self, from: &Client, report: IncomingReport) -> Result<Seq, Refusal> {
+    pub fn report(&mut self, from: &Client, mut report: IncomingReport) -> Result<Seq, Refusal> {
         if let Some(Answer::Accepted(seq)) = self.repeated(&from.name, report.dedup.as_ref())? {
             return Ok(seq);
         }
-        let declared = self.declaration(&report)?;
-        let mut fields = report.fields;
-        declared
-            .accept(&mut fields)
-            .map_err(|error| Refusal::new(RefusalCode::InvalidPayload, error.to_string()))?;
+        let declared = self.fit(&mut report)?;
         if let Some((saga, step)) = &report.echo {
             self.check_sender(from, *saga, step)?;
         }
-        let fields = Arc::new(Value::Object(fields));
+        let fields = Arc::new(Value::Object(report.fields));
         let (saga_id, step) = report.echo.unzip();
         let event = Event {
             name: declared.name.clone(),
@@ -132,11 +128,16 @@ impl Coordinator {
         }
     }
 
-    /// The declaration of the current catalog, or of an open saga's own \[L4\].
-    fn declaration(&self, report: &IncomingReport) -> Result<Arc<EventDecl>, Refusal> {
+    /// The declaration that the report fits, which fills in its defaults: that of the saga that it
+    /// answers, of the current catalog, or of any other open saga \[L4\].
+    fn fit(&self, report: &mut IncomingReport) -> Result<Arc<EventDecl>, Refusal> {
         let name = &report.event;
-        let of_saga = || self.older.values().find_map(|(plan, _)| plan.events.get(name));
-        let Some(declared) = self.catalog.events.get(name).or_else(of_saga) else {
+        let answered = report.echo.as_ref().and_then(|(saga, _)| self.live.get(saga));
+        let older = |plan: &Plan| self.older.contains_key(&plan.hash);
+        let own = answered.filter(|live| older(&live.plan)).and_then(|l| l.plan.events.get(name));
+        let others = self.older.values().filter_map(|(plan, _)| plan.events.get(name));
+        let mut declared = own.into_iter().chain(self.catalog.events.get(name)).chain(others);
+        let Some(first) = declared.next() else {
             let known: Vec<&str> = self.catalog.events.keys().map(|name| &**name).collect();
             let message = match crate::diag::nearest(name, known) {
                 Some(near) => format!("no event `{name}` is declared; did you mean `{near}`?"),
@@ -144,11 +145,21 @@ impl Coordinator {
             };
             return Err(Refusal::new(RefusalCode::UnknownEvent, message));
         };
-        if declared.bracket || OWN_EVENTS.contains(&&**name) {
+        if first.bracket || OWN_EVENTS.contains(&&**name) {
             let message = format!("`{name}` is published by the launcher alone");
             return Err(Refusal::new(RefusalCode::NotAllowed, message));
         }
-        Ok(declared.clone())
+        // Only where sagas of older texts run is there a second chance, and a payload to keep.
+        let given = (!self.older.is_empty()).then(|| report.fields.clone());
+        let Err(error) = first.accept(&mut report.fields) else { return Ok(first.clone()) };
+        for declared in declared {
+            let Some(mut fields) = given.clone() else { break };
+            if declared.accept(&mut fields).is_ok() {
+                report.fields = fields;
+                return Ok(declared.clone());
+            }
+        }
+        Err(Refusal::new(RefusalCode::InvalidPayload, error.to_string()))
     }
 
     /// Answers count only from the command's target \[R5, W6\].

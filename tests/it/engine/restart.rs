@@ -429,3 +429,39 @@ fn l6_how_long_no_launcher_ran_is_known_after_every_boot() {
         world.now = world.now + Millis(1_000);
     }
 }
+
+/// \[L4\]: a saga's target may still speak as the catalog said when the saga began, or already as
+/// it says now; the saga that a report answers comes first.
+#[test]
+fn l4_an_answer_fits_the_words_of_its_saga_or_those_of_today() {
+    let catalog = |field: &str| {
+        format!(
+            "targets: {{ host: {{}} }}\nevents: {{ go: {{}}, did: {{ fields: {field} }} }}\n\
+             commands: {{ a: {{ target: host, echoes: [did], idempotent: true, undo: none }} }}\n"
+        )
+    };
+    let saga = "saga: it\ntrigger: { event: go }\neviction: { policy: parallel }\ntimeout: 10m\n\
+                steps: [{ id: one, issue: a, await: { echo: did }, timeout: 60s }]";
+    let old = catalog("{ pane: { type: string } }");
+    let new = catalog("{ panes: { type: integer, default: 0 } }");
+    let mut world = World::new(&[("c.catalog.yaml", &old), ("it.saga.yaml", saga)]);
+    world.connect("host");
+    for _ in 0..2 {
+        world.report("host", "go", Value::Null).expect("it is declared");
+    }
+    world.crash_to(&[("c.catalog.yaml", &new), ("it.saga.yaml", saga)]);
+    world.connect("host");
+    world.report("host", "go", Value::Null).expect("it is declared");
+    let mut answer = |saga: u64, fields: Value| {
+        let done = world.report_with("host", "did", fields, Some((saga, "one")), None);
+        done.map(|_| world.published("did").last().expect("it is told").fields.to_string())
+    };
+    let refused = answer(1, json!({ "pain": 1 })).expect_err("nobody ever declared that");
+    assert!(refused.message.contains("pane"), "its own words are named: {}", refused.message);
+    assert_eq!(answer(1, json!({"pane": "p"})).as_deref(), Ok(r#"{"pane":"p"}"#));
+    assert_eq!(answer(2, json!({"panes": 2})).as_deref(), Ok(r#"{"panes":2}"#));
+    assert_eq!(answer(3, Value::Null).as_deref(), Ok(r#"{"panes":0}"#), "one that began today");
+    for saga in 1..=3 {
+        assert_eq!(world.state(saga), State::Completed);
+    }
+}
