@@ -3,9 +3,11 @@
 //! Decides nothing; what is older than the ring is read from the log by the caller.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::ids::Seq;
+use crate::ipc::frames::Line;
 use crate::limits::RING_BYTES;
 
 /// One event as it was published.
@@ -14,9 +16,29 @@ pub struct Published {
     /// Its version.
     pub version: Seq,
     /// Its name, for subscriptions.
-    pub name: Arc<str>,
-    /// Its line, with its `\n`.
-    pub line: Arc<str>,
+    pub name: Name,
+    /// Its line.
+    pub line: Line,
+}
+
+/// Name of an event.
+#[derive(Clone, Debug)]
+pub enum Name {
+    /// One that the launcher has for what it tells itself.
+    Own(&'static str),
+    /// One of the catalog.
+    Declared(Arc<str>),
+}
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Name::Own(name) => name,
+            Name::Declared(name) => name,
+        }
+    }
 }
 
 /// The newest events, oldest first.
@@ -66,7 +88,7 @@ mod tests {
     fn ring(most: usize, versions: impl IntoIterator<Item = u64>) -> Ring {
         let mut ring = Ring::new(most, Seq(0));
         for version in versions {
-            let (name, line) = (Arc::from("e"), Arc::from("{}\n"));
+            let (name, line) = (Name::Own("e"), Line::from("{}\n"));
             ring.push(Published { version: Seq(version), name, line });
         }
         ring
@@ -86,9 +108,10 @@ mod tests {
     #[test]
     fn large_events_leave_the_ring_sooner() {
         let mut ring = ring(99, []);
-        let line: Arc<str> = " ".repeat(RING_BYTES / 4).into();
+        let line = Line::from(" ".repeat(RING_BYTES / 4));
         for version in 1..=9 {
-            ring.push(Published { version: Seq(version), name: "e".into(), line: line.clone() });
+            let (name, line) = (Name::Own("e"), line.clone());
+            ring.push(Published { version: Seq(version), name, line });
         }
         assert_eq!(after(&ring, 4), None);
         assert_eq!(after(&ring, 5), Some(vec![6, 7, 8, 9]));

@@ -10,6 +10,11 @@ pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Globs in one `subscribe`, words in one filter. Beyond: `invalid_payload`.
 pub const SUBSCRIBE_GLOBS_MAX: usize = 64;
+/// Bytes of lines that share one text. Whoever keeps one of them keeps them all.
+pub const LINES_TOGETHER: usize = 64 * 1024;
+/// Facts that are decided before they are made into rows and lines: as many as fit into a
+/// processor's caches with all that they hold.
+pub const FACTS_AT_HAND: usize = 128;
 /// Inputs that one turn takes from the inbox \[L2\]. Beyond: they wait for the next turn.
 pub const TURN_INPUTS_MAX: usize = 1024;
 /// Inputs that may wait in the inbox. Beyond: connections are not read until there is room \[L7\].

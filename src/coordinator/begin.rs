@@ -151,7 +151,7 @@ impl Coordinator {
         self.world.apply_began(id, self.now, &began);
         let seq = self.world.next_seq;
         let saga = Saga::began(id, &began, seq, self.now);
-        self.live.insert(id, Live::new(saga, plan, RowState::New));
+        self.live.insert(id, Box::new(Live::new(saga, plan, RowState::New)));
         self.world.next_seq = seq.next();
         let record = Record::Began(Box::new(began));
         self.facts.push(super::Fact { seq, saga: Some(id), record });
@@ -191,6 +191,7 @@ impl Live {
             owed: Vec::new(),
             held: keys::Held::Nothing,
             row,
+            touched: false,
             clash: None,
         }
     }

@@ -1,6 +1,6 @@
 //! All sagas: who gets an event, who gives way, what is due. The only one that ends sagas \[R1\].
 //! Pure: it is told the time, writes nothing, sends nothing; the turn's facts are taken from it
-//! with `take_turn`.
+//! with `take_facts`, the rest with `take_turn`.
 
 mod begin;
 mod clients;
@@ -19,7 +19,7 @@ mod timetable;
 mod turn;
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -35,11 +35,12 @@ use crate::time::Timestamp;
 
 pub use clients::{Client, Registered};
 pub use definitions::Definitions;
+pub use owed::Debt;
 pub use reports::IncomingReport;
 pub use restore::Restored;
 pub use restore::fold;
 pub use signals::Signal;
-pub use turn::{BusEvent, SagaHead, SagaLine, TurnOut, bus_event};
+pub use turn::{BusEvent, SagaHead, SagaLine, Told, TurnOut, bus_event, own_fields};
 pub use world::{ProcessEntry, World};
 
 use keys::Keys;
@@ -99,9 +100,11 @@ struct Live {
     plan: Arc<Plan>,
     due: Option<Timestamp>,
     waits: Vec<routing::Wait>,
-    owed: Vec<Owed>,
+    owed: Vec<Arc<Owed>>,
     held: keys::Held,
     row: turn::RowState,
+    /// Whether it is among those that changed in this turn.
+    touched: bool,
     /// The facts that clash, once it turned out that some do \[L9\].
     clash: Option<String>,
 }
@@ -139,7 +142,8 @@ enum Follower {
 #[derive(Debug)]
 pub struct Coordinator {
     world: World,
-    live: BTreeMap<SagaId, Live>,
+    /// Boxed, so that a newcomer moves no other saga's bytes.
+    live: BTreeMap<SagaId, Box<Live>>,
     corrupt: BTreeMap<SagaId, String>,
     definitions: Definitions,
     /// Plans of older texts, and how many restored sagas still use each \[L4\].
@@ -151,7 +155,12 @@ pub struct Coordinator {
     owed: OwedIndex,
     occurrences: VecDeque<Occurrence>,
     facts: Vec<Fact>,
-    touched: BTreeSet<SagaId>,
+    /// Sagas that changed in this turn.
+    touched: Vec<SagaId>,
+    /// What this turn leaves behind so far.
+    out: TurnOut,
+    /// Definitions that sagas of this turn use.
+    defined: BTreeMap<DefinitionHash, Arc<Plan>>,
     /// Triggers that were refused or ignored since the start, by saga name.
     turned_away: BTreeMap<Arc<str>, u64>,
     scratch: Vec<Record>,
@@ -182,7 +191,9 @@ impl Coordinator {
             owed: OwedIndex::default(),
             occurrences: VecDeque::new(),
             facts: Vec::new(),
-            touched: BTreeSet::new(),
+            touched: Vec::new(),
+            out: TurnOut::default(),
+            defined: BTreeMap::new(),
             turned_away: BTreeMap::new(),
             scratch: Vec::new(),
             deciding: false,
@@ -207,7 +218,7 @@ impl Coordinator {
 
     /// What a saga in memory owes, in the order of its steps.
     #[must_use]
-    pub fn owed_by(&self, id: SagaId) -> &[Owed] {
+    pub fn owed_by(&self, id: SagaId) -> &[Arc<Owed>] {
         self.live.get(&id).map_or(&[], |live| &live.owed)
     }
 
@@ -270,8 +281,9 @@ impl Coordinator {
         // The launcher's own events trigger and feed sagas like any report.
         if !matches!(record, Record::Event(_))
             && let Some(event) = bus_event(seq, None, &record)
+            && let Some(name) = event.own_name()
         {
-            let BusEvent { name, fields, .. } = event;
+            let (name, fields) = (Arc::from(name), Arc::new(own_fields(&event.told)));
             self.occurrences.push_back(Occurrence { seq, name, fields, echo: None, depth: 0 });
         }
         self.facts.push(Fact { seq, saga: None, record });
@@ -316,7 +328,7 @@ impl Coordinator {
         let mut seq = self.world.next_seq;
         let mut records = std::mem::take(&mut self.scratch);
         let place = Place { now: self.now, depth, seq: &mut self.world.next_seq };
-        let Live { saga, plan, .. } = live;
+        let Live { saga, plan, .. } = &mut **live;
         let decided = decide::decide(plan, saga, &self.world.targets, input, place, &mut records);
         if let Err(clash) = decided {
             // Nothing of such a decision is recorded.
@@ -369,7 +381,9 @@ impl Coordinator {
     /// Brings what is derived from a saga up to date with it.
     fn refresh(&mut self, id: SagaId) {
         let Some(live) = self.live.get_mut(&id) else { return };
-        self.touched.insert(id);
+        if !std::mem::replace(&mut live.touched, true) {
+            self.touched.push(id);
+        }
         let due = next_due(&live.saga);
         if due != live.due {
             self.times.change(id, live.due, due);
@@ -377,7 +391,8 @@ impl Coordinator {
         }
         self.waits.change(id, live);
         self.keys.change(id, live);
-        self.owed.change(live, &self.world.targets, self.now, &self.catalog);
+        let debts = &mut self.out.debts;
+        self.owed.change(live, &self.world.targets, self.now, &self.catalog, debts);
     }
 
     /// Offers what is on the bus to triggers and waits until nothing more follows \[R23\].

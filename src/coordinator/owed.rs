@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::definition::catalog::Catalog;
 use crate::ids::{SagaId, Seq};
 use crate::limits::DISCONNECT_TIMEOUT;
-use crate::saga::owed::{Owed, owed_commands};
+use crate::saga::owed::{Owed, orders, owed_commands};
 use crate::saga::targets::Targets;
 use crate::time::{Millis, Timestamp};
 
@@ -15,9 +15,18 @@ use super::Live;
 
 #[derive(Debug, Default)]
 struct OfTarget {
-    commands: BTreeMap<Seq, Owed>,
+    commands: BTreeMap<Seq, Arc<Owed>>,
     /// When to look whether anything waited too long; never while a session is open.
     check: Option<Timestamp>,
+}
+
+/// How what is owed to a target changed.
+#[derive(Clone, Debug)]
+pub enum Debt {
+    /// It is owed that command.
+    New(Arc<Owed>),
+    /// It is owed that command no more.
+    Over(Arc<Owed>),
 }
 
 /// All owed commands by target and order.
@@ -31,30 +40,39 @@ fn patience(target: &str, catalog: &Catalog) -> Millis {
 }
 
 impl OwedIndex {
-    /// Brings a saga's commands up to date.
+    /// Brings a saga's commands up to date, and notes how they changed.
     pub(super) fn change(
         &mut self,
         live: &mut Live,
         targets: &Targets,
         now: Timestamp,
         catalog: &Catalog,
+        debts: &mut Vec<Debt>,
     ) {
-        let owed: Vec<Owed> = owed_commands(&live.saga, &live.plan).collect();
-        if owed == live.owed {
+        // A command's order is its own: while the orders are the same, so is all the rest.
+        if orders(&live.saga).eq(live.owed.iter().map(|owed| owed.order)) {
             return;
         }
-        for command in &live.owed {
+        let owed: Vec<Arc<Owed>> = owed_commands(&live.saga, &live.plan).map(Arc::new).collect();
+        let among = |some: &[Arc<Owed>], order| some.iter().any(|command| command.order == order);
+        let before = std::mem::take(&mut live.owed);
+        for command in before.iter().filter(|command| !among(&owed, command.order)) {
             if let Some(target) = self.targets.get_mut(&command.target) {
                 target.commands.remove(&command.order);
             }
+            debts.push(Debt::Over(command.clone()));
         }
-        for command in &owed {
-            let target = self.targets.entry(command.target.clone()).or_default();
+        for command in owed.iter().filter(|command| !among(&before, command.order)) {
+            let target = match self.targets.get_mut(&command.target) {
+                Some(target) => target,
+                None => self.targets.entry(command.target.clone()).or_default(),
+            };
             target.commands.insert(command.order, command.clone());
             if !targets.is_open(&command.target) && !command.undoes {
                 let over = now + patience(&command.target, catalog);
                 target.check = Some(target.check.map_or(over, |check| check.min(over)));
             }
+            debts.push(Debt::New(command.clone()));
         }
         live.owed = owed;
     }
@@ -70,12 +88,12 @@ impl OwedIndex {
     }
 
     /// Commands owed to that target, in order.
-    pub(super) fn of(&self, target: &str) -> impl Iterator<Item = &Owed> {
+    pub(super) fn of(&self, target: &str) -> impl Iterator<Item = &Arc<Owed>> {
         self.targets.get(target).into_iter().flat_map(|target| target.commands.values())
     }
 
     /// Commands that came to be owed to that target after that record, in order.
-    pub(super) fn of_since(&self, target: &str, since: Seq) -> impl Iterator<Item = &Owed> {
+    pub(super) fn of_since(&self, target: &str, since: Seq) -> impl Iterator<Item = &Arc<Owed>> {
         let of_target = self.targets.get(target).into_iter();
         of_target.flat_map(move |target| target.commands.range(since..).map(|(_, owed)| owed))
     }

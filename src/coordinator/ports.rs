@@ -14,7 +14,7 @@ use super::Coordinator;
 
 impl Coordinator {
     /// Commands owed to that target, in the order in which they became owed.
-    pub fn owed_to(&self, target: &str) -> impl Iterator<Item = &Owed> {
+    pub fn owed_to(&self, target: &str) -> impl Iterator<Item = &Arc<Owed>> {
         self.owed.of(target)
     }
 
@@ -72,7 +72,7 @@ impl Coordinator {
             let patience = declared.map_or(DISCONNECT_TIMEOUT, |target| target.disconnect_timeout);
             let closed = self.world.targets.get(&target).and_then(|target| target.closed_at);
             let from = closed.map_or(self.world.booted_at, |at| at.max(self.world.booted_at));
-            let over = move |owed: &Owed| owed.since.max(from) + patience;
+            let over = move |owed: &Arc<Owed>| owed.since.max(from) + patience;
             let mut waiting = self.owed.of(&target).filter(|owed| !owed.undoes).peekable();
             let mut gone: Vec<(SagaId, Arc<str>)> = Vec::new();
             // What became owed later waits longer: the first that may go on waiting ends the look.

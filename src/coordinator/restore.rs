@@ -79,9 +79,14 @@ impl Coordinator {
             if current != Some(&plan.hash) {
                 self.older.entry(plan.hash.clone()).or_insert((plan.clone(), 0)).1 += 1;
             }
-            self.live.insert(id, Live::new(saga, plan, RowState::Clean));
+            let mut live = Box::new(Live::new(saga, plan, RowState::Clean));
+            // Nothing that people see of it changes.
+            live.touched = true;
+            self.live.insert(id, live);
             self.refresh(id);
-            self.touched.remove(&id);
+            if let Some(live) = self.live.get_mut(&id) {
+                live.touched = false;
+            }
         }
         Ok(())
     }
@@ -107,7 +112,9 @@ impl Coordinator {
     pub fn mend_row(&mut self, id: SagaId) {
         if let Some(live) = self.live.get_mut(&id) {
             live.row = RowState::Stale;
-            self.touched.insert(id);
+            if !std::mem::replace(&mut live.touched, true) {
+                self.touched.push(id);
+            }
         }
     }
 

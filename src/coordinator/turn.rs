@@ -1,17 +1,17 @@
 //! What a turn leaves behind: facts to commit, and what to tell afterwards. Serialises nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::limits::WORLD_EVERY;
 use crate::plan::Plan;
-use crate::saga::record::{Cause, Ending, Record, State, Verdict};
+use crate::saga::record::{Boot, Cause, Ending, Lifecycle, Process, Record, State, Verdict};
 use crate::saga::state::Saga;
 use crate::time::Timestamp;
 
+use super::owed::Debt;
 use super::{Coordinator, Fact};
 
 /// Whether a saga's readable row has to be written.
@@ -40,20 +40,16 @@ impl RowState {
 pub struct TurnOut {
     /// The turn's instant.
     pub now: Timestamp,
-    /// To be committed before anything else is done \[R2\].
-    pub facts: Vec<Fact>,
     /// Sagas whose readable row changed, for the same commit.
     pub lines: Vec<SagaLine>,
     /// Definitions that sagas of this turn use \[L4\].
     pub definitions: Vec<Arc<Plan>>,
     /// Whether what belongs to no saga is to be written: it changed, or was written long ago.
     pub writes_world: bool,
-    /// To be published after the commit, in this order.
-    pub events: Vec<BusEvent>,
     /// Sagas that came to an end; an incident that was tried again comes to one more.
     pub ended: Vec<(SagaId, Verdict)>,
-    /// Sagas that changed, so that what they owe may have changed.
-    pub touched: BTreeSet<SagaId>,
+    /// How what is owed changed, in order.
+    pub debts: Vec<Debt>,
 }
 
 /// What people see of a saga in its readable row.
@@ -98,55 +94,163 @@ pub struct SagaHead {
     pub resolved: Option<(Arc<str>, Timestamp)>,
 }
 
-/// An event of the bus, not yet a line.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BusEvent {
+/// An event of the bus, not yet a line. It is a view of its record \[L10\].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BusEvent<'a> {
     /// Its version: the number of the record that it is \[L10\].
     pub version: Seq,
-    /// Its name.
-    pub name: Arc<str>,
-    /// The saga and step that it echoes.
-    pub echo: Option<(SagaId, Arc<str>)>,
-    /// Its fields.
-    pub fields: Arc<Value>,
+    /// What it says.
+    pub told: Told<'a>,
+}
+
+/// What an event of the bus says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Told<'a> {
+    /// In the vocabulary's words: reported by a client or published by a saga.
+    Declared {
+        /// Its name.
+        name: &'a Arc<str>,
+        /// The saga and step that it echoes.
+        echo: Option<(SagaId, &'a str)>,
+        /// Its fields.
+        fields: &'a Value,
+    },
+    /// The launcher took the log.
+    LauncherStarted(&'a Boot),
+    /// A client registered.
+    ProcessSpawned(&'a Process),
+    /// A registered client's connection ended.
+    ProcessExited(&'a Process),
+    /// The launcher's own phase changed.
+    PhaseChanged(&'a Lifecycle),
+    /// A saga's bracket opens \[R1\].
+    SagaStarted {
+        /// The saga.
+        saga: SagaId,
+        /// Its name.
+        name: &'a str,
+    },
+    /// A saga's bracket closes \[R1\].
+    SagaEnded {
+        /// The saga.
+        saga: SagaId,
+        /// How it ended.
+        verdict: &'a Verdict,
+    },
+    /// An incident was settled \[R14\].
+    SagaResolved {
+        /// The saga.
+        saga: SagaId,
+        /// How.
+        outcome: &'a str,
+    },
+    /// A step changed.
+    SagaStep {
+        /// The saga.
+        saga: SagaId,
+        /// Instance path of the step.
+        step: &'a str,
+        /// What became of it.
+        state: &'a str,
+        /// Sendings (or enterings) so far.
+        attempt: u32,
+        /// Why, where there is a why.
+        reason: Option<&'a str>,
+    },
+}
+
+impl BusEvent<'_> {
+    /// Its name, where it is the launcher's own; absent: it is declared.
+    #[must_use]
+    pub fn own_name(&self) -> Option<&'static str> {
+        Some(match self.told {
+            Told::Declared { .. } => return None,
+            Told::LauncherStarted(_) => "launcher_started",
+            Told::ProcessSpawned(_) => "process_spawned",
+            Told::ProcessExited(_) => "process_exited",
+            Told::PhaseChanged(_) => "lifecycle_phase_changed",
+            Told::SagaStarted { .. } => "saga_started",
+            Told::SagaEnded { verdict, .. } if verdict.state == State::Completed => {
+                "saga_completed"
+            }
+            Told::SagaEnded { .. } => "saga_failed",
+            Told::SagaResolved { .. } => "saga_resolved",
+            Told::SagaStep { .. } => "saga_step",
+        })
+    }
+}
+
+/// The fields of what the launcher tells of itself, for triggers, waits and the bus alike.
+#[must_use]
+pub fn own_fields(told: &Told<'_>) -> Value {
+    match told {
+        Told::LauncherStarted(boot) => {
+            json!({"launcher_pid": boot.pid, "launcher_version": boot.version})
+        }
+        Told::ProcessSpawned(p) => {
+            json!({"pid": p.pid, "client_kind": p.client_kind, "client_version": p.client_version})
+        }
+        Told::ProcessExited(p) => json!({"pid": p.pid, "client_kind": p.client_kind}),
+        Told::PhaseChanged(change) => {
+            json!({"from": change.from.as_str(), "to": change.to.as_str()})
+        }
+        Told::Declared { .. }
+        | Told::SagaStarted { .. }
+        | Told::SagaEnded { .. }
+        | Told::SagaResolved { .. }
+        | Told::SagaStep { .. } => Value::Null,
+    }
 }
 
 impl Coordinator {
-    /// Takes the turn: what to commit, and what to tell afterwards. Ended sagas leave the memory.
-    pub fn take_turn(&mut self) -> TurnOut {
-        let mut out = TurnOut {
-            now: self.now,
-            facts: std::mem::take(&mut self.facts),
-            touched: std::mem::take(&mut self.touched),
-            ..TurnOut::default()
-        };
-        let mut definitions: BTreeMap<DefinitionHash, Arc<Plan>> = BTreeMap::new();
-        for fact in &out.facts {
-            out.writes_world |= changes_world(&fact.record);
-            let saga = fact.saga.and_then(|id| self.live.get_mut(&id));
-            if let (Some(live), true) = (saga, changes_row(&fact.record)) {
+    /// How many facts wait to be taken.
+    #[must_use]
+    pub fn facts_waiting(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// Takes the facts that were decided since they were last taken, to be committed before
+    /// anything else is done \[R2\]. A long turn's are taken in parts, while they are at hand.
+    pub fn take_facts(&mut self, into: &mut Vec<Fact>) {
+        into.clear();
+        std::mem::swap(&mut self.facts, into);
+        for fact in &*into {
+            self.out.writes_world |= changes_world(&fact.record);
+            if !changes_row(&fact.record) {
+                continue;
+            }
+            if let Some(live) = fact.saga.and_then(|id| self.live.get_mut(&id)) {
                 live.row = live.row.stale();
                 if matches!(fact.record, Record::Began(_)) {
-                    definitions.insert(live.plan.hash.clone(), live.plan.clone());
+                    let definition = live.plan.hash.clone();
+                    self.defined.entry(definition).or_insert_with(|| live.plan.clone());
                 }
             }
-            out.ended.extend(fact.saga.zip(end(&fact.record)));
-            out.events.extend(bus_event(fact.seq, fact.saga, &fact.record));
+            self.out.ended.extend(fact.saga.zip(end(&fact.record)));
         }
-        if let Some(last) = out.facts.last() {
-            out.writes_world |= last.seq.0 - self.world_written.0 >= WORLD_EVERY;
-            if out.writes_world {
-                self.world_written = last.seq;
-            }
+        if let Some(last) = into.last() {
+            self.out.writes_world |= last.seq.0 - self.world_written.0 >= WORLD_EVERY;
         }
-        out.definitions = definitions.into_values().collect();
+    }
+
+    /// Ends the turn whose facts were taken: what else to commit, and what to tell afterwards.
+    /// Ended sagas leave the memory.
+    pub fn take_turn(&mut self) -> TurnOut {
+        debug_assert!(self.facts.is_empty(), "facts are taken first");
+        let mut out = std::mem::take(&mut self.out);
+        out.now = self.now;
+        if out.writes_world {
+            self.world_written = Seq(self.world.next_seq.0 - 1);
+        }
+        out.definitions = std::mem::take(&mut self.defined).into_values().collect();
         self.take_lines(&mut out);
         out
     }
 
     fn take_lines(&mut self, out: &mut TurnOut) {
-        for id in &out.touched {
-            let Some(live) = self.live.get_mut(id) else { continue };
+        for id in std::mem::take(&mut self.touched) {
+            let Some(live) = self.live.get_mut(&id) else { continue };
+            live.touched = false;
             if live.row != RowState::Clean {
                 let created = live.row == RowState::New;
                 let clash = live.clash.clone();
@@ -154,16 +258,16 @@ impl Coordinator {
                 live.row = RowState::Clean;
             }
             let over = !live.saga.is_open() && !live.saga.is_incident();
-            if over && let Some(live) = self.live.remove(id) {
-                self.times.change(*id, live.due, None);
-                self.waits.forget(*id, &live);
+            if over && let Some(live) = self.live.remove(&id) {
+                self.times.change(id, live.due, None);
+                self.waits.forget(id, &live);
                 if let Some((_, users)) = self.older.get_mut(&live.plan.hash) {
                     *users -= 1;
                     if *users == 0 {
                         self.older.remove(&live.plan.hash);
                     }
                 }
-                self.corrupt.extend(live.clash.map(|clash| (*id, clash)));
+                self.corrupt.extend(live.clash.map(|clash| (id, clash)));
             }
         }
     }
@@ -171,91 +275,39 @@ impl Coordinator {
 
 /// The bus event that a record is, or that derives from it \[L10\].
 #[must_use]
-pub fn bus_event(seq: Seq, saga: Option<SagaId>, record: &Record) -> Option<BusEvent> {
-    let event = |name: &str, fields: Value| {
-        let (name, fields) = (Arc::from(name), Arc::new(fields));
-        Some(BusEvent { version: seq, name, echo: None, fields })
+pub fn bus_event(seq: Seq, saga: Option<SagaId>, record: &Record) -> Option<BusEvent<'_>> {
+    let told = match (record, saga) {
+        (Record::Event(report), _) => Told::Declared {
+            name: &report.name,
+            echo: report.saga_id.zip(report.step.as_deref()),
+            fields: &report.fields,
+        },
+        (Record::Emitted(emitted), _) => {
+            Told::Declared { name: &emitted.event, echo: None, fields: &emitted.fields }
+        }
+        (Record::Boot(boot), _) => Told::LauncherStarted(boot),
+        (Record::ProcessSpawned(process), _) => Told::ProcessSpawned(process),
+        (Record::ProcessExited(process), _) => Told::ProcessExited(process),
+        (Record::Lifecycle(change), _) => Told::PhaseChanged(change),
+        (Record::Began(began), Some(saga)) if !began.queued => {
+            Told::SagaStarted { saga, name: &began.name }
+        }
+        (Record::Dequeued(dequeued), Some(saga)) => {
+            Told::SagaStarted { saga, name: &dequeued.name }
+        }
+        (Record::Ended(verdict), Some(saga)) => Told::SagaEnded { saga, verdict },
+        (Record::Settled(verdict), Some(saga)) => {
+            Told::SagaResolved { saga, outcome: verdict.state.as_str() }
+        }
+        (Record::Resolved(_), Some(saga)) => Told::SagaResolved { saga, outcome: "resolved" },
+        (record, Some(saga)) => step_event(record, saga)?,
+        (_, None) => return None,
     };
-    match (record, saga) {
-        (Record::Event(report), _) => Some(BusEvent {
-            version: seq,
-            name: report.name.clone(),
-            echo: report.saga_id.zip(report.step.clone()),
-            fields: report.fields.clone(),
-        }),
-        (Record::Emitted(emitted), _) => Some(BusEvent {
-            version: seq,
-            name: emitted.event.clone(),
-            echo: None,
-            fields: emitted.fields.clone(),
-        }),
-        (Record::Boot(boot), _) => event(
-            "launcher_started",
-            json!({"launcher_pid": boot.pid, "launcher_version": boot.version}),
-        ),
-        (Record::ProcessSpawned(p), _) => event(
-            "process_spawned",
-            json!({"pid": p.pid, "client_kind": p.client_kind, "client_version": p.client_version}),
-        ),
-        (Record::ProcessExited(p), _) => {
-            event("process_exited", json!({"pid": p.pid, "client_kind": p.client_kind}))
-        }
-        (Record::Lifecycle(change), _) => event(
-            "lifecycle_phase_changed",
-            json!({"from": change.from.as_str(), "to": change.to.as_str()}),
-        ),
-        (Record::Began(began), Some(id)) if !began.queued => {
-            event("saga_started", json!({"saga_id": id, "name": began.name}))
-        }
-        (Record::Dequeued(dequeued), Some(id)) => {
-            event("saga_started", json!({"saga_id": id, "name": dequeued.name}))
-        }
-        (Record::Ended(verdict), Some(id)) => {
-            let (name, fields) = bracket_end(id, verdict);
-            event(name, Value::Object(fields))
-        }
-        (Record::Settled(verdict), Some(id)) => {
-            event("saga_resolved", json!({"saga_id": id, "outcome": verdict.state.as_str()}))
-        }
-        (Record::Resolved(_), Some(id)) => {
-            event("saga_resolved", json!({"saga_id": id, "outcome": "resolved"}))
-        }
-        (record, Some(id)) => {
-            step_event(record, id).and_then(|fields| event("saga_step", Value::Object(fields)))
-        }
-        (_, None) => None,
-    }
-}
-
-/// The one terminal of a saga's bracket \[R1\].
-fn bracket_end(id: SagaId, verdict: &Verdict) -> (&'static str, Map<String, Value>) {
-    let mut fields = Map::new();
-    fields.insert("saga_id".into(), json!(id));
-    if verdict.state == State::Completed {
-        if let Some(result) = &verdict.result {
-            fields.insert("result".into(), (**result).clone());
-        }
-        return ("saga_completed", fields);
-    }
-    fields.insert("reason".into(), json!(verdict.reason));
-    fields.insert("outcome".into(), json!(outcome_word(verdict)));
-    fields.insert("state".into(), json!(verdict.state));
-    fields.insert("cause".into(), json!(verdict.cause));
-    ("saga_failed", fields)
-}
-
-/// The state; only for a failed saga the cause, where that says more \[wire, `saga_failed`\].
-fn outcome_word(verdict: &Verdict) -> &'static str {
-    match (verdict.state, verdict.cause) {
-        (State::Failed, Some(cause @ (Cause::Evicted | Cause::Cancelled | Cause::TimedOut))) => {
-            cause.as_str()
-        }
-        (state, _) => state.as_str(),
-    }
+    Some(BusEvent { version: seq, told })
 }
 
 /// What `saga_step` says of a record.
-fn step_event(record: &Record, id: SagaId) -> Option<Map<String, Value>> {
+fn step_event(record: &Record, saga: SagaId) -> Option<Told<'_>> {
     let (step, state, attempt, reason) = match record {
         Record::Issued(r) => (&r.step, "issued", r.attempt, None),
         Record::Reissued(r) => (&r.step, "issued", r.attempt, None),
@@ -293,15 +345,8 @@ fn step_event(record: &Record, id: SagaId) -> Option<Map<String, Value>> {
         | Record::Resolved(_)
         | Record::Settled(_) => return None,
     };
-    let mut fields = Map::new();
-    fields.insert("saga_id".into(), json!(id));
-    fields.insert("step".into(), json!(step));
-    fields.insert("state".into(), json!(state));
-    fields.insert("attempt".into(), json!(attempt));
-    if let Some(reason) = reason {
-        fields.insert("reason".into(), json!(reason));
-    }
-    Some(fields)
+    let reason = reason.map(|reason| &**reason);
+    Some(Told::SagaStep { saga, step, state, attempt, reason })
 }
 
 /// How a saga ended, if the record says so.

@@ -8,15 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::ids::{SagaId, Seq, SessionNo};
+use crate::ids::{Seq, SessionNo};
 
 /// A command that a target is owed. `C` is what is needed to write its frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owed<C> {
     /// The record that made it owed: commands go out in this order \[P1\].
     pub order: Seq,
-    /// The saga that owes it.
-    pub saga_id: SagaId,
     /// Its idempotency key.
     pub command_id: Arc<str>,
     /// What it says.
@@ -28,7 +26,6 @@ pub struct Owed<C> {
 pub struct Link<C> {
     session: Option<SessionNo>,
     owed: BTreeMap<Seq, Owed<C>>,
-    by_saga: BTreeMap<SagaId, Vec<Seq>>,
     /// Owed, and not handed to the session that is open.
     waiting: BTreeSet<Seq>,
     /// Handed to the session that is open, and owed no more; the peer may not have got them yet.
@@ -40,7 +37,6 @@ impl<C> Default for Link<C> {
         Self {
             session: None,
             owed: BTreeMap::new(),
-            by_saga: BTreeMap::new(),
             waiting: BTreeSet::new(),
             retracted: Vec::new(),
         }
@@ -65,25 +61,20 @@ impl<C> Link<C> {
         self.waiting.len()
     }
 
-    /// Takes note of all that one saga owes this target now. What it owed before and is not among
-    /// it is never sent again, and taken back where that is still possible \[P5\].
-    pub fn sync(&mut self, saga_id: SagaId, owed: impl IntoIterator<Item = Owed<C>>) {
-        let before = self.by_saga.remove(&saga_id).unwrap_or_default();
-        let mut now = Vec::new();
-        for command in owed {
-            let order = command.order;
-            now.push(order);
-            if self.owed.insert(order, command).is_none() {
-                self.waiting.insert(order);
-            }
+    /// Takes note of a command that is owed from now on. To note one twice changes nothing.
+    pub fn owe(&mut self, command: Owed<C>) {
+        let order = command.order;
+        if self.owed.insert(order, command).is_none() {
+            self.waiting.insert(order);
         }
-        for order in before {
-            if !now.contains(&order) {
-                self.forget(order);
-            }
-        }
-        if !now.is_empty() {
-            self.by_saga.insert(saga_id, now);
+    }
+
+    /// Takes note that the command of that order is owed no more: it is never sent again, and taken
+    /// back where that is still possible \[P5\].
+    pub fn owe_no_more(&mut self, order: Seq) {
+        let Some(gone) = self.owed.remove(&order) else { return };
+        if !self.waiting.remove(&order) && self.session.is_some() {
+            self.retracted.push(gone.command_id);
         }
     }
 
@@ -115,13 +106,6 @@ impl<C> Link<C> {
     /// Commands to take back from the open session's queue, where they may still be.
     pub fn take_retracted(&mut self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.retracted)
-    }
-
-    fn forget(&mut self, order: Seq) {
-        let Some(gone) = self.owed.remove(&order) else { return };
-        if !self.waiting.remove(&order) && self.session.is_some() {
-            self.retracted.push(gone.command_id);
-        }
     }
 
     fn hand_nothing(&mut self) {

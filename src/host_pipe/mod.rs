@@ -5,7 +5,7 @@ mod link;
 mod pipe;
 
 pub use link::{Link, Owed};
-pub use pipe::{Handed, Pipe};
+pub use pipe::Pipe;
 
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use super::link::{Link, Owed};
-use crate::ids::{ConnId, SagaId, SessionNo};
-use crate::ipc::frames::{self, Line};
+use crate::ids::{ConnId, Seq, SessionNo};
+use crate::ipc::batch::Batch;
+use crate::ipc::frames;
 use crate::ipc::outbox::Outbox;
 use crate::ipc::{ErrorCode, ProtocolError};
 
@@ -21,15 +22,6 @@ struct Wire {
     conn: ConnId,
     session: SessionNo,
     outbox: Arc<Outbox>,
-}
-
-/// A command as it is handed over.
-#[derive(Clone, Debug)]
-pub struct Handed {
-    /// Its frame.
-    pub line: Line,
-    /// Whether the coordinator is to learn when it was written \[P5\].
-    pub notify_sent: bool,
 }
 
 impl<C> Default for Pipe<C> {
@@ -86,25 +78,36 @@ impl<C> Pipe<C> {
         Some(wire.session)
     }
 
-    /// See [`Link::sync`].
-    pub fn sync(&mut self, saga_id: SagaId, owed: impl IntoIterator<Item = Owed<C>>) {
-        self.link.sync(saga_id, owed);
+    /// See [`Link::owe`].
+    pub fn owe(&mut self, command: Owed<C>) {
+        self.link.owe(command);
+    }
+
+    /// See [`Link::owe_no_more`].
+    pub fn owe_no_more(&mut self, order: Seq) {
+        self.link.owe_no_more(order);
     }
 
     /// Takes back what is owed no more and hands over what waits, in order, as one push \[P1, P5\].
-    pub fn hand_over(&mut self, mut frame: impl FnMut(&Owed<C>, SessionNo) -> Handed) {
+    /// `write` appends a command's frame, and says whether the coordinator is to learn when it was
+    /// written \[P5\].
+    pub fn hand_over(&mut self, mut write: impl FnMut(&mut String, &Owed<C>, SessionNo) -> bool) {
         let retracted = self.link.take_retracted();
         let Some(wire) = &self.wire else { return };
         if retracted.is_empty() && self.link.waiting() == 0 {
             return;
         }
+        let mut frames = Batch::default();
+        while let Some((owed, session)) = self.link.hand_next() {
+            let command_id = Arc::clone(&owed.command_id);
+            frames.add(|text| (command_id, write(text, owed, session)));
+        }
         wire.outbox.with(|queue| {
             for command_id in &retracted {
                 queue.retract(command_id);
             }
-            while let Some((owed, session)) = self.link.hand_next() {
-                let Handed { line, notify_sent } = frame(owed, session);
-                queue.command(Arc::clone(&owed.command_id), line, notify_sent);
+            for ((command_id, notify_sent), line) in frames.take() {
+                queue.command(command_id, line, notify_sent);
             }
         });
     }

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::link::{Link, Owed};
-use crate::ids::{SagaId, Seq, SessionNo};
+use crate::ids::{Seq, SessionNo};
 
 fn owed(saga: u64, order: u64) -> Owed<()> {
     let command_id = format!("{saga}.step.{order}").into();
-    Owed { order: Seq(order), saga_id: SagaId(saga), command_id, command: () }
+    Owed { order: Seq(order), command_id, command: () }
 }
 
 fn hand_all(link: &mut Link<()>) -> Vec<(u64, u64)> {
@@ -24,8 +24,8 @@ fn hand_all(link: &mut Link<()>) -> Vec<(u64, u64)> {
 #[test]
 fn bg_h03_without_a_session_commands_wait_and_nothing_is_handed_over() {
     let mut link = Link::default();
-    link.sync(SagaId(1), [owed(1, 10)]);
-    link.sync(SagaId(2), [owed(2, 20)]);
+    link.owe(owed(1, 10));
+    link.owe(owed(2, 20));
     assert_eq!(link.waiting(), 2);
     assert_eq!(link.session(), None);
     assert!(hand_all(&mut link).is_empty());
@@ -35,8 +35,9 @@ fn bg_h03_without_a_session_commands_wait_and_nothing_is_handed_over() {
 #[test]
 fn bg_h04_bg_h11_a_new_session_gets_what_waits_in_order_and_then_nothing_waits() {
     let mut link = Link::default();
-    link.sync(SagaId(2), [owed(2, 30), owed(2, 20)]);
-    link.sync(SagaId(1), [owed(1, 10)]);
+    link.owe(owed(2, 30));
+    link.owe(owed(2, 20));
+    link.owe(owed(1, 10));
     link.session_opened(SessionNo(7));
     assert_eq!(hand_all(&mut link), [(10, 7), (20, 7), (30, 7)]);
     assert_eq!(link.waiting(), 0);
@@ -56,16 +57,16 @@ fn bg_h16_p6_the_late_end_of_an_older_session_leaves_the_newer_one_alone() {
     link.session_opened(SessionNo(1));
     link.session_opened(SessionNo(2));
     assert!(!link.session_closed(SessionNo(1)));
-    link.sync(SagaId(1), [owed(1, 10)]);
+    link.owe(owed(1, 10));
     assert_eq!(hand_all(&mut link), [(10, 2)]);
 }
 
 #[test]
 fn bg_h18_p5_what_an_ended_saga_owed_never_reaches_a_session() {
     let mut link = Link::default();
-    link.sync(SagaId(1), [owed(1, 10)]);
-    link.sync(SagaId(2), [owed(2, 20)]);
-    link.sync(SagaId(1), []);
+    link.owe(owed(1, 10));
+    link.owe(owed(2, 20));
+    link.owe_no_more(Seq(10));
     link.session_opened(SessionNo(1));
     assert_eq!(hand_all(&mut link), [(20, 1)]);
     assert!(link.take_retracted().is_empty());
@@ -75,9 +76,10 @@ fn bg_h18_p5_what_an_ended_saga_owed_never_reaches_a_session() {
 fn p5_what_was_handed_over_and_is_owed_no_more_is_to_be_taken_back() {
     let mut link = Link::default();
     link.session_opened(SessionNo(1));
-    link.sync(SagaId(1), [owed(1, 10), owed(1, 11)]);
+    link.owe(owed(1, 10));
+    link.owe(owed(1, 11));
     hand_all(&mut link);
-    link.sync(SagaId(1), [owed(1, 11)]);
+    link.owe_no_more(Seq(10));
     assert_eq!(link.take_retracted(), ["1.step.10".into()]);
     assert!(hand_all(&mut link).is_empty());
 }
@@ -86,12 +88,12 @@ fn p5_what_was_handed_over_and_is_owed_no_more_is_to_be_taken_back() {
 fn p4_p7_what_an_earlier_session_was_handed_is_handed_again_while_it_is_owed() {
     let mut link = Link::default();
     link.session_opened(SessionNo(1));
-    link.sync(SagaId(1), [owed(1, 10)]);
-    link.sync(SagaId(2), [owed(2, 20)]);
+    link.owe(owed(1, 10));
+    link.owe(owed(2, 20));
     hand_all(&mut link);
     link.session_closed(SessionNo(1));
-    link.sync(SagaId(2), []);
-    link.sync(SagaId(3), [owed(3, 30)]);
+    link.owe_no_more(Seq(20));
+    link.owe(owed(3, 30));
     link.session_opened(SessionNo(2));
     assert_eq!(hand_all(&mut link), [(10, 2), (30, 2)]);
     assert!(link.take_retracted().is_empty());
@@ -99,7 +101,7 @@ fn p4_p7_what_an_earlier_session_was_handed_is_handed_again_while_it_is_owed() {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Sync(u64, BTreeSet<u64>),
+    Owe(u64, BTreeSet<u64>),
     Open(u64),
     Close(u64),
     Hand,
@@ -107,7 +109,7 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        (0..4u64, proptest::collection::btree_set(0..6u64, 0..4)).prop_map(|(s, o)| Op::Sync(s, o)),
+        (0..4u64, proptest::collection::btree_set(0..6u64, 0..4)).prop_map(|(s, o)| Op::Owe(s, o)),
         (1..5u64).prop_map(Op::Open),
         (1..5u64).prop_map(Op::Close),
         Just(Op::Hand),
@@ -127,9 +129,11 @@ proptest! {
         let mut got: BTreeSet<u64> = BTreeSet::new();
         for op in ops {
             match op {
-                Op::Sync(saga, orders) => {
+                Op::Owe(saga, orders) => {
                     let orders: BTreeSet<u64> = orders.iter().map(|o| saga * 100 + o).collect();
-                    link.sync(SagaId(saga), orders.iter().map(|o| owed(saga, *o)));
+                    let before = model.get(&saga).cloned().unwrap_or_default();
+                    before.difference(&orders).for_each(|o| link.owe_no_more(Seq(*o)));
+                    orders.iter().for_each(|o| link.owe(owed(saga, *o)));
                     got.retain(|o| o / 100 != saga || orders.contains(o));
                     model.insert(saga, orders);
                 }

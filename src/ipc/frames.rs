@@ -1,9 +1,6 @@
 //! Every line that the launcher writes, built field by field in the order of the contract. Decides
 //! nothing about who gets which.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 
 use super::code::ProtocolError;
@@ -11,8 +8,7 @@ use super::protocol::AskId;
 use crate::ids::{ClientId, SagaId, Seq, SessionNo};
 use crate::limits::FRAME_BYTES_MAX;
 
-/// One line with its `\n`, shared by all who get it.
-pub type Line = Arc<str>;
+pub use super::batch::Line;
 
 /// `registered`: the client may go on.
 #[must_use]
@@ -204,10 +200,9 @@ pub struct CommandFrame<'a> {
     pub fields: &'a Map<String, Value>,
 }
 
-/// A command frame: do this.
-#[must_use]
-pub fn command(what: &CommandFrame<'_>) -> Line {
-    let mut line = Builder::open();
+/// A command frame: do this. Appended to `out`, as all lines that a turn may have thousands of.
+pub fn command(out: &mut String, what: &CommandFrame<'_>) {
+    let mut line = Builder::at(out);
     line.text("kind", "command");
     line.text("cmd", what.cmd);
     line.text("command_id", what.command_id);
@@ -216,44 +211,45 @@ pub fn command(what: &CommandFrame<'_>) -> Line {
     line.number("attempt", u64::from(what.attempt));
     line.number("session", what.session.0);
     line.fields(what.fields);
-    line.close()
+    line.put(out);
 }
 
 /// A bus event. An echo's `saga_id` and `step` stand before the vocabulary's fields.
-#[must_use]
 pub fn bus_event(
+    out: &mut String,
     name: &str,
     echo: Option<(SagaId, &str)>,
     fields: &Map<String, Value>,
     version: Seq,
-) -> Line {
-    let mut line = Builder::event(name);
+) {
+    let mut line = Builder::event_at(out, name);
     if let Some((saga_id, step)) = echo {
         line.number("saga_id", saga_id.0);
         line.text("step", step);
     }
     line.fields(fields);
-    line.end(version)
+    line.number("version", version.0);
+    line.put(out);
 }
 
 /// `saga_started`: the bracket opens \[R1\].
-#[must_use]
-pub fn saga_started(saga_id: SagaId, name: &str, version: Seq) -> Line {
-    let mut line = Builder::event("saga_started");
+pub fn saga_started(out: &mut String, saga_id: SagaId, name: &str, version: Seq) {
+    let mut line = Builder::event_at(out, "saga_started");
     line.number("saga_id", saga_id.0);
     line.text("name", name);
-    line.end(version)
+    line.number("version", version.0);
+    line.put(out);
 }
 
 /// `saga_completed`: the bracket closes well.
-#[must_use]
-pub fn saga_completed(saga_id: SagaId, result: Option<&Value>, version: Seq) -> Line {
-    let mut line = Builder::event("saga_completed");
+pub fn saga_completed(out: &mut String, saga_id: SagaId, result: Option<&Value>, version: Seq) {
+    let mut line = Builder::event_at(out, "saga_completed");
     line.number("saga_id", saga_id.0);
     if let Some(result) = result {
         line.value("result", result);
     }
-    line.end(version)
+    line.number("version", version.0);
+    line.put(out);
 }
 
 /// How a saga failed, as the bus is told.
@@ -262,49 +258,65 @@ pub struct SagaFailed<'a> {
     /// The saga.
     pub saga_id: SagaId,
     /// The failing step's words, verbatim.
-    pub reason: &'a str,
+    pub reason: Option<&'a str>,
     /// The state in which it ended.
     pub state: &'a str,
     /// How it came to fail.
-    pub cause: &'a str,
+    pub cause: Option<&'a str>,
 }
 
 /// `saga_failed`: the bracket closes badly.
-#[must_use]
-pub fn saga_failed(what: &SagaFailed<'_>, version: Seq) -> Line {
+pub fn saga_failed(out: &mut String, what: &SagaFailed<'_>, version: Seq) {
     // A saga that undid everything is told by its state; only where nothing was to undo the cause
     // says more.
     let outcome = match (what.state, what.cause) {
-        ("failed", "evicted" | "cancelled" | "timed_out") => what.cause,
+        ("failed", Some(cause @ ("evicted" | "cancelled" | "timed_out"))) => cause,
         (state, _) => state,
     };
-    let mut line = Builder::event("saga_failed");
+    let mut line = Builder::event_at(out, "saga_failed");
     line.number("saga_id", what.saga_id.0);
-    line.text("reason", what.reason);
+    line.text_or_null("reason", what.reason);
     line.text("outcome", outcome);
     line.text("state", what.state);
-    line.text("cause", what.cause);
-    line.end(version)
+    line.text_or_null("cause", what.cause);
+    line.number("version", version.0);
+    line.put(out);
 }
 
 /// `saga_resolved`: an operator settled an incident \[R14\].
-#[must_use]
-pub fn saga_resolved(saga_id: SagaId, outcome: &str, version: Seq) -> Line {
-    let mut line = Builder::event("saga_resolved");
+pub fn saga_resolved(out: &mut String, saga_id: SagaId, outcome: &str, version: Seq) {
+    let mut line = Builder::event_at(out, "saga_resolved");
     line.number("saga_id", saga_id.0);
     line.text("outcome", outcome);
-    line.end(version)
+    line.number("version", version.0);
+    line.put(out);
+}
+
+/// How a step changed, as the bus is told.
+#[derive(Clone, Copy, Debug)]
+pub struct SagaStep<'a> {
+    /// The saga.
+    pub saga_id: SagaId,
+    /// Instance path of the step.
+    pub step: &'a str,
+    /// What became of it.
+    pub state: &'a str,
+    /// Sendings (or enterings) so far.
+    pub attempt: u32,
+    /// Why, where there is a why.
+    pub reason: Option<&'a str>,
 }
 
 /// `saga_step`: a step changed; only for those who asked for it by name.
-#[must_use]
-pub fn saga_step(saga_id: SagaId, step: &str, state: &str, attempt: u32, version: Seq) -> Line {
-    let mut line = Builder::event("saga_step");
-    line.number("saga_id", saga_id.0);
-    line.text("step", step);
-    line.text("state", state);
-    line.number("attempt", u64::from(attempt));
-    line.end(version)
+pub fn saga_step(out: &mut String, what: &SagaStep<'_>, version: Seq) {
+    let mut line = Builder::event_at(out, "saga_step");
+    line.number("saga_id", what.saga_id.0);
+    line.text("step", what.step);
+    line.text("state", what.state);
+    line.number("attempt", u64::from(what.attempt));
+    line.optional_text("reason", what.reason);
+    line.number("version", version.0);
+    line.put(out);
 }
 
 /// A command of a client, for the other end of the wire; `fields` holds whatever the command needs.
@@ -320,13 +332,21 @@ pub fn ask(cmd: &str, id: Option<&AskId>, fields: &Map<String, Value>) -> Line {
 /// A line in the making.
 struct Builder {
     text: String,
+    /// Where in `text` the line begins.
+    from: usize,
 }
 
 impl Builder {
     fn open() -> Self {
-        let mut text = String::with_capacity(192);
+        Self::at(&mut String::with_capacity(192))
+    }
+
+    /// A line behind those that stand in `out`, which is empty until [`Builder::put`].
+    fn at(out: &mut String) -> Self {
+        let mut text = std::mem::take(out);
+        let from = text.len();
         text.push('{');
-        Self { text }
+        Self { text, from }
     }
 
     fn event(name: &str) -> Self {
@@ -335,8 +355,14 @@ impl Builder {
         line
     }
 
+    fn event_at(out: &mut String, name: &str) -> Self {
+        let mut line = Self::at(out);
+        line.text("event", name);
+        line
+    }
+
     fn key(&mut self, name: &str) {
-        if self.text.len() > 1 {
+        if self.text.len() > self.from + 1 {
             self.text.push(',');
         }
         string(&mut self.text, name);
@@ -354,9 +380,16 @@ impl Builder {
         }
     }
 
+    fn text_or_null(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self.value(name, &Value::Null),
+        }
+    }
+
     fn number(&mut self, name: &str, value: u64) {
         self.key(name);
-        write!(self.text, "{value}").expect("a string takes all that is written");
+        self.text.push_str(itoa::Buffer::new().format(value));
     }
 
     fn flag(&mut self, name: &str, value: bool) {
@@ -414,6 +447,12 @@ impl Builder {
         self.text.push_str("}\n");
         self.text.into()
     }
+
+    /// Ends the line where it was begun.
+    fn put(mut self, out: &mut String) {
+        self.text.push_str("}\n");
+        *out = self.text;
+    }
 }
 
 /// Writes a JSON string. Most need no escape and are copied whole.
@@ -431,9 +470,13 @@ fn string(out: &mut String, value: &str) {
 fn json(out: &mut String, value: &Value) {
     match value {
         Value::String(text) => string(out, text),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {
-            write!(out, "{value}").expect("a string takes all that is written");
-        }
+        Value::Null => out.push_str("null"),
+        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => out.push_str(itoa::Buffer::new().format(number)),
+            (None, Some(number)) => out.push_str(itoa::Buffer::new().format(number)),
+            (None, None) => out.push_str(&number.to_string()),
+        },
         Value::Array(items) => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {

@@ -12,6 +12,7 @@ mod fields;
 mod json;
 mod lines;
 
+pub mod batch;
 pub mod client;
 pub mod frames;
 pub mod inbox;

@@ -183,6 +183,12 @@ impl Session {
         self.member().is_some_and(|member| member.wants(event))
     }
 
+    /// Whether it gets some of the bus's events and not nearly all.
+    #[must_use]
+    pub fn picks(&self) -> bool {
+        self.member().is_some_and(|member| member.subscribe.is_some())
+    }
+
     /// Whether the connection may ask this now. What only processes, sagas or catalogs can tell is
     /// asked elsewhere.
     ///

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::bus::{Published, Ring};
-use crate::coordinator::{Client, Coordinator, TurnOut};
-use crate::host_pipe::{Handed, Owed as LinkOwed, Pipe};
+use crate::coordinator::{Client, Coordinator, Fact, TurnOut};
+use crate::host_pipe::Pipe;
 use crate::ids::{ClientId, ConnId, SagaId, Seq, SessionNo};
 use crate::ipc::ProtocolError;
 use crate::ipc::frames::{self, Line};
@@ -15,16 +15,15 @@ use crate::ipc::outbox::Outbox;
 use crate::ipc::protocol::{AskId, ClientFrame};
 use crate::ipc::server::{Asked, Inbound};
 use crate::ipc::session::{Allow, Session};
-use crate::limits::{QUESTIONS_PER_TURN, RING_EVENTS};
+use crate::limits::{FACTS_AT_HAND, QUESTIONS_PER_TURN, RING_EVENTS};
 use crate::log::{AppendError, Log, SagaWrite};
 use crate::saga::owed::Owed;
-use crate::saga::record::{Cause, Verdict};
 use crate::time::Timestamp;
-use crate::view::Shown;
 
 use super::picture::Pictures;
 use super::reader::Reader;
-use super::rows;
+use super::rows::{self, Draft};
+use super::tell::Push;
 
 /// Who this launcher is, as frames and records say it.
 #[derive(Clone, Debug)]
@@ -42,12 +41,12 @@ pub struct Core<L> {
     pub(super) log: L,
     pub(super) conns: BTreeMap<ConnId, Conn>,
     pub(super) by_client: BTreeMap<ClientId, ConnId>,
-    pub(super) pipes: BTreeMap<Arc<str>, Pipe<Owed>>,
+    pub(super) pipes: BTreeMap<Arc<str>, Pipe<Arc<Owed>>>,
     pub(super) ring: Ring,
     /// Callers that wait for a saga's end.
     pub(super) waiters: BTreeMap<SagaId, Vec<(ConnId, Option<AskId>)>>,
     /// Questions that are not answered yet, in order.
-    questions: VecDeque<(ConnId, ClientFrame, Option<Asked>)>,
+    pub(super) questions: VecDeque<(ConnId, ClientFrame, Option<Asked>)>,
     /// What is to be told when the turn is durable, by the version that it comes after.
     pub(super) told: Vec<(Seq, ConnId, Tell)>,
     pub(super) allow: Allow,
@@ -56,6 +55,10 @@ pub struct Core<L> {
     pub(super) reader: Option<Reader>,
     /// New work is refused: a clean shutdown has begun \[L8\].
     pub(super) stopping: bool,
+    /// This turn's facts as rows and lines, as far as they were written down.
+    draft: Draft,
+    /// A buffer for facts on their way there.
+    facts: Vec<Fact>,
     /// Rows that the next commit writes as well.
     extra: Vec<SagaWrite>,
     pub(super) pictures: Pictures,
@@ -72,6 +75,8 @@ pub(super) struct Conn {
     pub(super) awaits: BTreeSet<SagaId>,
     /// It waits until the older client of its target has said its last \[W12\].
     pub(super) parked: Option<Parked>,
+    /// Lines of this turn that are not in its outbox yet.
+    pub(super) lines: Vec<Push>,
 }
 
 /// All that a waiting connection brought, in its order: first its registration, perhaps last its
@@ -108,7 +113,7 @@ impl<L: Log> Core<L> {
     #[must_use]
     pub fn new(coordinator: Coordinator, log: L, identity: Identity, allow: Allow) -> Core<L> {
         let since = Seq(coordinator.world().next_seq.0 - 1);
-        let mut core = Core {
+        Core {
             coordinator,
             log,
             conns: BTreeMap::new(),
@@ -122,12 +127,11 @@ impl<L: Log> Core<L> {
             identity,
             reader: None,
             stopping: false,
+            draft: Draft::default(),
+            facts: Vec::new(),
             extra: Vec::new(),
             pictures: Pictures::default(),
-        };
-        let all: BTreeSet<SagaId> = core.coordinator.sagas().map(|(saga, _)| saga.id).collect();
-        core.sync(&all);
-        core
+        }
     }
 
     /// Lets questions and replays of what the ring has lost be read from the log at `path` by a
@@ -174,16 +178,31 @@ impl<L: Log> Core<L> {
         self.coordinator.begin_turn(now);
         for message in inbound {
             self.take(message);
+            if self.coordinator.facts_waiting() >= FACTS_AT_HAND {
+                self.write_down();
+            }
         }
         self.coordinator.tick();
     }
 
+    /// Makes rows and lines of what was decided so far: while it is in the processor's caches, that
+    /// is half the work of doing so at the end of a long turn.
+    fn write_down(&mut self) {
+        let mut facts = std::mem::take(&mut self.facts);
+        self.coordinator.take_facts(&mut facts);
+        self.draft.write(&facts, self.coordinator.now());
+        facts.clear();
+        self.facts = facts;
+    }
+
     /// Ends the deciding: what has to be committed, and what is told afterwards.
     pub fn end_turn(&mut self) -> Pending {
+        self.write_down();
         let out = self.coordinator.take_turn();
-        let mut turn = rows::turn(&out, self.coordinator.world());
+        let (rows, events) = self.draft.take();
+        let mut turn = rows::turn(rows, &out, self.coordinator.world());
         turn.sagas.append(&mut self.extra);
-        Pending { out, turn }
+        Pending { out, events, turn }
     }
 
     /// Commits a turn; a full disk leaves it as it was, to be tried again \[L7\].
@@ -194,48 +213,8 @@ impl<L: Log> Core<L> {
         if pending.turn.is_empty() { Ok(()) } else { self.log.append(&pending.turn) }
     }
 
-    /// Tells the world what is durable now: events, answers, then commands.
-    pub fn hand_over(&mut self, pending: Pending) {
-        let TurnOut { events, ended, lines, touched, .. } = pending.out;
-        let mut told = std::mem::take(&mut self.told).into_iter().peekable();
-        for event in events {
-            while let Some((_, conn, tell)) = told.next_if(|(after, ..)| *after < event.version) {
-                self.tell(conn, tell);
-            }
-            let empty = serde_json::Map::new();
-            let fields = event.fields.as_object().unwrap_or(&empty);
-            let echo = event.echo.as_ref().map(|(saga, step)| (*saga, &**step));
-            let line = frames::bus_event(&event.name, echo, fields, event.version);
-            self.publish(Published { version: event.version, name: event.name, line });
-        }
-        for (_, conn, tell) in told {
-            self.tell(conn, tell);
-        }
-        for (saga, verdict) in ended {
-            let Verdict { state, cause, reason, result } = &verdict;
-            self.answer_waiters(&frames::SagaResult {
-                saga_id: saga,
-                state: state.as_str(),
-                cause: cause.map(Cause::as_str),
-                result: result.as_deref(),
-                reason: reason.as_deref(),
-            });
-        }
-        for line in lines {
-            if let Some(clash) = &line.clash {
-                let state = Shown::Corrupt.as_str();
-                let (saga_id, reason) = (line.saga.id, Some(&**clash));
-                let told = frames::SagaResult { saga_id, state, cause: None, result: None, reason };
-                self.answer_waiters(&told);
-            }
-        }
-        self.sync(&touched);
-        self.hand_commands();
-        self.answer_some();
-    }
-
     /// Answers a few questions: that takes time, and commands and deadlines come first \[R7\].
-    fn answer_some(&mut self) {
+    pub(super) fn answer_some(&mut self) {
         for _ in 0..QUESTIONS_PER_TURN {
             let Some((conn, frame, asked)) = self.questions.pop_front() else { return };
             self.answer(conn, frame, asked);
@@ -248,85 +227,7 @@ impl<L: Log> Core<L> {
         !self.questions.is_empty()
     }
 
-    fn publish(&mut self, event: Published) {
-        for conn in self.conns.values() {
-            if event.version >= conn.from && conn.session.wants(&event.name) {
-                conn.outbox.push_event(event.version, event.line.clone());
-            }
-        }
-        self.ring.push(event);
-    }
-
-    /// Takes note of what the sagas owe their targets now \[R4\].
-    fn sync(&mut self, sagas: &BTreeSet<SagaId>) {
-        for id in sagas {
-            let owed = self.coordinator.owed_by(*id);
-            for command in owed {
-                if !self.pipes.contains_key(&command.target) {
-                    self.pipes.insert(command.target.clone(), Pipe::default());
-                }
-            }
-            for (target, pipe) in &mut self.pipes {
-                let for_target = owed.iter().filter(|command| command.target == *target);
-                pipe.sync(*id, for_target.map(link_owed));
-            }
-        }
-    }
-
-    fn hand_commands(&mut self) {
-        for pipe in self.pipes.values_mut() {
-            pipe.hand_over(|owed, session| {
-                let command = &owed.command;
-                let empty = serde_json::Map::new();
-                let line = frames::command(&frames::CommandFrame {
-                    cmd: &command.cmd,
-                    command_id: &command.command_id,
-                    saga_id: command.saga,
-                    step: &command.step,
-                    attempt: command.attempt,
-                    session,
-                    fields: command.with.as_object().unwrap_or(&empty),
-                });
-                Handed { line, notify_sent: command.tells_sent }
-            });
-        }
-    }
-
-    fn answer_waiters(&mut self, result: &frames::SagaResult<'_>) {
-        let version = self.version();
-        for (conn, ask) in self.waiters.remove(&result.saga_id).unwrap_or_default() {
-            if let Some(conn) = self.conns.get_mut(&conn) {
-                conn.awaits.remove(&result.saga_id);
-            }
-            let line = frames::saga_result(ask.as_ref(), result, version);
-            self.tell(conn, Tell::Line(line));
-        }
-    }
-
-    pub(super) fn tell(&mut self, conn: ConnId, tell: Tell) {
-        let Some(to) = self.conns.get(&conn) else { return };
-        match tell {
-            Tell::Line(line) => to.outbox.push_reply(line),
-            Tell::Close => to.outbox.close_after_flush(),
-            Tell::Gone => {
-                to.outbox.close_after_flush();
-                self.forget(conn);
-            }
-            Tell::Serve(target, session) => {
-                let outbox = to.outbox.clone();
-                self.pipes.entry(target).or_default().open(session, conn, outbox);
-            }
-            Tell::Replay(since, upto) => self.replay(conn, since, upto),
-            Tell::Pong(id, nonce) => {
-                let line = frames::pong(id.as_ref(), &nonce, self.version());
-                self.tell(conn, Tell::Line(line));
-            }
-            Tell::Question(frame, asked) => self.questions.push_back((conn, frame, asked)),
-            Tell::Result(ask, saga) => self.tell_result(conn, ask, saga),
-        }
-    }
-
-    fn forget(&mut self, conn: ConnId) {
+    pub(super) fn forget(&mut self, conn: ConnId) {
         let Some(gone) = self.conns.remove(&conn) else { return };
         for saga in gone.awaits {
             if let Some(waiting) = self.waiters.get_mut(&saga) {
@@ -364,8 +265,10 @@ impl<L: Log> Core<L> {
 /// A turn that was decided and is not durable yet.
 #[derive(Debug)]
 pub struct Pending {
-    out: TurnOut,
-    turn: crate::log::Turn,
+    pub(super) out: TurnOut,
+    /// What is published, in order.
+    pub(super) events: Vec<Published>,
+    pub(super) turn: crate::log::Turn,
 }
 
 impl Pending {
@@ -379,14 +282,5 @@ impl Pending {
     #[must_use]
     pub fn turn(&self) -> &crate::log::Turn {
         &self.turn
-    }
-}
-
-fn link_owed(owed: &Owed) -> LinkOwed<Owed> {
-    LinkOwed {
-        order: owed.order,
-        saga_id: owed.saga,
-        command_id: owed.command_id.clone(),
-        command: owed.clone(),
     }
 }

@@ -3,8 +3,6 @@
 
 use std::ops::ControlFlow;
 
-use serde_json::Map;
-
 use crate::bus::Published;
 use crate::coordinator::bus_event;
 use crate::ids::Seq;
@@ -13,6 +11,8 @@ use crate::ipc::protocol::AskId;
 use crate::limits::{FRAME_BYTES_MAX, REPLAY_BATCH_BYTES, REPLAY_BATCH_ROWS};
 use crate::log::{LogRead, ReadError};
 use crate::saga::record::Record;
+
+use super::tell::published;
 
 /// What reading comes upon.
 #[derive(Debug)]
@@ -52,9 +52,9 @@ pub(super) fn read_events(
             for (seq, record) in (row.seq.0..).map(Seq).zip(&records) {
                 if seq > since
                     && seq <= upto
-                    && let Some(event) = published(seq, row.saga_id, record)
+                    && let Some(event) = bus_event(seq, row.saga_id, record)
                 {
-                    each(Read::Event(event))?;
+                    each(Read::Event(published(&event)))?;
                 }
             }
             each(Read::Upto(row.last().min(upto)))
@@ -69,15 +69,6 @@ pub(super) fn read_events(
         let _over = each(Read::Gap(from, upto));
     }
     Ok(())
-}
-
-fn published(seq: Seq, saga: Option<crate::ids::SagaId>, record: &Record) -> Option<Published> {
-    let event = bus_event(seq, saga, record)?;
-    let empty = Map::new();
-    let fields = event.fields.as_object().unwrap_or(&empty);
-    let echo = event.echo.as_ref().map(|(saga, step)| (*saga, &**step));
-    let line = frames::bus_event(&event.name, echo, fields, seq);
-    Some(Published { version: seq, name: event.name, line })
 }
 
 /// Some lines of a replay.

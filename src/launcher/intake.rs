@@ -30,8 +30,9 @@ impl<L: Log> Core<L> {
         match message {
             Inbound::Opened { conn, outbox } => {
                 let (session, from) = (Session::New, Seq(u64::MAX));
-                let awaits = BTreeSet::new();
-                self.conns.insert(conn, Conn { outbox, session, from, awaits, parked: None });
+                let (awaits, lines) = (BTreeSet::new(), Vec::new());
+                let parked = None;
+                self.conns.insert(conn, Conn { outbox, session, from, awaits, parked, lines });
             }
             Inbound::Frame { conn, frame, asked } => self.frame(conn, frame, asked),
             Inbound::Bad { conn, error } => {

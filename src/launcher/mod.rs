@@ -13,6 +13,7 @@ mod picture;
 mod reader;
 mod rows;
 mod run;
+mod tell;
 mod turns;
 
 pub use boot::{BootError, restore};
@@ -20,6 +21,6 @@ pub use core::{Core, Identity, Pending};
 pub use library::{Loaded, read_definition, read_directory};
 pub use lock::{DataLock, LockError};
 pub use picture::Pictures;
-pub use rows::turn as turn_of;
+pub use rows::{Draft, turn as turn_of};
 pub use run::{Config, LOG_FILE, RunError, load, run};
 pub use turns::{Manners, Message, Turns};

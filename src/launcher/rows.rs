@@ -1,15 +1,60 @@
 //! A turn's facts as the log stores them: the only place that turns records into bytes. Decides
 //! nothing.
 
-use crate::coordinator::{Fact, SagaHead, TurnOut, World};
+use crate::bus::{Name, Published};
+use crate::coordinator::{Fact, SagaHead, TurnOut, World, bus_event};
 use crate::ids::Seq;
+use crate::ipc::batch::Batch;
 use crate::log::{self, DefinitionRow, Mark, Progress, Row, SagaRow, SagaWrite, Turn};
+use crate::time::Timestamp;
 use crate::view::Shown;
 
-/// Makes the transaction of a turn.
+use super::tell::write_event;
+
+/// A turn's facts, made into rows for the log and events for the bus as they are decided.
+#[derive(Debug, Default)]
+pub struct Draft {
+    /// Runs of facts of one saga, or of none.
+    rows: Vec<Row>,
+    /// What is published after the commit, in order.
+    events: Batch<(Seq, Name)>,
+    /// One buffer for all: a row's text is copied from it once, at its own length.
+    text: Vec<u8>,
+}
+
+impl Draft {
+    /// Takes the next facts in.
+    pub fn write(&mut self, facts: &[Fact], now: Timestamp) {
+        for run in facts.chunk_by(|a, b| a.saga == b.saga) {
+            self.text.clear();
+            for fact in run {
+                self.text.push(if self.text.is_empty() { b'[' } else { b',' });
+                serde_json::to_writer(&mut self.text, &fact.record).expect(
+                    "records hold strings, numbers and JSON values, which always serialise",
+                );
+                if let Some(event) = bus_event(fact.seq, fact.saga, &fact.record) {
+                    self.events.add(|text| write_event(text, &event));
+                }
+            }
+            self.text.push(b']');
+            let body = std::str::from_utf8(&self.text).expect("JSON is UTF-8").to_owned();
+            let (seq, n, saga_id) = (run[0].seq, run.len() as u32, run[0].saga);
+            self.rows.push(Row { seq, n, saga_id, at: now, body });
+        }
+    }
+
+    /// All that was taken in so far: rows, and what is published after their commit.
+    pub fn take(&mut self) -> (Vec<Row>, Vec<Published>) {
+        let publish = |((version, name), line)| Published { version, name, line };
+        let events = self.events.take().into_iter().map(publish);
+        (std::mem::take(&mut self.rows), events.collect())
+    }
+}
+
+/// Makes the transaction of a turn whose facts are these rows.
 #[must_use]
-pub fn turn(out: &TurnOut, world: &World) -> Turn {
-    let mut turn = Turn { rows: rows(out), ..Turn::default() };
+pub fn turn(rows: Vec<Row>, out: &TurnOut, world: &World) -> Turn {
+    let mut turn = Turn { rows, ..Turn::default() };
     for plan in &out.definitions {
         turn.definitions.push(DefinitionRow {
             hash: plan.hash.clone(),
@@ -37,36 +82,6 @@ pub fn turn(out: &TurnOut, world: &World) -> Turn {
         turn.world = Some(log::World { seq, body: world.snapshot().to_string() });
     }
     turn
-}
-
-/// Runs of facts of one saga, or of none, become rows.
-fn rows(out: &TurnOut) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::with_capacity(out.facts.len());
-    for fact in &out.facts {
-        match rows.last_mut().filter(|row| row.saga_id == fact.saga) {
-            Some(row) => {
-                row.n += 1;
-                row.body.push(',');
-                push(&mut row.body, fact);
-            }
-            None => {
-                let mut body = String::with_capacity(512);
-                body.push('[');
-                push(&mut body, fact);
-                rows.push(Row { seq: fact.seq, n: 1, saga_id: fact.saga, at: out.now, body });
-            }
-        }
-    }
-    for row in &mut rows {
-        row.body.push(']');
-    }
-    rows
-}
-
-fn push(body: &mut String, fact: &Fact) {
-    let text = serde_json::to_string(&fact.record)
-        .expect("records hold strings, numbers and JSON values, which always serialise");
-    body.push_str(&text);
 }
 
 /// What people see of a saga that is set aside. It has not ended: every start looks at it again,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::ids::{SagaId, Seq};
 use crate::plan::Plan;
-use crate::saga::state::{Phase, Saga};
+use crate::saga::state::{Command, Phase, Run, Saga};
 use crate::time::Timestamp;
 
 /// A command that a saga owes to a target.
@@ -41,25 +41,31 @@ pub struct Owed {
 
 /// Commands whose step is open and waits for them; nothing of an ended saga \[P5\].
 pub fn owed_commands(saga: &Saga, plan: &Plan) -> impl Iterator<Item = Owed> {
+    waiting(saga).map(move |(run, command)| Owed {
+        order: command.owed,
+        issued: command.seq,
+        since: command.at,
+        target: command.target.clone(),
+        cmd: command.cmd.clone(),
+        with: command.with.clone(),
+        command_id: command.id.clone(),
+        saga: saga.id,
+        step: plan.step(run.key.step).path.clone(),
+        attempt: run.attempt,
+        undoes: plan.is_undo(run.key.step),
+        tells_sent: plan.step(run.key.step).wait.is_none(),
+    })
+}
+
+/// The orders of [`owed_commands`], in the same sequence.
+pub fn orders(saga: &Saga) -> impl Iterator<Item = Seq> {
+    waiting(saga).map(|(_, command)| command.owed)
+}
+
+fn waiting(saga: &Saga) -> impl Iterator<Item = (&Run, &Command)> {
     let runs = if saga.is_open() { saga.runs.as_slice() } else { &[] };
-    runs.iter().filter_map(move |run| {
-        let command = run.command.as_ref()?;
-        if !matches!(run.phase, Phase::Waiting { .. }) {
-            return None;
-        }
-        Some(Owed {
-            order: command.owed,
-            issued: command.seq,
-            since: command.at,
-            target: command.target.clone(),
-            cmd: command.cmd.clone(),
-            with: command.with.clone(),
-            command_id: command.id.clone(),
-            saga: saga.id,
-            step: plan.step(run.key.step).path.clone(),
-            attempt: run.attempt,
-            undoes: plan.is_undo(run.key.step),
-            tells_sent: plan.step(run.key.step).wait.is_none(),
-        })
+    runs.iter().filter_map(|run| match run.phase {
+        Phase::Waiting { .. } => Some((run, run.command.as_ref()?)),
+        Phase::Idle | Phase::Pausing { .. } | Phase::Undoing { .. } | Phase::Ended { .. } => None,
     })
 }

@@ -1,12 +1,15 @@
-//! What the whole engine costs, in process, beside a bare rusqlite program that writes the same
-//! rows in the same transactions, by turns in one run. No sockets: those are in `load`.
+//! What the whole engine costs, in process, beside two bare rusqlite programs, by turns in one run.
+//! `bare` writes the same facts, a row each, and a line for each saga at its start and its end;
+//! `bare, our rows` is given the engine's own rows, texts ready made, and does nothing but write
+//! them. No sockets: those are in `load`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, params};
-use sagaflow::log::{Log, Progress, SagaRow, SagaWrite, Turn};
+use sagaflow::log::{Log, Progress, Row, SagaRow, SagaWrite, Turn};
+use sagaflow::saga::record::Record;
 
 use crate::measure::{Run, Watch, median, size};
 use crate::stage::{Command, Manner, Parts, Stage, placed};
@@ -18,6 +21,13 @@ const MANNERS: [Manner; 3] = [
     Manner { name: "engine, nobody listens", lines: false, subscribed: false },
     Manner { name: "engine, lines and ids", lines: true, subscribed: true },
 ];
+
+/// The engine's figures over a bare program's, round by round.
+#[derive(Default)]
+struct Ratios {
+    rates: Vec<f64>,
+    cpus: Vec<f64>,
+}
 
 /// Runs all, or the one number in flight that is given; a second number: rounds.
 pub fn run(args: &[String]) {
@@ -33,24 +43,32 @@ pub fn run(args: &[String]) {
 fn compare(in_flight: u64, sagas: u64, rounds: usize) {
     println!("{in_flight} in flight, {sagas} sagas of 3 steps a run, {rounds} rounds");
     let (_, _, turns) = engine(in_flight, sagas, MANNERS[0], true);
-    bare(&turns, sagas); // Warms the disk's and the allocator's caches, as the dry run did.
-    let mut ratios: BTreeMap<&str, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
+    let facts: Vec<Vec<Fact>> = turns.iter().map(facts_of).collect();
+    bare(&turns, None, sagas); // Warms the disk's and the allocator's caches, as the dry run did.
+    let mut ratios: BTreeMap<(&str, &str), Ratios> = BTreeMap::new();
     for round in 0..rounds {
-        let bare = bare(&turns, sagas);
-        bare.print("bare");
+        let bares = [
+            ("bare", bare(&turns, Some(&facts), sagas)),
+            ("bare, our rows", bare(&turns, None, sagas)),
+        ];
+        for (name, bare) in &bares {
+            bare.print(name);
+        }
         for manner in MANNERS {
             let (run, parts, _) = engine(in_flight, sagas, manner, false);
             run.print(manner.name);
             if round + 1 == rounds {
                 print_parts(&parts, sagas);
             }
-            let (rates, cpus) = ratios.entry(manner.name).or_default();
-            rates.push(run.rate() / bare.rate());
-            cpus.push(run.cpu_us() / bare.cpu_us());
+            for (name, bare) in &bares {
+                let Ratios { rates, cpus } = ratios.entry((manner.name, name)).or_default();
+                rates.push(run.rate() / bare.rate());
+                cpus.push(run.cpu_us() / bare.cpu_us());
+            }
         }
     }
-    for (name, (mut rates, mut cpus)) in ratios {
-        println!("  {name} / bare: rate {}, CPU {}", median(&mut rates), median(&mut cpus));
+    for ((manner, bare), Ratios { mut rates, mut cpus }) in ratios {
+        println!("  {manner} / {bare}: rate {}, CPU {}", median(&mut rates), median(&mut cpus));
     }
 }
 
@@ -104,18 +122,36 @@ fn engine(in_flight: u64, sagas: u64, manner: Manner, keep: bool) -> (Run, Parts
     (Run { sagas, time, cpu, turns, bytes: size(&path) }, parts, kept.unwrap_or_default())
 }
 
-/// The least that writes the same: the engine's own rows, and a line for each saga at its start
-/// and its end, in the engine's own transactions.
-fn bare(turns: &[Turn], sagas: u64) -> Run {
+/// A fact as a program has it before it is written.
+struct Fact {
+    seq: u64,
+    saga: Option<i64>,
+    at: i64,
+    record: Record,
+}
+
+fn facts_of(turn: &Turn) -> Vec<Fact> {
+    let of_row = |row: &Row| {
+        let (saga, at, first) = (row.saga_id.map(|id| id.0.cast_signed()), row.at.0, row.seq.0);
+        let records: Vec<Record> = row.records().expect("the engine wrote it");
+        (first..).zip(records).map(move |(seq, record)| Fact { seq, saga, at, record })
+    };
+    turn.rows.iter().flat_map(of_row).collect()
+}
+
+/// The least that writes the same in the engine's own transactions: facts a row each, or the
+/// engine's own rows, and a line for each saga at its start and its end.
+fn bare(turns: &[Turn], facts: Option<&[Vec<Fact>]>, sagas: u64) -> Run {
     let scratch = tempfile::tempdir().expect("the machine has a disk");
     let path = scratch.path().join("bare.db");
     let db = open(&path).expect("a fresh file opens");
     let mut run =
         Run { sagas, time: Duration::ZERO, cpu: Duration::ZERO, turns: Vec::new(), bytes: 0 };
-    for turn in turns {
+    for (place, turn) in turns.iter().enumerate() {
         let at = turn.rows.first().map(|row| row.at.to_string()).unwrap_or_default();
+        let facts = facts.map(|facts| &*facts[place]);
         let watch = Watch::start();
-        commit(&db, turn, &at).expect("the transaction is committed");
+        commit(&db, turn, facts, &at).expect("the transaction is committed");
         let (time, cpu) = watch.read();
         run.time += time;
         run.cpu += cpu;
@@ -136,9 +172,14 @@ fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
     Ok(db)
 }
 
-fn commit(db: &Connection, turn: &Turn, at: &str) -> Result<(), rusqlite::Error> {
+fn commit(
+    db: &Connection,
+    turn: &Turn,
+    facts: Option<&[Fact]>,
+    at: &str,
+) -> Result<(), rusqlite::Error> {
     db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let mut fact = db.prepare_cached("INSERT INTO fact VALUES (?1, ?2, ?3, ?4)")?;
+    let mut insert = db.prepare_cached("INSERT INTO fact VALUES (?1, ?2, ?3, ?4)")?;
     let mut start =
         db.prepare_cached("INSERT INTO saga VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, ?7, NULL)")?;
     let mut end = db.prepare_cached(
@@ -152,9 +193,19 @@ fn commit(db: &Connection, turn: &Turn, at: &str) -> Result<(), rusqlite::Error>
             }
         }
     }
-    for row in &turn.rows {
-        let saga = row.saga_id.map(|id| id.0.cast_signed());
-        fact.execute(params![row.seq.0.cast_signed(), saga, row.at.0, row.body])?;
+    match facts {
+        Some(facts) => {
+            for Fact { seq, saga, at, record } in facts {
+                let body = serde_json::to_string(record).expect("records serialise");
+                insert.execute(params![seq.cast_signed(), saga, at, body])?;
+            }
+        }
+        None => {
+            for row in &turn.rows {
+                let saga = row.saga_id.map(|id| id.0.cast_signed());
+                insert.execute(params![row.seq.0.cast_signed(), saga, row.at.0, row.body])?;
+            }
+        }
     }
     db.prepare_cached("COMMIT")?.execute([])?;
     Ok(())

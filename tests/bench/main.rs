@@ -8,6 +8,10 @@ mod log;
 mod measure;
 mod stage;
 
+/// The program's own allocator, see `src/main.rs`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     // Cargo adds `--bench` of its own.
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();

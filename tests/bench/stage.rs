@@ -58,7 +58,7 @@ steps:
     issue: charge_card
     with: { order: "${{ input.order }}" }
     await:
-      { echo: card_charged, where: event.order == input.order, save: { receipt: event.receipt } }
+      { echo: card_charged, where: event.order == input.order, save: { receipt: "${{ event.receipt }}" } }
   - id: send
     issue: send_parcel
     with: { order: "${{ input.order }}", receipt: "${{ vars.receipt }}" }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{House, Inbound};
 use crate::ids::{ClientId, SagaId, Seq, SessionNo};
 use crate::ipc::client::{Client, ClientError, Identity, ServerLine};
-use crate::ipc::frames::{self, CommandFrame, Registered};
+use crate::ipc::frames::{self, CommandFrame, Line, Registered};
 use crate::ipc::protocol::{ClientFrame, Echo};
 use crate::ipc::{ErrorCode, ProtocolError};
 
@@ -39,7 +39,7 @@ fn registered(house: &House) -> (Client, std::sync::Arc<crate::ipc::outbox::Outb
     assert_eq!((&*register.kind, &*register.name), ("host", "main"));
     assert_eq!(register.pid, u64::from(std::process::id()));
     for version in 1..=2 {
-        outbox.push_event(Seq(version), frames::bus_event("e", None, &Map::new(), Seq(version)));
+        outbox.push_event(Seq(version), event("e", Seq(version)));
     }
     outbox.push_reply(frames::registered(&Registered {
         id: register.id.as_ref(),
@@ -61,6 +61,12 @@ fn next_event(house: &House, client: &mut Client) -> (String, u64) {
     }
 }
 
+fn event(name: &str, version: Seq) -> Line {
+    let mut text = String::new();
+    frames::bus_event(&mut text, name, None, &Map::new(), version);
+    text.into()
+}
+
 #[test]
 fn a_client_that_finds_nobody_says_how_to_start_one() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -74,7 +80,7 @@ fn a_client_that_finds_nobody_says_how_to_start_one() {
 fn w5_what_comes_before_registered_is_not_lost() {
     let house = House::new();
     let (mut client, outbox) = registered(&house);
-    outbox.push_event(Seq(3), frames::bus_event("late", None, &Map::new(), Seq(3)));
+    outbox.push_event(Seq(3), event("late", Seq(3)));
     let seen: Vec<_> = (0..3).map(|_| next_event(&house, &mut client)).collect();
     assert_eq!(seen, [("e".to_owned(), 1), ("e".to_owned(), 2), ("late".to_owned(), 3)]);
 }
@@ -92,7 +98,7 @@ fn w2_an_answer_is_told_from_what_comes_in_between_by_its_id() {
     let ClientFrame::GetSaga { id, saga_id } = frame(&house) else { panic!("that was asked") };
     assert_eq!((id.as_ref(), saga_id), (Some(&first), SagaId(9)));
     let unknown = ProtocolError::mild(ErrorCode::UnknownSaga, "no saga 9").with_id(id);
-    outbox.push_event(Seq(3), frames::bus_event("between", None, &Map::new(), Seq(3)));
+    outbox.push_event(Seq(3), event("between", Seq(3)));
     outbox.push_reply(frames::pong(Some(&second), &Value::Null, Seq(3)));
     outbox.push_reply(frames::error(&unknown));
     let answer = house.runtime.block_on(client.answer(&first)).expect_err("it is refused");
@@ -118,8 +124,9 @@ fn bg_h08_r5_an_echo_copies_the_saga_the_step_and_the_command_that_it_answers() 
         session: SessionNo(3),
         fields: &fields,
     };
-    let line = frames::command(&command);
-    outbox.with(|queue| queue.command("3.reap.1".into(), line, false));
+    let mut line = String::new();
+    frames::command(&mut line, &command);
+    outbox.with(|queue| queue.command("3.reap.1".into(), line.into(), false));
     let command = house.runtime.block_on(async {
         loop {
             match client.next().await.expect("it is open").expect("it is open") {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::ids::{ClientId, SagaId, Seq, SessionNo};
-use crate::ipc::frames::{self, CommandFrame, Registered, SagaFailed, SagaResult};
+use crate::ipc::frames::{self, CommandFrame, Line, Registered, SagaFailed, SagaResult, SagaStep};
 use crate::ipc::protocol::{AskId, parse_line};
 use crate::ipc::{ErrorCode, ProtocolError};
 use crate::limits::FRAME_BYTES_MAX;
@@ -22,6 +22,13 @@ fn id(text: &str) -> AskId {
 }
 
 /// The conversation of `docs/reference/wire.md`, the launcher's half.
+/// The line that is appended.
+fn line(write: impl FnOnce(&mut String)) -> Line {
+    let mut text = "{}\n".to_owned();
+    write(&mut text);
+    text["{}\n".len()..].into()
+}
+
 fn conversation() -> Vec<String> {
     let label = map(json!({"label": "w1"}));
     let host = json!({"pid": 4242, "client_kind": "host", "client_version": "1"});
@@ -34,31 +41,38 @@ fn conversation() -> Vec<String> {
         version: Seq(4),
     });
     let command = |cmd, command_id, step| {
-        frames::command(&CommandFrame {
-            cmd,
-            command_id,
-            saga_id: SagaId(1),
-            step,
-            attempt: 1,
-            session: SessionNo(1),
-            fields: &label,
+        line(|text| {
+            frames::command(
+                text,
+                &CommandFrame {
+                    cmd,
+                    command_id,
+                    saga_id: SagaId(1),
+                    step,
+                    attempt: 1,
+                    session: SessionNo(1),
+                    fields: &label,
+                },
+            );
         })
     };
     let phase = map(json!({"from": "starting", "to": "running"}));
     let closed = map(json!({"label": "w1", "crash_detected": false}));
     let saga = SagaId(1);
     let lines = [
-        frames::bus_event("process_spawned", None, &map(host), Seq(2)),
-        frames::bus_event("lifecycle_phase_changed", None, &phase, Seq(3)),
+        line(|text| frames::bus_event(text, "process_spawned", None, &map(host), Seq(2))),
+        line(|text| frames::bus_event(text, "lifecycle_phase_changed", None, &phase, Seq(3))),
         registered,
-        frames::bus_event("window_closed", None, &closed, Seq(5)),
+        line(|text| frames::bus_event(text, "window_closed", None, &closed, Seq(5))),
         frames::accepted(&id("a"), Seq(5)),
-        frames::saga_started(saga, "window_cleanup_cascade", Seq(6)),
+        line(|text| frames::saga_started(text, saga, "window_cleanup_cascade", Seq(6))),
         command("reap_panes", "1.reap.1", "reap"),
-        frames::bus_event("panes_reaped", Some((saga, "reap")), &label, Seq(8)),
+        line(|text| frames::bus_event(text, "panes_reaped", Some((saga, "reap")), &label, Seq(8))),
         command("drain_pool_if_last", "1.drain.1", "drain"),
-        frames::bus_event("pool_not_last", Some((saga, "drain")), &label, Seq(11)),
-        frames::saga_completed(saga, Some(&json!({"drained": false})), Seq(13)),
+        line(|text| {
+            frames::bus_event(text, "pool_not_last", Some((saga, "drain")), &label, Seq(11));
+        }),
+        line(|text| frames::saga_completed(text, saga, Some(&json!({"drained": false})), Seq(13))),
     ];
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
@@ -104,13 +118,25 @@ fn w2_answers_stand_as_in_the_contract() {
         r#"{"event":"lagged","missed_from":3,"missed_to":8,"version":9}"#,
     );
     check(
-        &frames::saga_step(SagaId(3), "reap", "issued", 1, Seq(21)),
-        r#"{"event":"saga_step","saga_id":3,"step":"reap","state":"issued","attempt":1,"#
+        &line(|text| {
+            frames::saga_step(
+                text,
+                &SagaStep {
+                    saga_id: SagaId(3),
+                    step: "reap",
+                    state: "failed",
+                    attempt: 1,
+                    reason: Some("gone"),
+                },
+                Seq(21),
+            );
+        }),
+        r#"{"event":"saga_step","saga_id":3,"step":"reap","state":"failed","attempt":1,"#
             .to_owned()
-            + r#""version":21}"#,
+            + r#""reason":"gone","version":21}"#,
     );
     check(
-        &frames::saga_resolved(SagaId(3), "resolved", Seq(21)),
+        &line(|text| frames::saga_resolved(text, SagaId(3), "resolved", Seq(21))),
         r#"{"event":"saga_resolved","saga_id":3,"outcome":"resolved","version":21}"#,
     );
     let body = map(json!({"lifecycle": "running"}));
@@ -137,8 +163,9 @@ fn w6_an_error_is_private_and_has_version_0() {
 #[test]
 fn r1_the_outcome_of_a_failed_saga_is_its_state_save_where_the_cause_says_more() {
     let outcome = |state, cause| {
-        let failed = SagaFailed { saga_id: SagaId(1), reason: "r", state, cause };
-        let line = frames::saga_failed(&failed, Seq(2));
+        let (reason, cause) = (Some("r"), Some(cause));
+        let failed = SagaFailed { saga_id: SagaId(1), reason, state, cause };
+        let line = line(|text| frames::saga_failed(text, &failed, Seq(2)));
         let line: Value = serde_json::from_str(&line).expect("it is JSON");
         line["outcome"].as_str().expect("it is a word").to_owned()
     };
@@ -152,7 +179,9 @@ fn r1_the_outcome_of_a_failed_saga_is_its_state_save_where_the_cause_says_more()
 
 #[test]
 fn w2_a_page_of_events_is_one_frame_and_says_whether_more_follow() {
-    let event = frames::bus_event("e", None, &map(json!({"x": "y".repeat(100_000)})), Seq(1));
+    let event = line(|text| {
+        frames::bus_event(text, "e", None, &map(json!({"x": "y".repeat(100_000)})), Seq(1));
+    });
     let events: Vec<&str> = std::iter::repeat_n(&*event, 30).collect();
     let page = frames::event_list(None, events.iter().copied(), false, Seq(9));
     assert!(page.line.len() <= FRAME_BYTES_MAX);
@@ -181,7 +210,7 @@ proptest::proptest! {
     #[test]
     fn w1_whatever_the_fields_hold_a_line_is_one_line_of_json(text in ".*", name in "[a-z]{1,8}") {
         let fields = map(json!({ (name.clone()): [text, {"k": text}, 1.5, null, true] }));
-        let line = frames::bus_event("e", None, &fields, Seq(1));
+        let line = line(|text| frames::bus_event(text, "e", None, &fields, Seq(1)));
         proptest::prop_assert_eq!(line.find('\n'), Some(line.len() - 1));
         let parsed: Value = serde_json::from_str(&line).expect("it is JSON");
         proptest::prop_assert_eq!(&parsed[&name], &fields[&name]);

@@ -142,7 +142,11 @@ fn big_event(version: usize) -> (Seq, Line) {
     let fields = json!({ "text": text });
     let fields = fields.as_object().expect("it is one");
     let version = Seq(version as u64);
-    (version, frames::bus_event("big", None, fields, version))
+    {
+        let mut text = String::new();
+        frames::bus_event(&mut text, "big", None, fields, version);
+        (version, text.into())
+    }
 }
 
 fn versions(lines: &[String]) -> Vec<u64> {

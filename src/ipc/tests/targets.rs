@@ -6,37 +6,41 @@ use std::time::Duration;
 use serde_json::{Map, json};
 
 use super::{CloseWhy, House, Inbound, Peer};
-use crate::host_pipe::{Handed, Owed, Pipe};
+use crate::host_pipe::{Owed, Pipe};
 use crate::ids::{ConnId, SagaId, Seq, SessionNo};
-use crate::ipc::frames::{self, CommandFrame, Line};
+use crate::ipc::frames::{self, CommandFrame};
 use crate::ipc::outbox::Outbox;
 use crate::ipc::protocol::ClientFrame;
 use crate::ipc::server::Options;
 
-/// Payload of a command in these tests: how many bytes its frame is long.
+/// How many bytes the frame of a command in these tests is long.
 type Size = usize;
+/// A command in these tests: the saga that owes it, and its size.
+type Work = (u64, Size);
 
-fn owed(saga: u64, order: u64, size: Size) -> Owed<Size> {
+fn owed(saga: u64, order: u64, size: Size) -> Owed<Work> {
     let command_id = format!("{saga}.s.{order}").into();
-    Owed { order: Seq(order), saga_id: SagaId(saga), command_id, command: size }
+    Owed { order: Seq(order), command_id, command: (saga, size) }
 }
 
-fn frame(owed: &Owed<Size>, session: SessionNo) -> Line {
+fn frame(text: &mut String, owed: &Owed<Work>, session: SessionNo) -> bool {
     let mut fields = Map::new();
-    fields.insert("text".to_owned(), json!("x".repeat(owed.command)));
-    frames::command(&CommandFrame {
+    fields.insert("text".to_owned(), json!("x".repeat(owed.command.1)));
+    let frame = CommandFrame {
         cmd: "work",
         command_id: &owed.command_id,
-        saga_id: owed.saga_id,
+        saga_id: SagaId(owed.command.0),
         step: "s",
         attempt: 1,
         session,
         fields: &fields,
-    })
+    };
+    frames::command(text, &frame);
+    true
 }
 
-fn hand_over(pipe: &mut Pipe<Size>) {
-    pipe.hand_over(|owed, session| Handed { line: frame(owed, session), notify_sent: true });
+fn hand_over(pipe: &mut Pipe<Work>) {
+    pipe.hand_over(frame);
 }
 
 fn ids(peer: &mut Peer, count: usize) -> Vec<String> {
@@ -44,7 +48,7 @@ fn ids(peer: &mut Peer, count: usize) -> Vec<String> {
     (0..count).map(id).collect()
 }
 
-fn open(house: &House, pipe: &mut Pipe<Size>, session: u64) -> (Peer, ConnId, Arc<Outbox>) {
+fn open(house: &House, pipe: &mut Pipe<Work>, session: u64) -> (Peer, ConnId, Arc<Outbox>) {
     let (peer, conn, outbox) = house.connect();
     outbox.push_reply("{\"event\":\"registered\"}\n".into());
     pipe.open(SessionNo(session), conn, Arc::clone(&outbox));
@@ -68,11 +72,11 @@ fn bg_h04_bg_h11_bg_h14_p1_p4_a_target_gets_what_waits_after_registered_and_in_o
     let house = House::new();
     let mut pipe = Pipe::default();
     for order in [3, 1, 2] {
-        pipe.sync(SagaId(order), [owed(order, order, 10)]);
+        pipe.owe(owed(order, order, 10));
     }
     hand_over(&mut pipe);
     let (mut peer, ..) = open(&house, &mut pipe, 1);
-    pipe.sync(SagaId(4), [owed(4, 4, 10)]);
+    pipe.owe(owed(4, 4, 10));
     hand_over(&mut pipe);
     registered(&mut peer);
     assert_eq!(ids(&mut peer, 4), ["1.s.1", "2.s.2", "3.s.3", "4.s.4"]);
@@ -84,9 +88,10 @@ fn p9_r7_a_target_that_does_not_read_is_disconnected_and_another_is_not_delayed(
     let (mut stuck, mut other) = (Pipe::default(), Pipe::default());
     let (_stuck_peer, stuck_conn, _) = open(&house, &mut stuck, 1);
     let (mut peer, conn, _) = open(&house, &mut other, 2);
-    stuck.sync(SagaId(1), [owed(1, 1, BLOCKS), owed(1, 2, BLOCKS)]);
+    stuck.owe(owed(1, 1, BLOCKS));
+    stuck.owe(owed(1, 2, BLOCKS));
     hand_over(&mut stuck);
-    other.sync(SagaId(2), [owed(2, 3, 10)]);
+    other.owe(owed(2, 3, 10));
     hand_over(&mut other);
     registered(&mut peer);
     assert_eq!(ids(&mut peer, 1), ["2.s.3"]);
@@ -111,7 +116,7 @@ fn p9_r7_a_target_that_does_not_read_is_disconnected_and_another_is_not_delayed(
 fn bg_h07_bg_6_5_5_p7_a_torn_command_is_discarded_by_its_peer_and_sent_whole_to_the_next() {
     let house = House::with(impatient());
     let mut pipe = Pipe::default();
-    pipe.sync(SagaId(1), [owed(1, 1, BLOCKS)]);
+    pipe.owe(owed(1, 1, BLOCKS));
     let (mut peer, conn, _) = open(&house, &mut pipe, 1);
     assert_eq!(house.closed(conn), CloseWhy::NotReading);
     registered(&mut peer);
@@ -133,7 +138,7 @@ fn bg_h07_a_peer_that_died_is_noticed_and_its_command_is_still_owed() {
     let mut pipe = Pipe::default();
     let (peer, conn, _) = open(&house, &mut pipe, 1);
     drop(peer);
-    pipe.sync(SagaId(1), [owed(1, 1, 10)]);
+    pipe.owe(owed(1, 1, 10));
     hand_over(&mut pipe);
     loop {
         match house.next() {
@@ -152,13 +157,13 @@ fn bg_6_4_6_p5_what_waits_for_a_stuck_target_is_not_sent_once_its_saga_ended() {
     let house = House::new();
     let mut pipe = Pipe::default();
     let (mut peer, ..) = open(&house, &mut pipe, 1);
-    pipe.sync(SagaId(1), [owed(1, 1, BLOCKS)]);
-    pipe.sync(SagaId(2), [owed(2, 2, BLOCKS)]);
-    pipe.sync(SagaId(3), [owed(3, 3, 10)]);
-    pipe.sync(SagaId(4), [owed(4, 4, 10)]);
+    pipe.owe(owed(1, 1, BLOCKS));
+    pipe.owe(owed(2, 2, BLOCKS));
+    pipe.owe(owed(3, 3, 10));
+    pipe.owe(owed(4, 4, 10));
     hand_over(&mut pipe);
     // Its commands stand behind lines that the peer does not read.
-    pipe.sync(SagaId(3), []);
+    pipe.owe_no_more(Seq(3));
     hand_over(&mut pipe);
     registered(&mut peer);
     assert_eq!(ids(&mut peer, 3), ["1.s.1", "2.s.2", "4.s.4"]);
@@ -169,7 +174,7 @@ fn p5_a_command_counts_as_sent_when_its_whole_line_was_written() {
     let house = House::new();
     let mut pipe = Pipe::default();
     let (mut peer, conn, _) = open(&house, &mut pipe, 1);
-    pipe.sync(SagaId(1), [owed(1, 1, BLOCKS)]);
+    pipe.owe(owed(1, 1, BLOCKS));
     hand_over(&mut pipe);
     assert!(house.is_quiet(), "the peer read nothing yet");
     registered(&mut peer);
@@ -187,7 +192,7 @@ fn bg_11_22_w12_p6_r20_a_newer_target_takes_over_and_the_older_one_is_told_and_h
     let house = House::new();
     let mut pipe = Pipe::default();
     let (mut older, older_conn, _) = open(&house, &mut pipe, 1);
-    pipe.sync(SagaId(1), [owed(1, 1, 10)]);
+    pipe.owe(owed(1, 1, 10));
     hand_over(&mut pipe);
     registered(&mut older);
     assert_eq!(ids(&mut older, 1), ["1.s.1"]);
@@ -221,7 +226,7 @@ fn bg_6_4_2_bg_6_4_4_bg_6_5_1_bg_6_5_6_p6_a_late_end_of_an_older_connection_leav
     // Which of the two ends is noticed first does not matter.
     house.closed(older_conn);
     assert_eq!(pipe.close(older_conn), None);
-    pipe.sync(SagaId(1), [owed(1, 1, 10)]);
+    pipe.owe(owed(1, 1, 10));
     hand_over(&mut pipe);
     registered(&mut newer);
     assert_eq!(ids(&mut newer, 1), ["1.s.1"]);
@@ -234,13 +239,13 @@ fn bg_6_4_1_bg_6_4_3_p4_what_becomes_owed_around_a_reconnect_is_never_left_waiti
     let house = House::new();
     let mut pipe = Pipe::default();
     // Before, at, and after the opening: whatever the interleaving, the open session has it.
-    pipe.sync(SagaId(1), [owed(1, 1, 10)]);
+    pipe.owe(owed(1, 1, 10));
     let (peer, conn, _) = open(&house, &mut pipe, 1);
     drop(peer);
-    pipe.sync(SagaId(2), [owed(2, 2, 10)]);
+    pipe.owe(owed(2, 2, 10));
     hand_over(&mut pipe);
     pipe.close(conn);
-    pipe.sync(SagaId(3), [owed(3, 3, 10)]);
+    pipe.owe(owed(3, 3, 10));
     hand_over(&mut pipe);
     assert_eq!(pipe.link().waiting(), 3);
     while !matches!(house.next(), Inbound::Closed { .. }) {}

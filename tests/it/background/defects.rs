@@ -124,8 +124,8 @@ fn bg_t03_the_word_about_the_pool_carries_its_saga() {
         answer(&mut world, &reap, "panes_reaped", "w1");
         let drain = sent(&world, 1, "drain_pool_if_last");
         answer(&mut world, &drain, word, "w1");
-        let echo = world.published(word)[0].echo.clone();
-        assert_eq!(echo.map(|(saga, step)| (saga.0, step)), Some((1, "drain".into())));
+        let told = &world.published(word)[0].fields;
+        assert_eq!((&told["saga_id"], &told["step"]), (&json!(1), &json!("drain")));
         assert_brackets(&world);
     }
 }

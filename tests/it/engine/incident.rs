@@ -48,7 +48,7 @@ fn r14_retry_tries_the_failed_undo_again_under_a_new_id() {
     assert_eq!(world.state(1), State::Compensated);
     assert_eq!(world.terminals(1), ["saga_failed"], "never a second bracket");
     let resolved = world.published("saga_resolved")[0].fields.clone();
-    assert_eq!(*resolved, json!({"saga_id": 1, "outcome": "compensated"}));
+    assert_eq!(resolved, json!({"saga_id": 1, "outcome": "compensated"}));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn r14_resolve_needs_a_reason_and_takes_the_incident_off_the_list() {
     assert_eq!(refused.code, RefusalCode::InvalidPayload);
     world.signal(SagaId(1), Signal::Resolve, "cleaned by hand").expect("it is an incident");
     let resolved = world.published("saga_resolved")[0].fields.clone();
-    assert_eq!(*resolved, json!({"saga_id": 1, "outcome": "resolved"}));
+    assert_eq!(resolved, json!({"saga_id": 1, "outcome": "resolved"}));
     let again = world.signal(SagaId(1), Signal::Retry, "more").expect_err("it is settled");
     assert_eq!(again.code, RefusalCode::Refused);
     assert_eq!(world.terminals(1).len(), 1);

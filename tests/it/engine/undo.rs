@@ -380,5 +380,5 @@ fn r16_a_saga_with_nothing_to_undo_is_failed_and_says_why() {
     let failed = world.published("saga_failed")[0].fields.clone();
     let wanted = json!({"saga_id": 1, "reason": "no such thing", "outcome": "failed",
         "state": "failed", "cause": "action_failed"});
-    assert_eq!(*failed, wanted);
+    assert_eq!(failed, wanted);
 }

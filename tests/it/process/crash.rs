@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use serde_json::{Value, json};
 
 use sagaflow::coordinator::fold;
+use sagaflow::coordinator::{Told, bus_event};
 use sagaflow::ids::{SagaId, Seq};
 use sagaflow::launcher::Loaded;
 use sagaflow::log::LogRead;
@@ -233,9 +234,9 @@ fn check_log(house: &House, ends: &Ends) {
             let seq = Seq(row.seq.0 + offset as u64);
             began += usize::from(matches!(record, Record::Began(_)));
             ended += usize::from(matches!(record, Record::Ended(_)));
-            if let Some(event) = sagaflow::coordinator::bus_event(seq, row.saga_id, &record) {
-                terminals += usize::from(["saga_completed", "saga_failed"].contains(&&*event.name));
-                starts += usize::from(&*event.name == "saga_started");
+            if let Some(event) = bus_event(seq, row.saga_id, &record) {
+                terminals += usize::from(matches!(event.told, Told::SagaEnded { .. }));
+                starts += usize::from(matches!(event.told, Told::SagaStarted { .. }));
             }
             if let Some(id) = row.saga_id {
                 records.entry(id).or_default().push((seq, row.at, record));

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use sagaflow::coordinator::{BusEvent, Client, Coordinator, IncomingReport, Refusal, Signal};
+use sagaflow::bus::Published;
+use sagaflow::coordinator::{Client, Coordinator, IncomingReport, Refusal, Signal};
 use sagaflow::definition::Catalog;
 use sagaflow::ids::{SagaId, Seq, SessionNo};
-use sagaflow::launcher::{Loaded, restore, turn_of};
+use sagaflow::launcher::{Draft, Loaded, restore, turn_of};
 use sagaflow::log::{Log, LogRead, MemoryLog, Row};
 use sagaflow::plan::Plan;
 use sagaflow::saga::owed::Owed;
@@ -28,7 +29,7 @@ pub const START: Timestamp = Timestamp(1_800_000_000_000);
 pub struct Sent {
     pub target: Arc<str>,
     pub session: SessionNo,
-    pub owed: Owed,
+    pub owed: Arc<Owed>,
 }
 
 impl Sent {
@@ -45,12 +46,33 @@ impl Sent {
     }
 }
 
+/// An event as subscribers get it.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub name: String,
+    pub version: Seq,
+    /// All but its name and version.
+    pub fields: Value,
+}
+
+impl Heard {
+    fn of(event: &Published) -> Heard {
+        let mut fields: Value =
+            serde_json::from_str(&event.line).expect("the launcher writes JSON");
+        let mut take = |name| fields.as_object_mut().and_then(|fields| fields.remove(name));
+        let (name, version) = (take("event"), take("version"));
+        let name = name.as_ref().and_then(Value::as_str).expect("an event has a name").to_owned();
+        assert_eq!(version, Some(event.version.0.into()));
+        Heard { name, version: event.version, fields }
+    }
+}
+
 pub struct World {
     pub coordinator: Coordinator,
     pub log: MemoryLog,
     pub now: Timestamp,
     /// Everything that was published, in order.
-    pub events: Vec<BusEvent>,
+    pub events: Vec<Heard>,
     /// Everything that reached targets, in order; a resent command comes again.
     pub sent: Vec<Sent>,
     /// Everything that was recorded, in order.
@@ -122,13 +144,7 @@ impl World {
     /// Commits what was decided, publishes, hands commands over, and folds the log \[R2, R3\].
     pub fn turn(&mut self) {
         loop {
-            let out = self.coordinator.take_turn();
-            let turn = turn_of(&out, self.coordinator.world());
-            if !turn.is_empty() {
-                self.log.append(&turn).expect("the memory log takes all");
-            }
-            self.records.extend(out.facts.into_iter().map(|f| (f.seq, f.saga, f.record)));
-            self.events.extend(out.events);
+            self.commit();
             if self.folds {
                 let corrupt = self.coordinator.corrupt();
                 assert!(corrupt.is_empty(), "decided against its own facts: {corrupt:?}");
@@ -145,13 +161,13 @@ impl World {
     }
 
     /// Hands over what connected targets have not got in this session; those that tell `sent`.
-    fn hand_over(&mut self) -> Vec<Owed> {
+    fn hand_over(&mut self) -> Vec<Arc<Owed>> {
         let mut tell = Vec::new();
         let targets: Vec<Arc<str>> = self.coordinator.owing_targets().cloned().collect();
         for target in targets {
             let sessions = &self.coordinator.world().targets;
             let Some(session) = sessions.get(&target).and_then(|t| t.open) else { continue };
-            let owed: Vec<Owed> = self.coordinator.owed_to(&target).cloned().collect();
+            let owed: Vec<Arc<Owed>> = self.coordinator.owed_to(&target).cloned().collect();
             for owed in owed {
                 if self.handed.insert((target.clone(), session, owed.order)) {
                     if owed.tells_sent {
@@ -214,12 +230,22 @@ impl World {
 
     /// Commits what was decided, and dies before anything of it is told or handed over \[R2\].
     pub fn commit_and_crash(&mut self) {
-        let out = self.coordinator.take_turn();
-        let turn = turn_of(&out, self.coordinator.world());
-        self.log.append(&turn).expect("the memory log takes all");
-        self.records.extend(out.facts.into_iter().map(|f| (f.seq, f.saga, f.record)));
-        self.events.extend(out.events);
+        self.commit();
         self.crash();
+    }
+
+    fn commit(&mut self) {
+        let (mut facts, mut draft) = (Vec::new(), Draft::default());
+        self.coordinator.take_facts(&mut facts);
+        draft.write(&facts, self.coordinator.now());
+        let out = self.coordinator.take_turn();
+        let (rows, events) = draft.take();
+        let turn = turn_of(rows, &out, self.coordinator.world());
+        if !turn.is_empty() {
+            self.log.append(&turn).expect("the memory log takes all");
+        }
+        self.events.extend(events.iter().map(Heard::of));
+        self.records.extend(facts.into_iter().map(|f| (f.seq, f.saga, f.record)));
     }
 
     /// A clean stop and a new start on the same log \[L8\].
@@ -379,15 +405,15 @@ impl World {
     /// Names of all bus events, in order; brackets with their saga.
     pub fn story(&self) -> Vec<String> {
         let named = self.events.iter().map(|event| match event.fields.get("saga_id") {
-            Some(id) => format!("{} {id}", event.name),
-            None => event.name.to_string(),
+            Some(id) if event.name.starts_with("saga_") => format!("{} {id}", event.name),
+            Some(_) | None => event.name.clone(),
         });
         named.filter(|name| !name.starts_with("saga_step")).collect()
     }
 
     /// Bus events of that name.
-    pub fn published(&self, name: &str) -> Vec<&BusEvent> {
-        self.events.iter().filter(|event| &*event.name == name).collect()
+    pub fn published(&self, name: &str) -> Vec<&Heard> {
+        self.events.iter().filter(|event| event.name == name).collect()
     }
 
     /// The state that a saga ended in, or stands in.
@@ -429,7 +455,7 @@ impl World {
             matches!(&*event.name, "saga_completed" | "saga_failed")
                 && event.fields["saga_id"] == saga
         });
-        ends.map(|event| event.name.to_string()).collect()
+        ends.map(|event| event.name.clone()).collect()
     }
 
     /// Sagas that are not over.
