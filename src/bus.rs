@@ -7,8 +7,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::ids::Seq;
-use crate::ipc::frames::Line;
 use crate::limits::RING_BYTES;
+use crate::line::Line;
 
 /// One event as it was published.
 #[derive(Clone, Debug)]

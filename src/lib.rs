@@ -15,6 +15,7 @@ pub mod ids;
 pub mod ipc;
 pub mod launcher;
 pub mod limits;
+pub mod line;
 pub mod log;
 pub mod plan;
 pub mod saga;

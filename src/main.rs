@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Deciding makes and drops many small values: with the system's allocator, a third of its time went
-/// there.
+/// Deciding makes and drops many small values: with the system's allocator, a third of its time
+/// went there.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::link::{Link, Owed};
 use crate::ids::{ConnId, Seq, SessionNo};
-use crate::ipc::batch::Batch;
 use crate::ipc::frames;
 use crate::ipc::outbox::Outbox;
 use crate::ipc::{ErrorCode, ProtocolError};
+use crate::line::Batch;
 
 /// The pipe to one target. Owned by the thread that decides.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::protocol::AskId;
 use crate::ids::{ClientId, SagaId, Seq, SessionNo};
 use crate::limits::FRAME_BYTES_MAX;
 
-pub use super::batch::Line;
+pub use crate::line::Line;
 
 /// `registered`: the client may go on.
 #[must_use]

@@ -12,7 +12,6 @@ mod fields;
 mod json;
 mod lines;
 
-pub mod batch;
 pub mod client;
 pub mod frames;
 pub mod inbox;

@@ -4,7 +4,7 @@
 use crate::bus::{Name, Published};
 use crate::coordinator::{Fact, SagaHead, TurnOut, World, bus_event};
 use crate::ids::Seq;
-use crate::ipc::batch::Batch;
+use crate::line::Batch;
 use crate::log::{self, DefinitionRow, Mark, Progress, Row, SagaRow, SagaWrite, Turn};
 use crate::time::Timestamp;
 use crate::view::Shown;

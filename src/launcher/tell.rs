@@ -1,5 +1,5 @@
-//! After the commit: events, answers, then commands into the outboxes. Decides nothing and writes no
-//! byte.
+//! After the commit: events, answers, then commands into the outboxes. Decides nothing and writes
+//! no byte.
 
 use crate::bus::{Name, Published};
 use crate::coordinator::{BusEvent, Debt, Told, TurnOut, own_fields};

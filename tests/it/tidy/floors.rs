@@ -6,7 +6,7 @@ use super::{Source, none_of, sources};
 /// The floors from the ground. A new module gets a place here before it gets a line.
 const FLOORS: &[&[&str]] = &[
     &["ids", "time", "limits", "diag"],
-    &["definition", "expr"],
+    &["definition", "expr", "line"],
     &["plan"],
     &["saga", "graph"],
     &["coordinator", "view"],

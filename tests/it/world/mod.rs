@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use sagaflow::bus::Published;
+mod heard;
+
+pub use heard::Heard;
+
 use sagaflow::coordinator::{Client, Coordinator, IncomingReport, Refusal, Signal};
 use sagaflow::definition::Catalog;
 use sagaflow::ids::{SagaId, Seq, SessionNo};
@@ -43,27 +46,6 @@ impl Sent {
 
     pub fn with(&self, field: &str) -> &Value {
         &self.owed.with[field]
-    }
-}
-
-/// An event as subscribers get it.
-#[derive(Clone, Debug)]
-pub struct Heard {
-    pub name: String,
-    pub version: Seq,
-    /// All but its name and version.
-    pub fields: Value,
-}
-
-impl Heard {
-    fn of(event: &Published) -> Heard {
-        let mut fields: Value =
-            serde_json::from_str(&event.line).expect("the launcher writes JSON");
-        let mut take = |name| fields.as_object_mut().and_then(|fields| fields.remove(name));
-        let (name, version) = (take("event"), take("version"));
-        let name = name.as_ref().and_then(Value::as_str).expect("an event has a name").to_owned();
-        assert_eq!(version, Some(event.version.0.into()));
-        Heard { name, version: event.version, fields }
     }
 }
 
