@@ -472,10 +472,9 @@ fn json(out: &mut String, value: &Value) {
         Value::String(text) => string(out, text),
         Value::Null => out.push_str("null"),
         Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
-        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(number), _) => out.push_str(itoa::Buffer::new().format(number)),
-            (None, Some(number)) => out.push_str(itoa::Buffer::new().format(number)),
-            (None, None) => out.push_str(&number.to_string()),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => out.push_str(itoa::Buffer::new().format(number)),
+            None => out.push_str(&number.to_string()),
         },
         Value::Array(items) => {
             out.push('[');
