@@ -6,6 +6,7 @@
 //! and the one thread that decides; `server` moves the bytes, and `client` is the other end, for
 //! the command line and for hosts.
 
+mod build;
 mod code;
 mod connection;
 mod fields;
