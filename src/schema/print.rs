@@ -117,6 +117,15 @@ impl<'a> Printer<'a> {
         schema
     }
 
+    fn fields(&mut self, names: Value) -> Value {
+        self.fields_used = true;
+        json!({
+            "type": "object",
+            "propertyNames": names,
+            "additionalProperties": { "$ref": "#/$defs/field" },
+        })
+    }
+
     fn shape(&mut self, shape: &Shape) -> Value {
         match shape {
             Shape::Text | Shape::Template => json!({ "type": "string" }),
@@ -147,14 +156,8 @@ impl<'a> Printer<'a> {
             Shape::Labels => {
                 json!({ "type": "object", "additionalProperties": { "type": "string" } })
             }
-            Shape::Fields => {
-                self.fields_used = true;
-                json!({
-                    "type": "object",
-                    "propertyNames": { "pattern": NAME, "not": { "enum": ENVELOPE } },
-                    "additionalProperties": { "$ref": "#/$defs/field" },
-                })
-            }
+            Shape::Fields => self.fields(json!({ "pattern": NAME, "not": { "enum": ENVELOPE } })),
+            Shape::InnerFields => self.fields(json!({ "pattern": NAME })),
             Shape::Map(mapping) => self.refer(mapping),
             Shape::MapOrNone(mapping) => {
                 // The mapping first: editors report the faults of the first branch.

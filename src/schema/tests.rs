@@ -234,7 +234,8 @@ fn walk(mapping: &'static Mapping, value: &Value, seen: &mut BTreeSet<(&str, &st
             | Shape::Any
             | Shape::Values
             | Shape::Labels
-            | Shape::Fields => {}
+            | Shape::Fields
+            | Shape::InnerFields => {}
         }
     }
 }

@@ -115,8 +115,11 @@ pub enum Shape {
     Values,
     /// Named strings.
     Labels,
-    /// Named fields: JSON Schemas with `required` and `sensitive`.
+    /// Named fields: JSON Schemas with `required` and `sensitive`. On the wire they stand beside
+    /// the envelope's, so they bear none of its names \[W3\].
     Fields,
+    /// The same inside an object of their own, where every name is free.
+    InnerFields,
     /// A mapping.
     Map(&'static Mapping),
     /// A mapping, or the word `none`.

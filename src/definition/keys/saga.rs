@@ -144,7 +144,7 @@ pub static CALL: Mapping = Mapping {
     one_of: &[],
     excludes: &[],
     needs: &[],
-    keys: &[optional("fields", Shape::Fields, "The caller's fields, each a JSON Schema.")],
+    keys: &[optional("fields", Shape::InnerFields, "The caller's fields, each a JSON Schema.")],
 };
 
 /// One entry of `require`.

@@ -16,7 +16,7 @@ use crate::definition::read::scalar::{
     bound, condition, integer, is_word, literal, name, string, text, word,
 };
 use crate::definition::read::step::{Place, retry, steps};
-use crate::definition::read::values::{fields, values};
+use crate::definition::read::values::{inner_fields, values};
 use crate::definition::read::waits::cancel_on;
 use crate::definition::saga::{
     Defaults, Eviction, OnRestart, OnShutdown, Policy, Require, Saga, Trigger, TriggerAlternative,
@@ -186,7 +186,7 @@ fn alternative(
 fn call(node: Node, key: &str, span: Span, out: &mut Diagnostics) -> Option<EventDecl> {
     let mut object = Object::read(node, key, &CALL, out)?;
     let fields = if object.has("fields") {
-        object.read_key("fields", out, fields)?
+        object.read_key("fields", out, inner_fields)?
     } else {
         Fields::default()
     };

@@ -100,18 +100,32 @@ pub(super) fn json(node: Node, key: &str, out: &mut Diagnostics) -> Value {
     }
 }
 
-/// Named fields. A field that is not valid is left out.
+/// Named fields that stand beside the envelope's on the wire. A field that is not valid is left
+/// out.
 pub fn fields(node: Node, key: &str, out: &mut Diagnostics) -> Option<Fields> {
+    let taken = |name: &str| match name {
+        name if ENVELOPE.contains(&name) => Some("the wire's own envelope uses that name"),
+        name if name.starts_with('_') => Some("names that begin with `_` are ignored on the wire"),
+        _ => None,
+    };
+    fields_but(taken, node, key, out)
+}
+
+/// Named fields that travel inside an object of their own.
+pub fn inner_fields(node: Node, key: &str, out: &mut Diagnostics) -> Option<Fields> {
+    fields_but(|_| None, node, key, out)
+}
+
+fn fields_but(
+    taken: impl Fn(&str) -> Option<&'static str>,
+    node: Node,
+    key: &str,
+    out: &mut Diagnostics,
+) -> Option<Fields> {
     let (_, pairs) = free_map(node, key, out)?;
     let mut list = Vec::new();
     for (name, node) in pairs {
-        if ENVELOPE.contains(&name.value.as_str()) {
-            let why = "the wire's own envelope uses that name";
-            out.add_reserved_name(&name.value, name.span, "a field", why);
-            continue;
-        }
-        if name.value.starts_with('_') {
-            let why = "names that begin with `_` are ignored on the wire";
+        if let Some(why) = taken(&name.value) {
             out.add_reserved_name(&name.value, name.span, "a field", why);
             continue;
         }

@@ -200,6 +200,21 @@ fn start_prints_the_id_and_with_wait_the_end() {
     assert!(lost.stderr.contains("tab t9 is not in workspace w1"), "{}", lost.stderr);
 }
 
+/// [W3]: only what stands beside the envelope's names has to keep clear of them.
+#[test]
+fn a_callers_fields_may_be_called_like_the_envelopes() {
+    let saga = "saga: hi\ntrigger: { call: { fields: { id: { type: integer }, \
+                kind: { type: string } } } }\ninput: { id: \"${{ trigger.id }}\", \
+                kind: \"${{ trigger.kind }}\" }\neviction: { policy: parallel }\ntimeout: 5s\n\
+                steps: [{ id: now, done: true }]\n\
+                result: { id: \"${{ input.id }}\", kind: \"${{ input.kind }}\" }\n";
+    let stage = Stage::of_its_own(&[("sagas/hi.saga.yaml", saga)]);
+    let _launcher = stage.launcher();
+    let done = stage.run(&["start", "hi", "id=7", "kind=host", "--wait", "--json"]);
+    assert_eq!(done.exit, 0, "{}", done.stderr);
+    assert_eq!(done.json()["result"], json!({"id": 7, "kind": "host"}));
+}
+
 #[test]
 fn what_the_launcher_refuses_exits_with_1_and_its_words() {
     let stage = Stage::new(&[]);
