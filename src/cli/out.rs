@@ -111,14 +111,30 @@ pub fn json_line(raw: &str) -> io::Result<()> {
 
 /// Says something to the person at the terminal. Nobody listening is no failure.
 pub fn say(tone: Tone, words: &str) {
-    let style = style(tone);
-    drop(writeln!(anstream::stderr().lock(), "{style}{words}{style:#}"));
+    drop(say_to(&mut anstream::stderr().lock(), tone, words));
 }
 
 /// Says what went wrong.
 pub fn complain(message: &str) {
+    drop(complain_to(&mut anstream::stderr().lock(), message));
+}
+
+/// The same as [`say`], by a way of one's own; its colours are the way's to strip.
+///
+/// # Errors
+/// It cannot be written there.
+pub fn say_to(out: &mut impl Write, tone: Tone, words: &str) -> io::Result<()> {
+    let style = style(tone);
+    writeln!(out, "{style}{words}{style:#}")
+}
+
+/// The same as [`complain`], by a way of one's own; its colours are the way's to strip.
+///
+/// # Errors
+/// It cannot be written there.
+pub fn complain_to(out: &mut impl Write, message: &str) -> io::Result<()> {
     let bad = AnsiColor::Red.on_default().bold();
-    drop(writeln!(anstream::stderr().lock(), "{bad}error:{bad:#} {message}"));
+    writeln!(out, "{bad}error:{bad:#} {message}")
 }
 
 /// Says what may surprise.

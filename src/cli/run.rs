@@ -1,5 +1,6 @@
 //! `sagaflow run`: the launcher in this process, until a signal ends it. Runs no saga itself.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
 use std::path::PathBuf;
 
@@ -54,20 +55,29 @@ pub(super) fn run(args: &Args) -> Outcome {
         out::say(Tone::Good, &format!("{sagas}, nothing wrong"));
         return Ok(Exit::Fine);
     }
-    let talk = Talk::to(io::stderr());
+    let talk = Talk::to_stderr();
     log_through(&talk);
+    panic_through(&talk);
     let words = format!(
         "{sagas}; data in {}; listening on {}",
         config.data.display(),
         config.socket.display()
     );
-    let ended = launcher::run(config, loaded, || out::say(Tone::Good, &words));
-    let heard = talk.finish();
-    ended.map_err(|error| failed(&error))?;
-    if heard {
-        out::say(Tone::Faint, "stopped; open sagas go on at the next start");
-    }
-    Ok(Exit::Fine)
+    let exit = match launcher::run(config, loaded, || talk.say(Tone::Good, &words)) {
+        Ok(()) => {
+            talk.say(Tone::Faint, "stopped; open sagas go on at the next start");
+            Exit::Fine
+        }
+        Err(error) => match failed(&error) {
+            Failure::Said { exit, message } => {
+                talk.complain(&message);
+                exit
+            }
+            Failure::PipeClosed => Exit::Fine,
+        },
+    };
+    talk.finish();
+    Ok(exit)
 }
 
 /// For tests alone: after how many commits the launcher is to die as in a power cut.
@@ -116,6 +126,20 @@ fn failed(error: &RunError) -> Failure {
         RunError::Start(_) => Exit::No,
     };
     Failure::new(exit, error.to_string())
+}
+
+/// A panic too must not wait for whoever reads stderr: it ends the thread that had it.
+fn panic_through(talk: &Talk) {
+    let talk = talk.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let backtrace = Backtrace::capture();
+        let words = match backtrace.status() == BacktraceStatus::Captured {
+            true => format!("{panic}\n{backtrace}"),
+            false => panic.to_string(),
+        };
+        talk.complain(&words);
+        talk.finish();
+    }));
 }
 
 fn log_through(talk: &Talk) {

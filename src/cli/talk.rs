@@ -1,12 +1,16 @@
-//! The launcher's log lines on their way to stderr: a bounded queue and a thread of its own, so
-//! that a stderr that nobody reads, or that is gone, delays and ends nothing \[R7\]. Chooses no
-//! words.
+//! All that a launcher says on its way to stderr: a bounded queue and a thread of its own, so that
+//! a stderr that nobody reads, or that is gone, delays and ends nothing \[R7\]. Whoever wrote to
+//! stderr beside it would wait for it. Chooses no words.
 
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
+
+use crate::view::text::Tone;
+
+use super::out;
 
 /// Lines that wait for whoever reads stderr. Beyond: they are counted and left out.
 const LINES_MAX: usize = 1_024;
@@ -37,6 +41,32 @@ impl Talk {
         talk
     }
 
+    /// A way to stderr, which keeps colours only where a terminal wants them.
+    pub(super) fn to_stderr() -> Talk {
+        Talk::to(anstream::stderr())
+    }
+
+    /// Says something; lines come whole.
+    pub(super) fn say(&self, tone: Tone, words: &str) {
+        let mut line = Vec::new();
+        out::say_to(&mut line, tone, words).expect("memory takes all");
+        self.put(line);
+    }
+
+    /// Says what went wrong.
+    pub(super) fn complain(&self, message: &str) {
+        let mut line = Vec::new();
+        out::complain_to(&mut line, message).expect("memory takes all");
+        self.put(line);
+    }
+
+    /// What finds no room is counted and left out.
+    fn put(&self, line: Vec<u8>) {
+        if self.queue.try_send(Piece::Line(line)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Waits until everything is written, but not for long; false: nobody reads.
     pub(super) fn finish(&self) -> bool {
         let (done, heard) = channel();
@@ -49,9 +79,7 @@ impl Talk {
 
 impl Write for Talk {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.queue.try_send(Piece::Line(line.to_vec())).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.put(line.to_vec());
         Ok(line.len())
     }
 

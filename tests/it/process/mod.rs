@@ -11,6 +11,7 @@ mod place;
 mod replays;
 mod starts;
 mod stops;
+mod stuck;
 mod versions;
 
 use std::collections::VecDeque;
