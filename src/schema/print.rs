@@ -117,7 +117,7 @@ impl<'a> Printer<'a> {
         schema
     }
 
-    fn fields(&mut self, names: Value) -> Value {
+    fn fields(&mut self, names: &Value) -> Value {
         self.fields_used = true;
         json!({
             "type": "object",
@@ -156,8 +156,8 @@ impl<'a> Printer<'a> {
             Shape::Labels => {
                 json!({ "type": "object", "additionalProperties": { "type": "string" } })
             }
-            Shape::Fields => self.fields(json!({ "pattern": NAME, "not": { "enum": ENVELOPE } })),
-            Shape::InnerFields => self.fields(json!({ "pattern": NAME })),
+            Shape::Fields => self.fields(&json!({ "pattern": NAME, "not": { "enum": ENVELOPE } })),
+            Shape::InnerFields => self.fields(&json!({ "pattern": NAME })),
             Shape::Map(mapping) => self.refer(mapping),
             Shape::MapOrNone(mapping) => {
                 // The mapping first: editors report the faults of the first branch.
