@@ -10,6 +10,20 @@ use serde::{Deserialize, Serialize};
 /// Kinds of clients that need no declaration \[wire, `register`\].
 pub const CLIENT_KINDS: [&str; 4] = ["host", "srv", "renderer", "tool"];
 
+/// The names of the wire's envelope, which no field of a vocabulary may bear \[W3\].
+pub const ENVELOPE: [&str; 10] = [
+    "cmd",
+    "event",
+    "kind",
+    "version",
+    "saga_id",
+    "step",
+    "attempt",
+    "command_id",
+    "id",
+    "session",
+];
+
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -1,6 +1,6 @@
 //! `launcher.yaml`: what a launcher may be told beside its flags. Read here, obeyed below.
 
-use crate::definition::keys::{Key, Mapping, Need, Shape};
+use crate::definition::keys::{Mapping, Shape, optional};
 use crate::definition::read::node::{Kind, Node};
 use crate::definition::read::object::{Object, free_map};
 use crate::definition::read::{document, scalar};
@@ -16,10 +16,6 @@ pub struct Settings {
     pub allow: Allow,
     /// Retention and patience.
     pub manners: Manners,
-}
-
-const fn optional(name: &'static str, shape: Shape, doc: &'static str) -> Key {
-    Key { name, need: Need::Optional, shape, doc }
 }
 
 static CONFIG: Mapping = Mapping {

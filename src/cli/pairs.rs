@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::exit::{Exit, Failure};
-use crate::ipc::RESERVED;
+use crate::ids::ENVELOPE;
 use crate::ipc::client::ClientError;
 
 /// Names of the wire's envelope that a person may give: a report that answers a command.
@@ -54,7 +54,7 @@ pub fn object(pairs: &[Pair]) -> Result<Map<String, Value>, String> {
 /// A key stands twice, or is one that the line needs for itself: the launcher would take it for
 /// its own.
 pub fn of_a_report(pairs: &[Pair]) -> Result<Map<String, Value>, String> {
-    let taken = |key: &str| RESERVED.contains(&key) && !OF_AN_ECHO.contains(&key);
+    let taken = |key: &str| ENVELOPE.contains(&key) && !OF_AN_ECHO.contains(&key);
     if let Some(pair) = pairs.iter().find(|pair| taken(&pair.key)) {
         return Err(format!("`{}` is the wire's own name and cannot be a field", pair.key));
     }

@@ -10,33 +10,34 @@ use crate::ipc::ErrorCode;
 use crate::ipc::client::{ClientError, ErrorWord};
 use crate::view::text::Tone;
 
-/// What is said, and where.
-pub(super) struct Say<'a> {
-    pub saga_id: u64,
-    pub signal: &'static str,
-    pub reason: Option<&'a str>,
-    pub place: &'a Where,
-    pub shape: Shape,
+/// Whom it is said to.
+#[derive(Debug, clap::Args)]
+pub struct To {
+    /// Which saga
+    #[arg(value_name = "ID")]
+    saga_id: u64,
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    shape: Shape,
 }
 
 /// Says it; the launcher answers when it is durable, or refuses with the saga's own words.
-pub(super) fn say(what: &Say<'_>) -> Outcome {
-    let socket = what.place.socket();
+pub(super) fn say(to: &To, signal: &str, reason: Option<&str>) -> Outcome {
+    let (socket, saga_id) = (to.place.socket(), to.saga_id);
     block_on(async {
         let mut link = Link::open(&socket).await?;
-        let mut fields = object(json!({ "saga_id": what.saga_id, "signal": what.signal }));
-        if let Some(reason) = what.reason {
+        let mut fields = object(json!({ "saga_id": saga_id, "signal": signal }));
+        if let Some(reason) = reason {
             fields.insert("reason".to_owned(), reason.into());
         }
         let accepted = link.client().ask("signal_saga", &fields).await.map_err(told)?;
         link.close().await;
         let version = accepted.version.0;
-        if what.shape.is_json() {
-            let (saga_id, signal) = (what.saga_id, what.signal);
+        if to.shape.is_json() {
             out::json(&json!({ "saga_id": saga_id, "signal": signal, "version": version }))?;
         } else {
-            let words = format!("saga {}: {} accepted", what.saga_id, what.signal);
-            out::say(Tone::Faint, &words);
+            out::say(Tone::Faint, &format!("saga {saga_id}: {signal} accepted"));
         }
         Ok(Exit::Fine)
     })

@@ -6,26 +6,13 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visito
 use serde_json::{Map, Number, Value};
 
 use super::code::{ErrorCode, ProtocolError};
+use crate::ids::ENVELOPE;
 use crate::limits::JSON_DEPTH_MAX;
-
-/// The envelope's names, which no field of a vocabulary may bear \[W3\].
-pub const RESERVED: [&str; 10] = [
-    "cmd",
-    "event",
-    "kind",
-    "version",
-    "saga_id",
-    "step",
-    "attempt",
-    "command_id",
-    "id",
-    "session",
-];
 
 /// A line taken apart: reserved fields in their slots, all others in the order in which they stood.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
-    reserved: [Value; RESERVED.len()],
+    reserved: [Value; ENVELOPE.len()],
     pub rest: Map<String, Value>,
 }
 
@@ -61,7 +48,7 @@ impl Envelope {
 }
 
 fn slot(name: &str) -> Option<usize> {
-    RESERVED.iter().position(|reserved| *reserved == name)
+    ENVELOPE.iter().position(|reserved| *reserved == name)
 }
 
 fn invalid_json(error: &serde_json::Error) -> ProtocolError {
@@ -90,11 +77,11 @@ impl<'de> Visitor<'de> for Top {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope, A::Error> {
         let mut envelope = Envelope::default();
-        let mut seen = [false; RESERVED.len()];
+        let mut seen = [false; ENVELOPE.len()];
         while let Some(key) = map.next_key_seed(Key)? {
             let value = map.next_value_seed(Nested { depth_left: JSON_DEPTH_MAX })?;
             match key {
-                Name::Reserved(slot) if seen[slot] => return Err(twice(RESERVED[slot])),
+                Name::Reserved(slot) if seen[slot] => return Err(twice(ENVELOPE[slot])),
                 Name::Reserved(slot) => {
                     seen[slot] = true;
                     envelope.reserved[slot] = value;

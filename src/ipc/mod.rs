@@ -23,7 +23,6 @@ pub mod session;
 pub mod transport;
 
 pub use code::{ErrorCode, ProtocolError};
-pub use json::RESERVED;
 
 #[cfg(test)]
 #[expect(clippy::wildcard_enum_match_arm, reason = "a test names what it expects, not all else")]

@@ -24,6 +24,8 @@ use crate::expr::{Ast, Pin, Template};
 use crate::ids::DefinitionHash;
 use crate::time::Millis;
 
+pub use crate::definition::saga::{OnRestart, OnShutdown, Policy};
+pub use crate::definition::step::Backoff;
 pub use library::{compile_library, compile_stored};
 
 /// Index of a step in [`Plan::steps`].
@@ -125,41 +127,6 @@ pub struct Eviction {
     pub policy: Policy,
     /// Newcomers that may wait under `queue`.
     pub queue_max: Option<u64>,
-}
-
-/// Who gives way when two sagas of one key meet \[R17\].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// The running one is evicted, then the newcomer starts.
-    Replace,
-    /// The newcomer is refused with a reason.
-    Refuse,
-    /// The newcomer is dropped and counted.
-    Ignore,
-    /// The newcomer waits in order.
-    Queue,
-    /// Both run.
-    Parallel,
-}
-
-/// After a crash \[L5\].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnRestart {
-    /// Goes on where the log ends.
-    Resume,
-    /// Undoes what it did.
-    Compensate,
-    /// Ends it without undoing.
-    Fail,
-}
-
-/// At a clean shutdown \[L8\].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnShutdown {
-    /// Resumes at the next start.
-    Park,
-    /// Undoes what it did, as far as `stop_timeout` allows.
-    Cancel,
 }
 
 /// The list of steps that a step stands in.
@@ -311,17 +278,6 @@ pub struct Retry {
     pub on_unreachable: bool,
     /// After a known failure.
     pub on_failed: bool,
-}
-
-/// How the pause between attempts grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backoff {
-    /// Always `delay`.
-    Constant,
-    /// `delay` times the number of the attempt that failed.
-    Linear,
-    /// `delay`, doubled with each attempt.
-    Exponential,
 }
 
 /// What undoes a step.

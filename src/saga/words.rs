@@ -160,3 +160,30 @@ impl Ending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use schemars::schema_for;
+    use serde::de::DeserializeOwned;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::definition::keys::{CAUSES, ENDS};
+
+    /// The variants of a type whose words are all of these.
+    fn all_of<T: DeserializeOwned + JsonSchema>(words: &[&str]) -> Vec<T> {
+        let variants = schema_for!(T).to_value()["oneOf"].as_array().map_or(0, Vec::len);
+        assert_eq!(variants, words.len(), "{words:?}");
+        let read = |word: &&str| serde_json::from_value(Value::from(*word)).expect("it is one");
+        words.iter().map(read).collect()
+    }
+
+    #[test]
+    fn r16_definitions_read_the_words_that_sagas_end_with() {
+        let causes: Vec<Cause> = all_of(CAUSES);
+        assert!(causes.iter().map(|cause| cause.as_str()).eq(CAUSES.iter().copied()));
+        let states: Vec<State> = all_of(&STATES[..7]);
+        let ends = states.into_iter().filter(|state| state.is_end());
+        assert!(ends.map(State::as_str).eq(ENDS.iter().copied()));
+    }
+}

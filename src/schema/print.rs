@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::definition::fields::{Fields, KEYWORDS};
 use crate::definition::keys::{Key, Kind, Mapping, Need, Shape, VERBS};
-use crate::definition::read::ENVELOPE;
+use crate::ids::ENVELOPE;
 use crate::schema::Vocabulary;
 
 const NAME: &str = "^(?!(in|true|false|null)$)[a-z][a-z0-9_]*$";

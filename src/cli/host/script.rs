@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::definition::Catalog;
-use crate::definition::keys::{Key, Mapping, Need, Shape};
+use crate::definition::keys::{Mapping, Shape, optional};
 use crate::definition::read::node::{Kind, Node};
 use crate::definition::read::object::{Object, free_map, list};
 use crate::definition::read::{document, scalar, values};
@@ -66,10 +66,6 @@ pub enum Act {
     Silent,
     /// The host hangs up without an answer, and comes back.
     Disconnect,
-}
-
-const fn optional(name: &'static str, shape: Shape, doc: &'static str) -> Key {
-    Key { name, need: Need::Optional, shape, doc }
 }
 
 static SCRIPT: Mapping = Mapping {

@@ -12,7 +12,9 @@ pub use saga::{
     CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, TRIGGER,
     TRIGGER_ALTERNATIVE,
 };
-pub use scenario::{CASE, END, EXPECT, EXPLORE, ORGANIC, REPLY, SCRIPT, SIGNAL, TEST, WHEN};
+pub use scenario::{
+    CASE, CAUSES, END, ENDS, EXPECT, EXPLORE, ORGANIC, REPLY, SCRIPT, SIGNAL, TEST, WHEN,
+};
 pub use step::{COMPENSATE, ON_TIMEOUT, STEP, UNDO_STEP, VERBS};
 pub use wait::{AWAIT, BACKOFFS, CANCEL_ON, FAIL_ON, REPORT, RETRY, RETRY_ON};
 
@@ -162,7 +164,9 @@ const fn required(name: &'static str, shape: Shape, doc: &'static str) -> Key {
     Key { name, need: Need::Required, shape, doc }
 }
 
-const fn optional(name: &'static str, shape: Shape, doc: &'static str) -> Key {
+/// A key that may be left out.
+#[must_use]
+pub const fn optional(name: &'static str, shape: Shape, doc: &'static str) -> Key {
     Key { name, need: Need::Optional, shape, doc }
 }
 

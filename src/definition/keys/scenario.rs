@@ -2,6 +2,22 @@
 
 use super::{Exclude, Kind, Mapping, Shape, optional, required};
 
+/// States in which a saga ends \[R16\].
+pub static ENDS: &[&str] = &["completed", "failed", "compensated", "failed_compensation"];
+
+/// Why a saga came to fail \[R16\].
+pub static CAUSES: &[&str] = &[
+    "timed_out",
+    "evicted",
+    "cancelled",
+    "action_failed",
+    "fail_step",
+    "unreachable",
+    "fault",
+    "restart",
+    "shutdown",
+];
+
 /// `*.test.yaml`.
 pub static TEST: Mapping = Mapping {
     name: "test",
@@ -146,26 +162,8 @@ pub static END: Mapping = Mapping {
     excludes: &[],
     needs: &[],
     keys: &[
-        optional(
-            "state",
-            Shape::Words(&["completed", "failed", "compensated", "failed_compensation"]),
-            "Its last state.",
-        ),
-        optional(
-            "cause",
-            Shape::Words(&[
-                "timed_out",
-                "evicted",
-                "cancelled",
-                "action_failed",
-                "fail_step",
-                "unreachable",
-                "fault",
-                "restart",
-                "shutdown",
-            ]),
-            "Why it failed.",
-        ),
+        optional("state", Shape::Words(ENDS), "Its last state."),
+        optional("cause", Shape::Words(CAUSES), "Why it failed."),
         optional("reason", Shape::Text, "The failing step's words."),
         optional("result", Shape::Values, "A subset of what a caller gets."),
     ],

@@ -23,7 +23,6 @@ use crate::definition::{Catalog, Library, Loss};
 use crate::diag::{Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span};
 
 pub use catalog::Origin;
-pub use values::ENVELOPE;
 
 /// What the launcher itself reports.
 pub const LAUNCHER: &str = include_str!("../../targets/launcher.catalog.yaml");

@@ -11,20 +11,7 @@ use crate::definition::read::object::free_map;
 use crate::definition::read::scalar::check_name;
 use crate::definition::value::{Named, ValueKind, ValueNode};
 use crate::diag::{At, Diagnostics};
-
-/// Names that the wire's envelope uses \[W3\]: no field may carry one.
-pub const ENVELOPE: &[&str] = &[
-    "cmd",
-    "event",
-    "kind",
-    "version",
-    "saga_id",
-    "step",
-    "attempt",
-    "command_id",
-    "id",
-    "session",
-];
+use crate::ids::ENVELOPE;
 
 /// Named values, with the place of the whole mapping.
 pub fn values(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<Vec<Named>>> {

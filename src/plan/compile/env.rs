@@ -7,6 +7,7 @@ use super::exprs::{Place, Stage};
 use super::{Compiler, trigger};
 use crate::definition::Await as AwaitNode;
 use crate::definition::Step as StepNode;
+use crate::definition::keys::{CAUSES, ENDS};
 use crate::definition::saga::TriggerKind;
 use crate::expr::{Env, Field, ObjectType, Path, Presence, Read, Type};
 use crate::plan::flow::Set;
@@ -16,22 +17,6 @@ use crate::plan::types;
 /// What may be said of a step's end.
 pub(super) const OUTCOMES: [&str; 6] =
     ["succeeded", "failed", "in_doubt", "skipped", "compensated", "compensation_failed"];
-
-/// States that `finally` may see.
-const STATES: [&str; 4] = ["completed", "failed", "compensated", "failed_compensation"];
-
-/// Why a saga came to fail \[R16\].
-const CAUSES: [&str; 9] = [
-    "timed_out",
-    "evicted",
-    "cancelled",
-    "action_failed",
-    "fail_step",
-    "unreachable",
-    "fault",
-    "restart",
-    "shutdown",
-];
 
 impl Compiler<'_> {
     /// The environment of an expression: of steps and variables only those that it reads.
@@ -169,17 +154,17 @@ impl Compiler<'_> {
         match place.stage {
             Stage::Step(Part::Undo) => {
                 fields.insert("state".to_owned(), always(words(&["compensating"])));
-                fields.insert("cause".to_owned(), always(words(&CAUSES)));
+                fields.insert("cause".to_owned(), always(words(CAUSES)));
                 fields.insert("reason".to_owned(), always(Type::String));
             }
             Stage::Step(Part::Finally) => {
                 let why = "a saga that completes has no cause and no reason".to_owned();
                 let state: Path = vec!["saga".into(), "state".into()];
-                let failed = STATES.iter().filter(|state| **state != "completed");
+                let failed = ENDS.iter().filter(|state| **state != "completed");
                 let when = failed.map(|word| (state.clone(), (*word).to_owned())).collect();
                 let presence = Presence::Unless { when, why };
-                fields.insert("state".to_owned(), always(words(&STATES)));
-                let cause = Field { ty: words(&CAUSES), presence: presence.clone() };
+                fields.insert("state".to_owned(), always(words(ENDS)));
+                let cause = Field { ty: words(CAUSES), presence: presence.clone() };
                 fields.insert("cause".to_owned(), cause);
                 fields.insert("reason".to_owned(), Field { ty: Type::String, presence });
             }

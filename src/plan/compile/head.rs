@@ -6,10 +6,9 @@ use std::sync::Arc;
 use super::Compiler;
 use super::exprs::{Place, Stage};
 use super::trigger::open_object;
-use crate::definition::saga::Policy as PolicyNode;
 use crate::expr::Template;
 use crate::plan::flow::Flow;
-use crate::plan::{Alternative, Eviction, Policy, Require, types};
+use crate::plan::{Alternative, Eviction, Require, types};
 
 impl Compiler<'_> {
     /// Guards that are checked before anything exists \[R10\].
@@ -38,13 +37,7 @@ impl Compiler<'_> {
         let key = eviction.key.iter().filter_map(|key| self.key(key, &place)).collect();
         Eviction {
             key,
-            policy: match eviction.policy.value {
-                PolicyNode::Replace => Policy::Replace,
-                PolicyNode::Refuse => Policy::Refuse,
-                PolicyNode::Ignore => Policy::Ignore,
-                PolicyNode::Queue => Policy::Queue,
-                PolicyNode::Parallel => Policy::Parallel,
-            },
+            policy: eviction.policy.value,
             queue_max: eviction.queue_max.as_ref().map(|max| max.value),
         }
     }

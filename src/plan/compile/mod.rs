@@ -17,14 +17,14 @@ mod wait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::definition::saga::{self, Saga};
+use crate::definition::saga::Saga;
 use crate::definition::step::{Step as StepNode, Verb as VerbNode};
 use crate::definition::{Catalog, CatalogUndo, CommandDecl, EventDecl, Names};
 use crate::diag::{Diagnostics, Span};
 use crate::expr::{Facts, ObjectType, Type};
 use crate::plan::flow::{Flow, Flows};
 use crate::plan::outline::{Outline, Part};
-use crate::plan::{OnRestart, OnShutdown, Plan, Step, StepIx, library};
+use crate::plan::{Plan, Step, StepIx, library};
 
 /// A plan and what was written, side by side: what the rules look at.
 #[derive(Debug)]
@@ -203,15 +203,8 @@ impl Compiler<'_> {
             finally,
             result,
             cancel_on,
-            on_restart: match self.saga.on_restart {
-                saga::OnRestart::Resume => OnRestart::Resume,
-                saga::OnRestart::Compensate => OnRestart::Compensate,
-                saga::OnRestart::Fail => OnRestart::Fail,
-            },
-            on_shutdown: match self.saga.on_shutdown {
-                saga::OnShutdown::Park => OnShutdown::Park,
-                saga::OnShutdown::Cancel => OnShutdown::Cancel,
-            },
+            on_restart: self.saga.on_restart,
+            on_shutdown: self.saga.on_shutdown,
             by_path: std::mem::take(&mut self.by_path),
             waits_for_events,
             events,

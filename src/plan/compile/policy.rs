@@ -2,10 +2,8 @@
 
 use super::Compiler;
 use super::undo::Undone;
-use crate::definition::step::{
-    Backoff as BackoffNode, Retry as RetryNode, RetryChoice, RetryOn, Step as StepNode,
-};
-use crate::plan::{Backoff, Retry, Verb};
+use crate::definition::step::{Retry as RetryNode, RetryChoice, RetryOn, Step as StepNode};
+use crate::plan::{Retry, Verb};
 use crate::time::Millis;
 
 impl Compiler<'_> {
@@ -73,11 +71,7 @@ fn compile(retry: &RetryNode, verb: &Verb) -> Retry {
     let unsaid = retry.on.is_empty();
     Retry {
         attempts: retry.attempts.value,
-        backoff: match retry.backoff.value {
-            BackoffNode::Constant => Backoff::Constant,
-            BackoffNode::Linear => Backoff::Linear,
-            BackoffNode::Exponential => Backoff::Exponential,
-        },
+        backoff: retry.backoff.value,
         delay: retry.delay.value,
         max_delay: retry.max_delay.as_ref().map(|max| max.value),
         jitter: retry.jitter.as_ref().map_or(0.0, |jitter| jitter.value),
