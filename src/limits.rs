@@ -125,8 +125,10 @@ pub const LEAPS_KEPT: usize = 64;
 /// Records after which the state that belongs to no saga is written again though it did not change:
 /// retention takes no event beyond it, and so lags by no more than this \[L6\].
 pub const WORLD_EVERY: u64 = 10_000;
-/// How often retention looks for what is too old \[L6\].
+/// How often retention looks for what is too old \[L6\], unless what it keeps stays for less.
 pub const SWEEP_EVERY: Millis = Millis(60_000);
+/// How often it looks at most.
+pub const SWEEP_LEAST: Millis = Millis(1_000);
 /// Pause between two batches of retention, so that turns come first \[L6\].
 pub const SWEEP_PAUSE: Millis = Millis(50);
 /// How long turns without a pause keep a due batch of retention waiting \[L6\].

@@ -180,7 +180,8 @@ impl<L: Log> Turns<L> {
         let (sagas, events) = (leaps.stretch(now, sagas), leaps.stretch(now, events));
         match self.core.log.sweep(now, &Retention { sagas, events, events_max }) {
             Ok(swept) => {
-                self.sweep_at = now + if swept.finished { SWEEP_EVERY } else { SWEEP_PAUSE };
+                let every = self.manners.retention.look_every();
+                self.sweep_at = now + if swept.finished { every } else { SWEEP_PAUSE };
                 Ok(())
             }
             // Nothing waits for it, so nothing has to end: a turn that finds no room says so [L7].

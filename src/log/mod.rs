@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::ids::{ClientId, DefinitionHash, SagaId, Seq, SessionNo};
+use crate::limits::{SWEEP_EVERY, SWEEP_LEAST};
 use crate::time::{Millis, Timestamp};
 
 mod error;
@@ -299,6 +300,14 @@ pub struct Retention {
     pub events: Millis,
     /// How many records that belong to no saga stay.
     pub events_max: u64,
+}
+
+impl Retention {
+    /// How often to look for what is too old: what is kept for seconds is not to stay for a minute.
+    #[must_use]
+    pub fn look_every(&self) -> Millis {
+        self.sagas.min(self.events).clamp(SWEEP_LEAST, SWEEP_EVERY)
+    }
 }
 
 /// What one batch of retention took.

@@ -382,3 +382,12 @@ fn a_fault_comes_when_it_was_asked_for_and_stores_nothing() {
     assert_eq!(log.commits(), 2);
     assert_eq!(rows_since(&log.into_inner(), 0).len(), 2);
 }
+
+/// [L6]: who keeps sagas for seconds does not find them there for a minute.
+#[test]
+fn l6_what_is_kept_for_less_is_looked_for_more_often() {
+    for (sagas, every) in [(DAY, 60_000), (Millis(5_000), 5_000), (Millis(1), 1_000)] {
+        assert_eq!(Retention { sagas, ..KEEP }.look_every(), Millis(every));
+        assert_eq!(Retention { events: sagas, ..KEEP }.look_every(), Millis(every));
+    }
+}
