@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use sagaflow::coordinator::{IncomingReport, RefusalCode, Signal};
+use sagaflow::coordinator::{RefusalCode, Signal};
 use sagaflow::ids::SagaId;
 use sagaflow::launcher::Loaded;
 use sagaflow::saga::record::{Cause, State};
@@ -206,16 +206,8 @@ fn bg_11_10_all_that_an_answer_brings_about_is_durable_or_none_of_it_is() {
         let mut world = it(saga);
         go(&mut world, "k");
         let (trail, told) = (world.trail(1), world.events.len());
-        let host = world.client("host");
-        let report = IncomingReport {
-            event: "did".into(),
-            fields: json!({"k": "", "n": 0}).as_object().expect("an object").clone(),
-            echo: Some((SagaId(1), "one".into())),
-            command_id: None,
-            dedup: None,
-        };
         world.coordinator.begin_turn(world.now);
-        world.coordinator.report(&host, report).expect("it is the host's to say");
+        world.hear("host", "did", json!({"k": "", "n": 0}), Some((1, "one")));
         if commits {
             world.commit_and_crash();
         } else {

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use sagaflow::coordinator::IncomingReport;
 use sagaflow::ids::SagaId;
 use sagaflow::log::LogRead;
 use sagaflow::saga::record::{Cause, State};
@@ -223,13 +222,8 @@ fn bg_c18_after_the_deadline_a_late_echo_sends_no_further_command() {
 fn bg_c20_an_echo_that_was_committed_is_never_lost() {
     let mut world = shipped();
     close(&mut world, "w1");
-    let host = world.client("host");
-    let fields = json!({"label": "w1"}).as_object().cloned().expect("an object");
-    let echo = Some((SagaId(1), "reap".into()));
-    let event = "panes_reaped".into();
     world.coordinator.begin_turn(world.now);
-    let report = IncomingReport { event, fields, echo, command_id: None, dedup: None };
-    world.coordinator.report(&host, report).expect("it is the host's to say");
+    world.hear("host", "panes_reaped", json!({"label": "w1"}), Some((1, "reap")));
     world.commit_and_crash();
     world.connect("host");
     assert_eq!(world.commands(), ["reap_panes", "drain_pool_if_last"]);

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use sagaflow::coordinator::IncomingReport;
 use sagaflow::ipc::ErrorCode;
 use sagaflow::ipc::protocol::parse_line;
 use sagaflow::launcher::Loaded;
@@ -65,12 +64,8 @@ fn bg_3_10_r5_a_silent_saga_delays_nobody() {
 #[test]
 fn bg_3_10_r10_a_start_whose_record_is_lost_did_not_happen() {
     let mut world = shipped();
-    let host = world.client("host");
-    let fields = json!({"label": "w1"}).as_object().cloned().expect("an object");
-    let event = "pool_window_promoted".into();
     world.coordinator.begin_turn(world.now);
-    let report = IncomingReport { event, fields, echo: None, command_id: None, dedup: None };
-    world.coordinator.report(&host, report).expect("it is the host's to say");
+    world.hear("host", "pool_window_promoted", json!({"label": "w1"}), None);
     world.crash();
     assert!(world.open().is_empty() && world.sent.is_empty());
     assert!(world.published("saga_started").is_empty());

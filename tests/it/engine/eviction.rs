@@ -184,16 +184,8 @@ steps:
 "#);
     world.connect("host");
     world.report("tool", "go", json!({"k": "k", "n": 1})).expect("it is declared");
-    let client = world.client("tool");
     for _ in 0..4_000 {
-        let report = sagaflow::coordinator::IncomingReport {
-            event: "go".into(),
-            fields: json!({"k": "k"}).as_object().expect("an object").clone(),
-            echo: None,
-            command_id: None,
-            dedup: None,
-        };
-        world.coordinator.report(&client, report).expect("it is declared");
+        world.hear("tool", "go", json!({"k": "k"}), None);
     }
     // All in one turn, and no deeper than one saga.
     did(&mut world, "look");

@@ -234,15 +234,7 @@ fn p5_what_awaits_nothing_is_owed_until_it_is_written() {
 #[test]
 fn p5_a_crash_before_it_is_written_sends_it_again_under_its_id() {
     let mut world = it(TOLD);
-    let client = world.client("tool");
-    let report = sagaflow::coordinator::IncomingReport {
-        event: "go".into(),
-        fields: json!({"k": "k"}).as_object().expect("an object").clone(),
-        echo: None,
-        command_id: None,
-        dedup: None,
-    };
-    world.coordinator.report(&client, report).expect("it is declared");
+    world.hear("tool", "go", json!({"k": "k"}), None);
     world.commit_and_crash();
     assert!(world.sent.is_empty(), "the crash fell between commit and write");
     world.connect("host");

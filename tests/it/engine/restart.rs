@@ -353,15 +353,7 @@ fn r4_what_was_handed_over_is_forgotten_at_boot_and_nothing_else() {
 #[test]
 fn r2_nothing_reaches_a_target_before_its_record_is_durable() {
     let mut world = it(TWO);
-    let client = world.client("tool");
-    let report = sagaflow::coordinator::IncomingReport {
-        event: "go".into(),
-        fields: json!({"k": "k"}).as_object().expect("an object").clone(),
-        echo: None,
-        command_id: None,
-        dedup: None,
-    };
-    world.coordinator.report(&client, report).expect("it is declared");
+    world.hear("tool", "go", json!({"k": "k"}), None);
     // The commit never happened: so nothing did.
     world.crash();
     world.connect("host");

@@ -1,6 +1,6 @@
 //! What satisfies a wait and what does not \[R5, R6, R21, R22, R23\].
 
-use sagaflow::coordinator::{IncomingReport, RefusalCode};
+use sagaflow::coordinator::RefusalCode;
 use sagaflow::ids::SagaId;
 use sagaflow::log::LogRead;
 use sagaflow::saga::record::{Cause, State};
@@ -257,13 +257,9 @@ fn r5_what_a_saga_emits_is_older_than_the_steps_that_follow() {
 fn l10_a_report_that_moves_nobody_is_no_part_of_a_saga_that_is_due_in_its_turn() {
     let mut world = it("timeout: 10m\nsteps: [{ id: rest, delay: 60s }]");
     go(&mut world, "k");
-    let tool = world.client("tool");
     world.now = world.now + Millis(60_000);
     world.coordinator.begin_turn(world.now);
-    let fields = json!({"k": "k"}).as_object().expect("it is one").clone();
-    let (event, echo, command_id, dedup) = ("nudged".into(), None, None, None);
-    let report = IncomingReport { event, fields, echo, command_id, dedup };
-    world.coordinator.report(&tool, report).expect("it is declared");
+    world.hear("tool", "nudged", json!({"k": "k"}), None);
     world.coordinator.tick();
     world.turn();
     let stored = world.log.saga(SagaId(1)).expect("it can be read").expect("it is kept");
