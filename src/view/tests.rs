@@ -245,3 +245,11 @@ fn a_name_without_fields_is_told_without_a_gap() {
     assert_eq!(lines[1]["text"], "made from srv");
     assert_eq!(lines[2]["text"], "emitted told");
 }
+
+#[test]
+fn a_page_has_no_heading_without_lines() {
+    let lines = page(&picture(&facts(json!([[0, began()]]))).detail(), Timestamp(5));
+    let text: Vec<String> = lines.iter().map(Line::plain).collect();
+    assert!(!text.iter().any(|line| line == "steps"), "{text:?}");
+    assert!(text.iter().any(|line| line.starts_with("timeline")), "{text:?}");
+}

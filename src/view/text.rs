@@ -152,10 +152,13 @@ pub fn page(saga: &Value, now: Timestamp) -> Vec<Line> {
     fact("due", word(saga, "due"), Tone::Plain);
     fact("resolved", &settlement(&saga["resolved"]), Tone::Plain);
     fact("definition", word(saga, "definition"), Tone::Faint);
-    lines.push(Line::default());
-    lines.extend(steps(saga));
-    lines.push(Line::default());
-    lines.extend(timeline(saga));
+    // A queued saga has done no step, and of one whose records cannot be read there is no story.
+    for (name, section) in [("steps", steps(saga)), ("timeline", timeline(saga))] {
+        if !list(saga, name).is_empty() {
+            lines.push(Line::default());
+            lines.extend(section);
+        }
+    }
     lines
 }
 
