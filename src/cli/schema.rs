@@ -102,19 +102,44 @@ fn write(target: &Path, files: &[(&'static str, String); 3]) -> Outcome {
 }
 
 fn check(args: &Args, target: &Path, files: &[(&'static str, String); 3]) -> Outcome {
-    let stale = |(name, text): &&(&'static str, String)| {
-        fs::read_to_string(target.join(name)).map_or(true, |written| written != *text)
-    };
-    let stale: Vec<&str> = files.iter().filter(stale).map(|(name, _)| *name).collect();
+    let stale = stale(target, files);
+    let shown = target.display();
     if stale.is_empty() {
-        out::say(Tone::Good, &format!("the schemas in {} are fresh", target.display()));
+        out::say(Tone::Good, &format!("the schemas in {shown} are fresh"));
         return Ok(Exit::Fine);
     }
-    let mut cure = format!("sagaflow schema --write {}", target.display());
-    if let Some(sagas) = &args.sagas {
-        cure.push_str(&format!(" --sagas {}", sagas.display()));
-    }
     let names = stale.join(", ");
-    let message = format!("not fresh in {}: {names}; write them anew: {cure}", target.display());
+    let message = match &args.sagas {
+        Some(sagas) => {
+            let sagas = sagas.display();
+            format!(
+                "not fresh in {shown}: {names}; write them anew: \
+                 sagaflow schema --write {shown} --sagas {sagas}"
+            )
+        }
+        None if are_of(target, Path::new(load::SAGAS)) => format!(
+            "the schemas in {shown} are not the general ones, but those of {0}; check them with: \
+             sagaflow schema --check --write {shown} --sagas {0}",
+            load::SAGAS
+        ),
+        None => {
+            format!(
+                "not fresh in {shown}: {names}; write them anew: sagaflow schema --write {shown}"
+            )
+        }
+    };
     Err(Failure::new(Exit::No, message))
+}
+
+/// The files of a directory that are not these.
+fn stale(target: &Path, files: &[(&'static str, String); 3]) -> Vec<&'static str> {
+    let differs = |(name, text): &&(&'static str, String)| {
+        fs::read_to_string(target.join(name)).map_or(true, |written| written != *text)
+    };
+    files.iter().filter(differs).map(|(name, _)| *name).collect()
+}
+
+/// Whether what is written is specialised to these definitions, as `init` writes it.
+fn are_of(target: &Path, sagas: &Path) -> bool {
+    sagas.is_dir() && specialised(sagas).is_ok_and(|files| stale(target, &files).is_empty())
 }

@@ -21,6 +21,9 @@ fn a_directory_made_ready_runs_its_saga() {
     let ignored = fs::read_to_string(here.join(".gitignore")).expect("it was there");
     assert_eq!(ignored, "/target\n.sagaflow/\n");
     validate(here);
+    let general = run(here, &["schema", "--check"]);
+    assert_eq!(general.exit, 1, "they know this catalog");
+    assert!(general.stderr.contains("--check --write schemas --sagas sagas"), "{}", general.stderr);
     let fresh = run(here, &["schema", "--check", "--sagas", "sagas"]);
     assert_eq!(fresh.exit, 0, "{}", fresh.stderr);
 
