@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::definition::catalog::{
     Catalog, CatalogUndo, CommandDecl, EventDecl, Overflow, TargetDecl,
@@ -41,12 +41,13 @@ impl Catalog {
                 events.insert(name.to_string(), event(decl));
             }
         }
-        let targets: Map<String, Value> = targets
+        let targets = targets
             .iter()
             .filter_map(|name| self.targets.get(name))
             .map(|decl| (decl.name.to_string(), target(decl)))
             .collect();
-        json!({ "targets": targets, "events": events, "commands": commands }).to_string()
+        let (events, commands) = (Value::Object(events), Value::Object(commands));
+        object([("targets", targets), ("events", events), ("commands", commands)]).to_string()
     }
 
     /// Adds the undo of each command, and the answers of all of them.
@@ -71,15 +72,15 @@ fn target(decl: &TargetDecl) -> Value {
         Overflow::FailOldest => "fail_oldest",
         Overflow::FailNewest => "fail_newest",
     };
-    json!({
-        "buffer": decl.buffer,
-        "disconnect_timeout": decl.disconnect_timeout.to_string(),
-        "overflow": overflow,
-    })
+    object([
+        ("buffer", decl.buffer.into()),
+        ("disconnect_timeout", decl.disconnect_timeout.to_string().into()),
+        ("overflow", overflow.into()),
+    ])
 }
 
 fn event(decl: &EventDecl) -> Value {
-    json!({ "fields": fields(&decl.fields) })
+    object([("fields", fields(&decl.fields))])
 }
 
 fn command(decl: &CommandDecl) -> Value {
@@ -88,14 +89,20 @@ fn command(decl: &CommandDecl) -> Value {
         CatalogUndo::Irreversible => "irreversible",
         CatalogUndo::Command(name) => name,
     };
-    json!({
-        "target": *decl.target,
-        "fields": fields(&decl.fields),
-        "echoes": decl.echoes.iter().map(|name| &**name).collect::<Vec<_>>(),
-        "failures": decl.failures.iter().map(|name| &**name).collect::<Vec<_>>(),
-        "idempotent": decl.idempotent,
-        "undo": undo,
-    })
+    let names = |list: &[Arc<str>]| list.iter().map(|name| Value::from(&**name)).collect();
+    object([
+        ("target", Value::from(&*decl.target)),
+        ("fields", fields(&decl.fields)),
+        ("echoes", names(&decl.echoes)),
+        ("failures", names(&decl.failures)),
+        ("idempotent", decl.idempotent.into()),
+        ("undo", undo.into()),
+    ])
+}
+
+/// An object of these parts; the macro of `serde_json` would copy each part, and its parts again.
+fn object<const N: usize>(parts: [(&str, Value); N]) -> Value {
+    parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect()
 }
 
 /// Fields in the author's order: the order in which a payload's faults are named is part of the
