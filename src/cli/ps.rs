@@ -1,6 +1,6 @@
 //! `sagaflow ps`: which sagas there are, from the launcher or from the log of a dead one.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::exit::{Exit, Failure, Outcome};
 use super::link::{Link, block_on};
@@ -25,6 +25,9 @@ pub struct Args {
     /// At most so many; incidents are shown whatever their number
     #[arg(long, default_value_t = 50, value_name = "N")]
     limit: usize,
+    /// Check every page and row of the log instead; it may be in use
+    #[arg(long, conflicts_with_all = ["state", "name", "limit", "socket"])]
+    check_log: bool,
     #[command(flatten)]
     place: Where,
     #[command(flatten)]
@@ -33,12 +36,19 @@ pub struct Args {
 
 /// Prints the list: an array for tools, newest first; a table for people, incidents first.
 pub(super) fn run(args: &Args) -> Outcome {
+    if args.check_log {
+        return check_log(args);
+    }
+    let mut turned_away = Map::new();
     let mut sagas = match source(&args.place)? {
         Source::Launcher(socket) => {
             let mut sagas = Vec::new();
             block_on(async {
                 let mut link = Link::open(&socket).await?;
                 ask(&mut link, args, &mut sagas).await?;
+                if !args.shape.is_json() {
+                    turned_away = ask_turned_away(&mut link, args).await?;
+                }
                 link.close().await;
                 Ok(Exit::Fine)
             })?;
@@ -59,7 +69,37 @@ pub(super) fn run(args: &Args) -> Outcome {
     } else {
         out::lines(&text::table(&sagas, now()))?;
     }
+    for (saga, times) in &turned_away {
+        let words =
+            format!("{saga}: {times} not started since the launcher's start; its log says why");
+        out::say(text::Tone::Faint, &words);
+    }
     Ok(Exit::Fine)
+}
+
+/// The full check of \[L1\], on request.
+fn check_log(args: &Args) -> Outcome {
+    let wrong = LogReader::open(&args.place.log())?.full_check()?;
+    if args.shape.is_json() {
+        out::json(&json!({ "sound": wrong.is_empty(), "found": wrong }))?;
+    } else if wrong.is_empty() {
+        out::text("the log is sound\n")?;
+    } else {
+        out::text(&format!("{}\n", wrong.join("\n")))?;
+        out::complain("the log is damaged: keep a copy of its directory before anything else");
+    }
+    Ok(if wrong.is_empty() { Exit::Fine } else { Exit::No })
+}
+
+/// How often triggers were refused or ignored, by saga \[R10, R17\].
+async fn ask_turned_away(link: &mut Link, args: &Args) -> Result<Map<String, Value>, Failure> {
+    let snapshot = link.ask("get_snapshot", json!({})).await?;
+    let mut turned_away = match snapshot.fields.get("turned_away") {
+        Some(Value::Object(turned_away)) => turned_away.clone(),
+        Some(_) | None => Map::new(),
+    };
+    turned_away.retain(|saga, _| args.name.as_ref().is_none_or(|name| name == saga));
+    Ok(turned_away)
 }
 
 /// The states asked for, and whether incidents must be asked for beside them.

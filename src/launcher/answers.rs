@@ -114,6 +114,7 @@ impl<L: Log> Core<L> {
         body.insert("processes".into(), Value::Array(processes));
         body.insert("targets".into(), Value::Object(targets));
         body.insert("sagas".into(), Value::Array(sagas));
+        body.insert("turned_away".into(), json!(self.coordinator.turned_away()));
         body
     }
 
