@@ -8,7 +8,7 @@ use super::out::{self, Shape};
 use super::place::Where;
 use super::source::{Source, now, source};
 use crate::launcher::Pictures;
-use crate::log::{Filter, LogRead, LogReader};
+use crate::log::{Filter, LogRead, LogReader, ReadError};
 use crate::saga::record::State;
 use crate::saga::words::STATES;
 use crate::view::text;
@@ -79,7 +79,11 @@ pub(super) fn run(args: &Args) -> Outcome {
 
 /// The full check of \[L1\], on request.
 fn check_log(args: &Args) -> Outcome {
-    let wrong = LogReader::open(&args.place.log())?.full_check()?;
+    let wrong = match LogReader::open(&args.place.log())?.full_check() {
+        // What cannot even be checked is a finding: that was the question.
+        Err(ReadError::Damaged { what }) => vec![what],
+        checked => checked?,
+    };
     if args.shape.is_json() {
         out::json(&json!({ "sound": wrong.is_empty(), "found": wrong }))?;
     } else if wrong.is_empty() {

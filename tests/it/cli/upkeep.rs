@@ -47,14 +47,15 @@ fn l1_a_full_check_on_request_finds_what_was_damaged() {
     assert_eq!((beside.exit, &*beside.stdout), (0, "the log is sound\n"), "{}", beside.stderr);
     assert_eq!(launcher.process.signal(Signal::SIGTERM), Some(0));
     let log = stage.here.path().join(".sagaflow/sagaflow.db");
-    let page: u32 = rusqlite::Connection::open(&log)
+    let place: u32 = rusqlite::Connection::open(&log)
         .and_then(|db| {
-            let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'fact_of_saga'";
+            let root = "SELECT (rootpage - 1) * page_size FROM sqlite_schema, pragma_page_size \
+                WHERE name = 'fact_of_saga'";
             db.query_row(root, [], |row| row.get(0))
         })
         .expect("the log has that index");
     let mut file = OpenOptions::new().write(true).open(&log).expect("the log is there");
-    file.seek(SeekFrom::Start(u64::from(page - 1) * 4096)).expect("a place in the file");
+    file.seek(SeekFrom::Start(place.into())).expect("a place in the file");
     file.write_all(&[0xff; 64]).expect("room on the disk");
     let hurt = stage.run(&["ps", "--check-log", "--json"]);
     assert_eq!(hurt.exit, 1, "{}", hurt.stderr);
