@@ -13,13 +13,12 @@ use super::out;
 use super::place::Where;
 use super::show;
 use super::source::{Source, source};
-use crate::definition::read;
 use crate::diag::{nearest, render};
 use crate::graph::{self, Story};
 use crate::ids::{DefinitionHash, SagaId};
-use crate::launcher::Pictures;
+use crate::launcher::{Loaded, Pictures};
 use crate::log::{LogRead, LogReader};
-use crate::plan::{Plan, compile_library, compile_stored};
+use crate::plan::{Plan, compile_stored};
 
 /// Arguments of `graph`.
 #[derive(Debug, clap::Args)]
@@ -71,10 +70,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 fn defined(args: &Args, name: &str) -> Result<Arc<Plan>, Failure> {
     let directory = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
     let files = load::files(std::slice::from_ref(&directory), None)?;
-    let (library, mut found) = read::load(files.list);
-    let (plans, more) = compile_library(&library);
-    found.append(more);
-    found.sort();
+    let Loaded { library, plans, diagnostics: found } = Loaded::of(files.list);
     if let Some(plan) = plans.into_iter().find(|plan| &*plan.name == name) {
         return Ok(plan);
     }

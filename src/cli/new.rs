@@ -9,7 +9,7 @@ use super::load::{self, SAGAS};
 use super::out;
 use crate::definition::{CatalogUndo, CommandDecl, FieldDecl, read};
 use crate::diag::render;
-use crate::plan;
+use crate::launcher::Loaded;
 use crate::view::text::Tone;
 
 /// Arguments of `new`.
@@ -129,8 +129,7 @@ fn saga(
 
 /// Whether nothing is found in that file.
 fn is_free_of_mistakes(target: &Path, files: Vec<(String, Vec<u8>)>) -> bool {
-    let (library, mut found) = read::load(files);
-    found.append(plan::compile_library(&library).1);
+    let Loaded { library, diagnostics: found, .. } = Loaded::of(files);
     let target = target.to_string_lossy();
     !found.iter().any(|one| library.sources.path(one.primary().file) == target)
 }

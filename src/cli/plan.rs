@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::exit::{Exit, Failure, Outcome};
 use super::load::{self, SAGAS};
 use super::out::{self, Shape};
-use crate::definition::read;
 use crate::diag::{Diagnostics, nearest, render};
+use crate::launcher::Loaded;
+use crate::plan::Plan;
 use crate::plan::budget::{self, Bounds, End, Forecast, Path, Share, Turn};
-use crate::plan::{self, Plan};
 use crate::time::Millis;
 use crate::view::text::{Line, Tone};
 
@@ -42,9 +42,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 /// The plan of a saga by its name.
 fn find(directory: &FilePath, name: &str) -> Result<Arc<Plan>, Failure> {
     let files = load::files(&[directory.to_owned()], None)?;
-    let (library, mut found) = read::load(files.list);
-    let (plans, wrong) = plan::compile_library(&library);
-    found.append(wrong);
+    let Loaded { library, plans, diagnostics: found } = Loaded::of(files.list);
     if !library.sagas.iter().any(|saga| saga.name.value == name) && !found.has_errors() {
         return Err(unknown(name, &plans));
     }

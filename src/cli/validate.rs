@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use super::exit::{Exit, Outcome};
 use super::load::{self, SAGAS};
 use super::out;
-use crate::definition::read;
 use crate::diag::{Diagnostics, Severity, render, sarif};
-use crate::plan;
-
+use crate::launcher::Loaded;
 use crate::view::text::Tone;
 
 /// Arguments of `validate`.
@@ -47,10 +45,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let default = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
     let paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
     let files = load::files(&paths, args.sagas.as_deref().filter(|_| !args.paths.is_empty()))?;
-    let (library, mut found) = read::load(files.list);
-    found.append(plan::compile_library(&library).1);
-
-    found.sort();
+    let Loaded { library, diagnostics: found, .. } = Loaded::of(files.list);
     match if args.json { Format::Json } else { args.format } {
         Format::Human => {
             out::text(&render::human(&found, &library.sources, out::colour()))?;

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::definition::Library;
-use crate::definition::read::{FileKind, load};
+use crate::definition::read::{FileKind, load_by};
 use crate::diag::Diagnostics;
 use crate::limits::YAML_BYTES_MAX;
-use crate::plan::{Plan, compile_library};
+use crate::plan::{Plan, compile_library_by};
+
+use super::cores::Cores;
 
 /// Definitions that were read, checked and compiled.
 #[derive(Debug)]
@@ -27,8 +29,8 @@ impl Loaded {
     /// Checks and compiles texts that were read.
     #[must_use]
     pub fn of(files: Vec<(String, Vec<u8>)>) -> Loaded {
-        let (library, mut diagnostics) = load(files);
-        let (plans, found) = compile_library(&library);
+        let (library, mut diagnostics) = load_by(files, &Cores);
+        let (plans, found) = compile_library_by(&library, &Cores);
         diagnostics.append(found);
         diagnostics.sort();
         Loaded { library, plans, diagnostics }

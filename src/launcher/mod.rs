@@ -4,6 +4,7 @@
 mod answers;
 mod boot;
 mod core;
+mod cores;
 mod events;
 mod full_disk;
 mod intake;

@@ -9,6 +9,7 @@ use super::Plan;
 use super::check;
 use super::compile::{self, Compiled};
 use crate::definition::read::load_kept;
+use crate::definition::spread::{InTurn, Spread};
 use crate::definition::{Catalog, Library, Loss, Saga};
 use crate::diag::{Code, Diagnostic, Diagnostics, Family, SourceMap};
 use crate::ids::DefinitionHash;
@@ -18,12 +19,25 @@ use crate::ids::DefinitionHash;
 /// sagas in which nothing wrong was found here; the caller still asks for findings of reading them.
 #[must_use]
 pub fn compile_library(library: &Library) -> (Vec<Arc<Plan>>, Diagnostics) {
+    compile_library_by(library, &InTurn)
+}
+
+/// The same, with the work on sagas shared out.
+#[must_use]
+pub fn compile_library_by(
+    library: &Library,
+    spread: &impl Spread,
+) -> (Vec<Arc<Plan>>, Diagnostics) {
     let mut found = Diagnostics::default();
     let mut compiled = Vec::new();
     let lost = |file, what| library.lost.get(&file).is_some_and(|lost| lost.contains(&what));
-    for saga in &library.sagas {
+    let results = spread.map(&library.sagas, |saga| {
+        let mut found = Diagnostics::default();
         let source = source(saga, &library.sources);
-        let one = compile_one(saga, &library.catalog, &source, &mut found);
+        (compile_one(saga, &library.catalog, &source, &mut found), found)
+    });
+    for ((one, more), saga) in results.into_iter().zip(&library.sagas) {
+        found.append(more);
         // One with holes says nothing about others.
         if !lost(saga.span.file, Loss::Part) {
             compiled.push(one);

@@ -26,7 +26,7 @@ use crate::time::Millis;
 
 pub use crate::definition::saga::{OnRestart, OnShutdown, Policy};
 pub use crate::definition::step::Backoff;
-pub use library::{compile_library, compile_stored};
+pub use library::{compile_library, compile_library_by, compile_stored};
 
 /// Index of a step in [`Plan::steps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::definition::saga::Saga;
+use crate::definition::spread::{InTurn, Spread};
 use crate::definition::{Catalog, Library, Loss};
 use crate::diag::{Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span};
 
@@ -55,8 +56,14 @@ impl FileKind {
 /// passed over. One bad file never hides another.
 #[must_use]
 pub fn load(files: Vec<(String, Vec<u8>)>) -> (Library, Diagnostics) {
+    load_by(files, &InTurn)
+}
+
+/// The same, with the reading of sagas shared out.
+#[must_use]
+pub fn load_by(files: Vec<(String, Vec<u8>)>, spread: &impl Spread) -> (Library, Diagnostics) {
     let builtin = ("launcher.catalog.yaml".to_owned(), LAUNCHER.as_bytes().to_vec());
-    read_all(vec![builtin], files)
+    read_all(vec![builtin], files, spread)
 }
 
 /// Reads one saga as it was kept with the declarations that it uses \[L4\]: nothing is built in,
@@ -65,25 +72,31 @@ pub fn load(files: Vec<(String, Vec<u8>)>) -> (Library, Diagnostics) {
 pub fn load_kept(saga: &str, catalog: &str) -> (Library, Diagnostics) {
     let own = ("kept.catalog.yaml".to_owned(), catalog.as_bytes().to_vec());
     let saga = ("kept.saga.yaml".to_owned(), saga.as_bytes().to_vec());
-    read_all(vec![own], vec![saga])
+    read_all(vec![own], vec![saga], &InTurn)
 }
 
 fn read_all(
     engine: Vec<(String, Vec<u8>)>,
     author: Vec<(String, Vec<u8>)>,
+    spread: &impl Spread,
 ) -> (Library, Diagnostics) {
     let mut reader = Reader::default();
     let mut catalogs = Vec::new();
-    let mut sagas = Vec::new();
+    let mut texts = Vec::new();
     let engine = engine.into_iter().map(|file| (Origin::Engine, file));
     let author = author.into_iter().map(|file| (Origin::Author, file));
     for (origin, (path, bytes)) in engine.chain(author) {
         match FileKind::of(&path) {
             Some(FileKind::Catalog) => catalogs.extend(reader.catalog(origin, path, &bytes)),
-            Some(FileKind::Saga) => sagas.extend(reader.saga(path, &bytes)),
+            Some(FileKind::Saga) => {
+                let (file, text) = text(path, &bytes, &mut reader.sources, &mut reader.found);
+                texts.extend(text.map(|text| (file, text)));
+            }
             Some(FileKind::Test) | None => {}
         }
     }
+    let sagas = spread.map(&texts, |(file, text)| saga_of(*file, text));
+    let sagas: Vec<Arc<Saga>> = sagas.into_iter().filter_map(|read| reader.take(read)).collect();
     let mut found = reader.found;
     let catalog = catalog::merge(catalogs, &mut found);
     refuse_twins(&sagas, &mut found);
@@ -106,14 +119,32 @@ pub fn document(
     sources: &mut SourceMap,
     found: &mut Diagnostics,
 ) -> (FileId, Option<node::Node>) {
-    let text = String::from_utf8_lossy(bytes);
-    let file = sources.add(path, &*text);
+    let (file, text) = text(path, bytes, sources, found);
+    (file, text.and_then(|text| yaml::parse(file, &text, found)))
+}
+
+/// A file among the sources, and its text.
+fn text(
+    path: String,
+    bytes: &[u8],
+    sources: &mut SourceMap,
+    found: &mut Diagnostics,
+) -> (FileId, Option<Arc<str>>) {
+    let text: Arc<str> = String::from_utf8_lossy(bytes).into();
+    let file = sources.add(path, Arc::clone(&text));
     if let Err(wrong) = std::str::from_utf8(bytes) {
         let at = wrong.valid_up_to();
         found.add_not_utf8(Span::new(file, at..at), at);
         return (file, None);
     }
-    (file, yaml::parse(file, &text, found))
+    (file, Some(text))
+}
+
+/// One saga as far as it could be read, and what was found.
+fn saga_of(file: FileId, text: &str) -> (Option<Saga>, Diagnostics) {
+    let mut found = Diagnostics::default();
+    let tree = yaml::parse(file, text, &mut found);
+    (tree.and_then(|tree| saga::saga(tree, &mut found)), found)
 }
 
 #[derive(Default)]
@@ -140,11 +171,11 @@ impl Reader {
         Some((origin, catalog::catalog(tree?, origin, &mut self.found)))
     }
 
-    /// A saga as far as it could be read, with what was lost on the way.
-    fn saga(&mut self, path: String, bytes: &[u8]) -> Option<Arc<Saga>> {
-        let before = self.found.len();
-        let saga = saga::saga(self.tree(path, bytes).1?, &mut self.found)?;
-        let lost: BTreeSet<Loss> = self.found.iter().skip(before).filter_map(loss).collect();
+    /// Takes a saga that was read, with what was lost on the way.
+    fn take(&mut self, (saga, found): (Option<Saga>, Diagnostics)) -> Option<Arc<Saga>> {
+        let lost: BTreeSet<Loss> = found.iter().filter_map(loss).collect();
+        self.found.append(found);
+        let saga = saga?;
         self.lost.insert(saga.span.file, lost);
         Some(Arc::new(saga))
     }
