@@ -110,6 +110,8 @@ impl Saga {
             && matches!(plan.step(key.step).verb, Verb::Group(_))
         {
             self.reset_within(plan, key.step);
+            // Its own undo was for the attempt that is over [R12].
+            self.run_mut(key).undone = None;
         }
         let run = self.run_mut(key);
         if let Record::Reissued(r) = record {

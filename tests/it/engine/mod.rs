@@ -7,6 +7,7 @@ mod explore;
 mod finally;
 mod group;
 mod incident;
+mod meets;
 mod pipes;
 mod pivot;
 mod restart;
