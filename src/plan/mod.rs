@@ -374,6 +374,19 @@ impl Plan {
         false
     }
 
+    /// Whether the step belongs to the way forward, and not to undoing or `finally`.
+    #[must_use]
+    pub fn is_forward(&self, ix: StepIx) -> bool {
+        let mut body = self.step(ix).body;
+        loop {
+            match body {
+                Body::Main => return true,
+                Body::Finally | Body::Undo(_) => return false,
+                Body::Group(owner) | Body::OnTimeout(owner) => body = self.step(owner).body,
+            }
+        }
+    }
+
     /// Whether the step undoes another: it stands, at any depth, in an `Undo` body.
     #[must_use]
     pub fn is_undo(&self, ix: StepIx) -> bool {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::ids::Seq;
-use crate::plan::{Plan, StepIx, Verb};
+use crate::plan::{Body, Plan, StepIx, Verb};
 use crate::saga::record::{Ending, Issued, Outcome, Record, State, Verdict};
 use crate::saga::state::{Command, Phase, Run, Saga, StepKey};
 use crate::saga::targets::Targets;
@@ -233,13 +233,15 @@ impl Saga {
             self.state = State::Running;
             // What ended without being undone is undone now; past the pivot it goes on forward.
             // Nothing of an ended saga waits, so no session matters.
-            let forward = self.is_past_pivot(plan, &Targets::default());
-            let stuck = if forward { self.stuck(plan) } else { Vec::new() };
-            for key in stuck {
-                self.order.retain(|ended| *ended != key);
-                let group = matches!(plan.step(key.step).verb, Verb::Group(_));
-                let run = self.run_mut(key);
-                run.phase = if group { Phase::Waiting { due: None } } else { Phase::Idle };
+            if self.is_past_pivot(plan, &Targets::default()) {
+                self.enter_again(plan);
+            } else {
+                // An undo that was cut off between two attempts of a group begins anew.
+                let keys = self.runs.iter().map(|run| run.key);
+                let keys: Vec<StepKey> = keys.filter(|key| self.needs_undo(plan, *key)).collect();
+                for key in keys {
+                    self.reset_undo_of(plan, key.step);
+                }
             }
         }
         for key in doubted {
@@ -249,26 +251,41 @@ impl Saga {
         Ok(())
     }
 
-    /// The step past the pivot that could not go on, and the groups around it.
-    #[must_use]
-    pub fn stuck(&self, plan: &Plan) -> Vec<StepKey> {
-        let failed = self.order.iter().rev().find(|key| {
-            let step = plan.step(key.step);
-            let run = self.run(**key);
-            let failed = matches!(
-                run.and_then(super::state::Run::outcome),
-                Some(Ending::Failed | Ending::InDoubt)
-            );
-            failed && !step.best_effort && !matches!(step.verb, Verb::Group(_))
-        });
-        let Some(failed) = failed else { return Vec::new() };
-        let mut keys = vec![*failed];
-        let mut at = failed.step;
+    /// Opens the step that could not go on, and the groups around it.
+    fn enter_again(&mut self, plan: &Plan) {
+        let Some(stuck) = self.stuck(plan) else { return };
+        self.order.retain(|ended| *ended != stuck);
+        self.run_mut(stuck).phase = Phase::Idle;
+        let mut at = stuck.step;
         while let Some(owner) = Plan::owner(plan.step(at).body) {
-            keys.push(StepKey { branch: failed.branch, step: owner });
+            // What an alternative runs in the place of has ended, and stays as it ended.
+            if let Body::Group(_) = plan.step(at).body {
+                let group = StepKey { branch: stuck.branch, step: owner };
+                self.order.retain(|ended| *ended != group);
+                self.run_mut(group).phase = Phase::Waiting { due: None };
+            }
             at = owner;
         }
-        keys
+    }
+
+    /// The step past the pivot that could not go on: the last one of the way forward, where that
+    /// did not succeed. Absent: all steps are over, and what came behind them failed.
+    #[must_use]
+    pub fn stuck(&self, plan: &Plan) -> Option<StepKey> {
+        let failed = |key: &StepKey| {
+            let outcome = self.run(*key).and_then(Run::outcome);
+            matches!(outcome, Some(Ending::Failed | Ending::InDoubt))
+        };
+        let mut last = self.order.iter().rev().filter(|key| plan.is_forward(key.step));
+        let mut stuck = *last.next().filter(|key| failed(key))?;
+        // What was open inside a group ended before the group.
+        for inside in last {
+            if !failed(inside) || !plan.is_within(inside.step, stuck.step) {
+                break;
+            }
+            stuck = *inside;
+        }
+        Some(stuck)
     }
 
     /// Forgets a group's failed attempt; numbers of commands go on.

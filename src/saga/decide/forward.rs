@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::expr::{self, Template};
 use crate::limits::EMIT_DEPTH;
-use crate::plan::{Body, Plan, StepIx, Verb};
+use crate::plan::{Body, StepIx, Verb};
 use crate::saga::decide::{Decision, Next, SagaScope};
 use crate::saga::record::{Cause, Ending, Entered, Issued, Record, Reissued, State, Verdict};
 use crate::time::Timestamp;
@@ -219,13 +219,6 @@ impl Decision<'_> {
 
     /// Whether the step belongs to the way forward, and not to undoing or `finally`.
     pub(super) fn is_forward(&self, step: StepIx) -> bool {
-        let mut body = self.plan.step(step).body;
-        while let Some(owner) = Plan::owner(body) {
-            if matches!(body, Body::Undo(_)) {
-                return false;
-            }
-            body = self.plan.step(owner).body;
-        }
-        body == Body::Main
+        self.plan.is_forward(step)
     }
 }

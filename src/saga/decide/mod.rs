@@ -292,12 +292,13 @@ impl Decision<'_> {
         }
         let forward =
             self.saga.unwinding.is_none() && self.saga.is_past_pivot(self.plan, self.targets);
-        let stuck = self.saga.stuck(self.plan).first().copied().filter(|_| forward);
+        let stuck = self.saga.stuck(self.plan).map(|key| self.plan.step(key.step));
         let ended = self.saga.verdict.clone();
         self.push(Record::Retried(operator.clone()));
-        if let Some(key) = stuck {
-            let step = self.plan.step(key.step);
-            return self.go(Next::Enter(step.body, step.position));
+        if forward {
+            let end = (Body::Main, self.plan.main.len());
+            let (body, position) = stuck.map_or(end, |step| (step.body, step.position));
+            return self.go(Next::Enter(body, position));
         }
         // It ended without undoing, as `on_restart: fail` asked; now an operator asks for it.
         if self.saga.state == State::Running {

@@ -34,3 +34,114 @@ steps:
     assert_eq!(world.commands(), ["a", "b", "un_c", "a", "b", "un_c"]);
     assert_eq!(world.state(1), State::Compensated);
 }
+
+#[test]
+fn r11_an_undo_that_on_restart_fail_cut_off_is_asked_again_under_its_id() {
+    let mut world = it(r"
+timeout: 10m
+defaults: { timeout: 10s }
+on_restart: fail
+steps:
+  - id: all
+    group:
+      - { id: one, issue: a, await: { echo: did } }
+      - { id: two, issue: b, await: { echo: did } }
+    timeout: 60s
+    retry: { attempts: 2, backoff: constant, delay: 2s, on: [failed, timeout] }
+");
+    go(&mut world, "k");
+    did(&mut world, "a");
+    refuse(&mut world, "b");
+    world.crash();
+    world.connect("host");
+    assert_eq!(world.state(1), State::FailedCompensation);
+    world.signal(SagaId(1), Signal::Retry, "now").expect("it is an incident");
+    let ids: Vec<&str> = world.sent.iter().map(Sent::id).collect();
+    assert_eq!(ids, ["1.one.1", "1.two.1", "1.one.undo.1", "1.one.undo.1"]);
+}
+
+#[test]
+fn r14_retry_goes_on_from_the_stuck_step_and_not_from_finally() {
+    let mut world = it(r"
+timeout: 60s
+defaults: { timeout: 10s }
+steps:
+  - { id: turn, issue: b, await: { echo: did }, pivot: true }
+  - { id: after, issue: c, await: { echo: did } }
+finally: [{ id: tidy, issue: look, await: { echo: did } }]
+");
+    go(&mut world, "k");
+    did(&mut world, "b");
+    world.advance(Millis(60_000));
+    refuse(&mut world, "look");
+    assert_eq!(world.state(1), State::FailedCompensation);
+    world.signal(SagaId(1), Signal::Retry, "again").expect("it is an incident");
+    assert_eq!(world.commands().last().map(String::as_str), Some("c"), "{:?}", world.trail(1));
+    did(&mut world, "c");
+    assert_eq!(world.state(1), State::Completed);
+}
+
+#[test]
+fn r13_a_result_that_cannot_be_read_past_the_pivot_is_never_undone() {
+    let mut world = it(r#"
+timeout: 60s
+defaults: { timeout: 10s }
+steps:
+  - { id: one, issue: a, await: { echo: did } }
+  - { id: turn, issue: b, await: { echo: did }, pivot: true }
+result: { n: "${{ 1 / input.n }}" }
+"#);
+    go(&mut world, "k");
+    did(&mut world, "a");
+    did(&mut world, "b");
+    assert_eq!(world.state(1), State::FailedCompensation);
+    world.signal(SagaId(1), Signal::Retry, "again").expect("it is an incident");
+    assert_eq!(world.commands(), ["a", "b"]);
+    assert_eq!(world.state(1), State::FailedCompensation);
+}
+
+#[test]
+fn r13_a_best_effort_step_at_the_deadline_past_the_pivot_turns_nothing_around() {
+    let mut world = it(r"
+timeout: 15s
+steps:
+  - { id: one, issue: a, await: { echo: did }, timeout: 4s }
+  - { id: turn, issue: b, await: { echo: did }, pivot: true, timeout: 4s }
+  - { id: maybe, issue: c, await: { echo: did }, best_effort: true, timeout: none }
+  - { id: last, issue: look, await: { echo: did }, timeout: 4s }
+");
+    go(&mut world, "k");
+    did(&mut world, "a");
+    did(&mut world, "b");
+    world.advance(Millis(15_000));
+    assert_eq!(world.state(1), State::FailedCompensation);
+    world.signal(SagaId(1), Signal::Retry, "again").expect("it is an incident");
+    assert_eq!(world.commands(), ["a", "b", "c", "c"], "{:?}", world.trail(1));
+    did(&mut world, "c");
+    did(&mut world, "look");
+    assert_eq!(world.state(1), State::Completed);
+}
+
+#[test]
+fn r14_retry_of_an_alternative_past_the_pivot_keeps_the_outcome_before_it() {
+    let mut world = it(r#"
+timeout: 60s
+defaults: { timeout: 10s }
+steps:
+  - { id: turn, issue: b, await: { echo: did }, pivot: true }
+  - id: slow
+    issue: c
+    await: { echo: did }
+    on_timeout: [{ id: other, issue: look, await: { echo: did } }]
+result: { how: "${{ steps.slow.outcome }}" }
+"#);
+    go(&mut world, "k");
+    did(&mut world, "b");
+    world.advance(Millis(60_000));
+    assert_eq!(world.state(1), State::FailedCompensation);
+    world.signal(SagaId(1), Signal::Retry, "again").expect("it is an incident");
+    assert_eq!(world.commands().last().map(String::as_str), Some("look"));
+    did(&mut world, "look");
+    assert_eq!(world.state(1), State::Completed, "{:?}", world.trail(1));
+    assert_eq!(world.verdict(1).result.expect("it says")["how"], json!("in_doubt"));
+}
