@@ -23,11 +23,13 @@ impl Decision<'_> {
         if self.saga.state == State::Queued || !self.saga.is_open() || self.cancels(report) {
             return;
         }
-        // Failures of all open steps come before waits of any [R22].
-        for failures in [true, false] {
-            let steps = self.saga.runs.iter().map(|run| run.key.step);
-            let mut listening =
-                steps.filter(|step| self.listens(*step) && self.is_older(*step, report));
+        // Failures of all open steps come before waits of any [R22]. Doubts that are over come
+        // last: what settles one of them would be used up before the step that waits for it.
+        for (open, failures) in [(true, true), (true, false), (false, true), (false, false)] {
+            let steps = self.saga.runs.iter().filter(|run| run.is_open() == open);
+            let mut listening = steps
+                .map(|run| run.key.step)
+                .filter(|step| self.listens(*step) && self.is_older(*step, report));
             let found = listening.find_map(|step| {
                 let meaning =
                     if failures { self.fails_on(step, report) } else { self.matches(step, report) };

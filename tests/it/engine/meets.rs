@@ -145,3 +145,62 @@ result: { how: "${{ steps.slow.outcome }}" }
     assert_eq!(world.state(1), State::Completed, "{:?}", world.trail(1));
     assert_eq!(world.verdict(1).result.expect("it says")["how"], json!("in_doubt"));
 }
+
+#[test]
+fn r22_an_open_wait_gets_an_event_before_a_doubt_that_is_over() {
+    let mut world = it(r"
+timeout: 60s
+defaults: { timeout: 10s }
+steps:
+  - id: one
+    issue: a
+    await: { any_of: [{ echo: did }, { event: nudged, where: event.k == input.k }] }
+    on_timeout: continue
+  - { id: two, await: { event: nudged, where: event.k == input.k }, timeout: 20s }
+");
+    go(&mut world, "k");
+    world.advance(Millis(10_000));
+    world.report("tool", "nudged", json!({"k": "k"})).expect("it is declared");
+    assert_eq!(world.state(1), State::Completed, "{:?}", world.trail(1));
+}
+
+#[test]
+fn r22_an_open_wait_gets_an_event_before_the_fail_on_of_a_doubt_that_is_over() {
+    let mut world = it(r"
+timeout: 60s
+defaults: { timeout: 10s }
+steps:
+  - id: one
+    issue: a
+    await: { echo: did }
+    fail_on: [{ event: nudged, where: event.k == input.k }]
+    on_timeout: continue
+  - { id: two, await: { event: nudged, where: event.k == input.k }, timeout: 20s }
+");
+    go(&mut world, "k");
+    world.advance(Millis(10_000));
+    world.report("tool", "nudged", json!({"k": "k"})).expect("it is declared");
+    assert_eq!(world.state(1), State::Completed, "{:?}", world.trail(1));
+}
+
+#[test]
+fn r19_all_of_partly_matched_at_a_crash_and_in_doubt_is_settled_by_the_rest() {
+    let mut world = it(r"
+timeout: 60s
+defaults: { timeout: 10s }
+steps:
+  - id: one
+    issue: a
+    await: { all_of: [{ echo: did }, { echo: did_too }] }
+    on_timeout: continue
+  - { id: two, issue: look, await: { echo: did }, timeout: 20s }
+");
+    go(&mut world, "k");
+    did(&mut world, "a");
+    world.crash();
+    world.connect("host");
+    world.advance(Millis(10_000));
+    let a = world.last("a");
+    world.echo(&a, "did_too", Value::Null).expect("ok");
+    assert_eq!(ends(&world), ["one in_doubt", "one succeeded"]);
+}
