@@ -183,6 +183,7 @@ impl Coordinator {
             | Verb::Emit { .. }
             | Verb::Delay(_)
             | Verb::Group(_)
+            | Verb::Parallel { .. }
             | Verb::Fail(_)
             | Verb::Done => Ok(()),
         }

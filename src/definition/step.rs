@@ -64,10 +64,37 @@ pub enum Verb {
     Delay(At<Millis>),
     /// Several steps under one roof.
     Group(Vec<Step>),
+    /// Several lists of steps at once.
+    Parallel {
+        /// In the author's order.
+        branches: Vec<Branch>,
+        /// How they end together.
+        join: At<Join>,
+    },
     /// Fails its branch, with these words.
     Fail(Text),
     /// Ends the saga.
     Done,
+}
+
+/// One branch of a `parallel`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Branch {
+    /// Its name, unique among its siblings.
+    pub name: At<String>,
+    /// Its steps: a group without an id or a policy.
+    pub roof: Step,
+}
+
+/// How branches end together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Join {
+    /// The first failure cancels the rest.
+    All,
+    /// The first success cancels the rest, which are then undone.
+    Any,
+    /// Each runs to its end, whatever becomes of the others.
+    Settled,
 }
 
 /// What a timeout does.
@@ -144,6 +171,26 @@ pub enum Compensate {
 }
 
 impl Step {
+    /// A group without an id or a policy: the steps of one branch.
+    #[must_use]
+    pub fn roof(span: Span, verb_span: Span, steps: Vec<Step>) -> Step {
+        Step {
+            span,
+            id: None,
+            verb: Verb::Group(steps),
+            verb_span,
+            condition: None,
+            wait: None,
+            fail_on: Vec::new(),
+            timeout: None,
+            on_timeout: None,
+            retry: None,
+            compensate: None,
+            pivot: None,
+            best_effort: None,
+        }
+    }
+
     /// The place to point at when the whole step is meant: its id, else its verb.
     #[must_use]
     pub fn head(&self) -> Span {

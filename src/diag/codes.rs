@@ -68,9 +68,8 @@ macro_rules! codes {
 
 // Numbers kept for constructs that are still to come, so that families stay in order:
 // SF104 unknown saga (`call`), SF116 unknown signal, SF118 `collect`/`outcomes` of what is no loop,
-// SF212 a branch's step read from outside, SF312 a probe that does not save what its step saves,
-// SF403 a wait for a signal without `on_timeout`, SF505 parent and child need the same key,
-// SF603 a join that cannot finish.
+// SF312 a probe that does not save what its step saves,
+// SF403 a wait for a signal without `on_timeout`, SF505 parent and child need the same key.
 codes! {
     YamlSyntax "SF001" "the file is not YAML";
     YamlTag "SF002" "a value that begins with `!` is read as a YAML tag";
@@ -123,6 +122,8 @@ codes! {
     NoIdentity "SF209" "an `event` wait whose `where` pins nothing";
     ExprFunction "SF210" "an unknown function, or wrong arguments";
     ExprTooLarge "SF211" "an expression is too long or too deep";
+    BranchStep "SF212" "a branch's step is read from outside";
+    BranchesShare "SF213" "branches that run at once share a variable";
 
     NoUndo "SF301" "an effect without `compensate`, `undo` or `none`";
     UndoDropped "SF302" "`compensate: none` where the catalog knows an undo";
@@ -146,6 +147,7 @@ codes! {
 
     UnreachableStep "SF601" "a step that is never reached";
     ConstantCondition "SF602" "a condition that always says the same";
+    JoinNever "SF603" "a join that cannot finish";
     SelfTrigger "SF604" "a saga that starts itself without end";
     UnusedSave "SF605" "a `save` that nothing reads";
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::scene::wrap;
-use super::sketch::{Card, Note, Sketch};
+use super::sketch::{Card, Kind, Note, Sketch};
 
 /// Letters on a line of a node.
 const ROOM: i32 = 56;
@@ -151,7 +151,12 @@ impl Graph {
             self.depth += 1;
             self.put(&format!("graph [label=\"{text}\", labeljust=l, style=rounded{look}];"));
             self.put(&format!("{name} [shape=point];"));
-            let last = self.list(&card.inner, vec![Exit::of(&name)]);
+            let last = if card.kind == Kind::Parallel {
+                let branches = card.inner.iter().map(std::slice::from_ref);
+                branches.flat_map(|one| self.list(one, vec![Exit::of(&name)])).collect()
+            } else {
+                self.list(&card.inner, vec![Exit::of(&name)])
+            };
             self.depth -= 1;
             self.put("}");
             let last = last.first().map_or_else(|| name.clone(), |exit| exit.from.clone());

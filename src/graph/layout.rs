@@ -186,6 +186,14 @@ impl Layout {
         y
     }
 
+    /// Branches one below the other, with no way from one to the next; returns where they end.
+    fn stack(&mut self, cards: &[Card], column: Column, x: i32, mut y: i32, width: i32) -> i32 {
+        for card in cards {
+            y = self.card(card, column, x, y, width).1 + PAD;
+        }
+        y - PAD
+    }
+
     /// The way from the last card past what stands beside and below it.
     fn tail(&mut self, x: i32, foot: i32, bottom: i32, goes_on: bool) -> i32 {
         if goes_on && foot < bottom {
@@ -198,7 +206,7 @@ impl Layout {
     fn card(&mut self, card: &Card, column: Column, x: i32, y: i32, width: i32) -> (i32, i32) {
         let fate = card.fate.as_ref().map(|(fate, _)| *fate);
         let look = match (column, card.kind) {
-            (_, Kind::Group) => Look::Frame(fate),
+            (_, Kind::Group | Kind::Parallel) => Look::Frame(fate),
             (Column::Undo, _) => Look::Undo(fate),
             (Column::Forward, kind) => Look::Step(kind.word(), fate),
         };
@@ -210,7 +218,13 @@ impl Layout {
         let mut foot = head;
         if !card.inner.is_empty() {
             let from = if undone > head { undone + PAD } else { head + PAD / 2 };
-            foot = self.list(&card.inner, column, x + PAD, from, width - 2 * PAD) + PAD;
+            let (x, width) = (x + PAD, width - 2 * PAD);
+            let inside = if card.kind == Kind::Parallel {
+                self.stack(&card.inner, column, x, from, width)
+            } else {
+                self.list(&card.inner, column, x, from, width)
+            };
+            foot = inside + PAD;
             self.scene.boxes[at].h = foot - y;
         }
         let mut bottom = foot.max(undone);

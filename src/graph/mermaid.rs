@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Fate;
-use super::sketch::{Card, Note, Sketch};
+use super::sketch::{Card, Kind, Note, Sketch};
 
 /// Names are our own numbers: an id of the author's may be a word of mermaid's.
 struct Chart {
@@ -111,7 +111,12 @@ impl Chart {
         } else {
             self.put(&format!("subgraph {name}[\"{text}\"]"));
             self.depth += 1;
-            self.list(&card.inner, Vec::new());
+            if card.kind == Kind::Parallel {
+                // They begin together: no edge leads from one to the next.
+                card.inner.iter().for_each(|branch| drop(self.card(branch, undoes)));
+            } else {
+                self.list(&card.inner, Vec::new());
+            }
             self.depth -= 1;
             self.put("end");
             if let Some(class) = class.strip_prefix(":::") {

@@ -48,6 +48,7 @@ pub(super) enum Kind {
     Emit,
     Delay,
     Group,
+    Parallel,
     Fail,
     Done,
 }
@@ -60,6 +61,7 @@ impl Kind {
             Verb::Emit { .. } => Kind::Emit,
             Verb::Delay(_) => Kind::Delay,
             Verb::Group(_) => Kind::Group,
+            Verb::Parallel { .. } => Kind::Parallel,
             Verb::Fail(_) => Kind::Fail,
             Verb::Done => Kind::Done,
         }
@@ -73,6 +75,7 @@ impl Kind {
             Kind::Emit => "emit",
             Kind::Delay => "delay",
             Kind::Group => "group",
+            Kind::Parallel => "parallel",
             Kind::Fail => "fail",
             Kind::Done => "done",
         }
@@ -113,7 +116,9 @@ impl Card {
     /// Whether its failure may end the saga.
     pub fn may_end_it(&self) -> bool {
         match self.kind {
-            Kind::Issue | Kind::Await | Kind::Group | Kind::Fail => !self.best_effort,
+            Kind::Issue | Kind::Await | Kind::Group | Kind::Parallel | Kind::Fail => {
+                !self.best_effort
+            }
             Kind::Emit | Kind::Delay | Kind::Done => false,
         }
     }
@@ -193,15 +198,7 @@ impl Artist<'_> {
             path: step.path.clone(),
             kind,
             notes,
-            inner: match &step.verb {
-                Verb::Group(steps) => self.cards(steps),
-                Verb::Issue { .. }
-                | Verb::Await
-                | Verb::Emit { .. }
-                | Verb::Delay(_)
-                | Verb::Fail(_)
-                | Verb::Done => Vec::new(),
-            },
+            inner: self.cards(step.verb.inside()),
             instead: match &step.on_timeout {
                 OnTimeout::Steps(steps) => self.cards(steps),
                 OnTimeout::Fail | OnTimeout::Continue => Vec::new(),

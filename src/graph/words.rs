@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::sketch::Note;
 use crate::expr::{Part, Template};
 use crate::plan::{
-    Alternative, Await, Backoff, EventTrigger, FailOn, OnTimeout, Plan, Policy, Retry, Step, Verb,
+    Alternative, Await, Backoff, EventTrigger, FailOn, Join, OnTimeout, Plan, Policy, Retry, Step,
+    Verb,
 };
 
 /// What stands under the trigger: how a saga starts, who gives way, what bounds and ends it.
@@ -76,6 +77,14 @@ fn deed(verb: &Verb) -> Option<Note> {
         Verb::Delay(pause) => Some(Note::new("delay", pause.to_string())),
         Verb::Fail(reason) => Some(Note::new("fail", template(reason))),
         Verb::Done => Some(Note::new("done", "the saga is complete")),
+        Verb::Parallel { branches, join } => {
+            let how = match join {
+                Join::All => "all must succeed",
+                Join::Any => "the first success wins, the losers are undone",
+                Join::Settled => "each runs to its end",
+            };
+            Some(Note::new("join", format!("{} branches, {how}", branches.len())))
+        }
         Verb::Await | Verb::Group(_) => None,
     }
 }

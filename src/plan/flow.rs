@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Join;
 use super::bits::Bits;
 use super::outline::{Outline, Part};
 
@@ -157,6 +158,42 @@ impl<'a> Flows<'a> {
             one.way = self.go(Leg::Either(one.way, other.way));
         }
         one
+    }
+
+    /// The flow after branches that ran at once: which of them surely went to their end says
+    /// `join`. What their steps were answered is a question of their outcomes alone.
+    #[must_use]
+    pub fn join(&mut self, before: &Flow, branches: Vec<Flow>, join: Join) -> Flow {
+        let mut live = branches.iter().map(|branch| branch.live);
+        let live = match join {
+            Join::All => live.all(|one| one),
+            Join::Any => live.any(|one| one),
+            Join::Settled => true,
+        };
+        let mut after = before.clone();
+        let mut sure: Option<Bits> = None;
+        for branch in branches {
+            after.vars.seen.add(&branch.vars.seen);
+            after.steps.seen.add(&branch.steps.seen);
+            if after.way == START {
+                after.way = branch.way;
+            } else if branch.way != after.way && branch.way != START {
+                after.way = self.go(Leg::Either(after.way, branch.way));
+            }
+            let set = branch.vars.always;
+            match (join, &mut sure) {
+                (Join::Settled, _) => {}
+                (Join::Any, _) if !branch.live => {}
+                (Join::All | Join::Any, None) => sure = Some(set),
+                (Join::All, Some(sure)) => sure.add(&set),
+                (Join::Any, Some(sure)) => *sure = sure.both(&set),
+            }
+        }
+        after.live = before.live && live;
+        if let Some(sure) = sure {
+            after.vars.always = sure;
+        }
+        after
     }
 
     /// The flow, with every other step and variable of the saga as something that may have come

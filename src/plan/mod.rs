@@ -9,6 +9,7 @@ mod flow;
 mod library;
 mod outline;
 mod types;
+mod verb;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::time::Millis;
 pub use crate::definition::saga::{OnRestart, OnShutdown, Policy};
 pub use crate::definition::step::Backoff;
 pub use library::{compile_library, compile_library_by, compile_stored};
+pub use verb::{Join, Verb};
 
 /// Index of a step in [`Plan::steps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +73,8 @@ pub struct Plan {
     pub on_shutdown: OnShutdown,
     /// Step of a path inside one branch (`reap`, `reap.undo`, `reap.undo.0`).
     pub by_path: BTreeMap<Box<str>, StepIx>,
+    /// Whether it has a step with branches.
+    has_branches: bool,
     /// Whether any step or `cancel_on` waits for an `event`, so that the routing index has to look.
     pub waits_for_events: bool,
     /// Declarations of the events that it uses.
@@ -138,6 +142,8 @@ pub enum Body {
     Finally,
     /// `group` of that step.
     Group(StepIx),
+    /// The branches of that step: they run at once, each a group of its own.
+    Branches(StepIx),
     /// `on_timeout: [steps]` of that step.
     OnTimeout(StepIx),
     /// `compensate` of that step (a list of one).
@@ -177,41 +183,6 @@ pub struct Step {
     pub best_effort: bool,
     /// Whether anything reads `steps.ID.echo`, so that the echo must be kept.
     pub echo_is_read: bool,
-}
-
-/// What a step does.
-#[derive(Clone, Debug)]
-pub enum Verb {
-    /// Puts a command on its target's pipe.
-    Issue {
-        /// Its declaration's name.
-        command: Arc<str>,
-        /// Its target.
-        target: Arc<str>,
-        /// Its fields.
-        with: Vec<(Arc<str>, Template)>,
-        /// Whether the target repeats its answer for a `command_id`.
-        idempotent: bool,
-        /// Whether the catalog says that nothing can undo it.
-        irreversible: bool,
-    },
-    /// Waits for something that others cause.
-    Await,
-    /// Publishes on the bus.
-    Emit {
-        /// Name of the event.
-        event: Arc<str>,
-        /// Its fields.
-        with: Vec<(Arc<str>, Template)>,
-    },
-    /// A durable timer.
-    Delay(Millis),
-    /// Several steps under one roof.
-    Group(Vec<StepIx>),
-    /// Fails its branch.
-    Fail(Template),
-    /// Ends the saga.
-    Done,
 }
 
 /// What satisfies a step.
@@ -334,13 +305,15 @@ impl Plan {
             Body::Finally => &self.finally,
             Body::Group(ix) => match &self.step(ix).verb {
                 Verb::Group(steps) => steps,
-                Verb::Issue { .. }
+                Verb::Parallel { .. }
+                | Verb::Issue { .. }
                 | Verb::Await
                 | Verb::Emit { .. }
                 | Verb::Delay(_)
                 | Verb::Fail(_)
                 | Verb::Done => &[],
             },
+            Body::Branches(ix) => self.step(ix).verb.branches(),
             Body::OnTimeout(ix) => match &self.step(ix).on_timeout {
                 OnTimeout::Steps(steps) => steps,
                 OnTimeout::Fail | OnTimeout::Continue => &[],
@@ -357,7 +330,7 @@ impl Plan {
     pub fn owner(body: Body) -> Option<StepIx> {
         match body {
             Body::Main | Body::Finally => None,
-            Body::Group(ix) | Body::OnTimeout(ix) | Body::Undo(ix) => Some(ix),
+            Body::Group(ix) | Body::Branches(ix) | Body::OnTimeout(ix) | Body::Undo(ix) => Some(ix),
         }
     }
 
@@ -382,7 +355,9 @@ impl Plan {
             match body {
                 Body::Main => return true,
                 Body::Finally | Body::Undo(_) => return false,
-                Body::Group(owner) | Body::OnTimeout(owner) => body = self.step(owner).body,
+                Body::Group(owner) | Body::Branches(owner) | Body::OnTimeout(owner) => {
+                    body = self.step(owner).body;
+                }
             }
         }
     }
@@ -395,9 +370,17 @@ impl Plan {
             match body {
                 Body::Undo(_) => return true,
                 Body::Main | Body::Finally => return false,
-                Body::Group(owner) | Body::OnTimeout(owner) => body = self.step(owner).body,
+                Body::Group(owner) | Body::Branches(owner) | Body::OnTimeout(owner) => {
+                    body = self.step(owner).body;
+                }
             }
         }
+    }
+
+    /// Whether steps may be open at the same time.
+    #[must_use]
+    pub fn has_branches(&self) -> bool {
+        self.has_branches
     }
 }
 

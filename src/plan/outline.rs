@@ -17,6 +17,10 @@ pub struct Outline<'a> {
     pub twice: Vec<(&'a str, Span, Span)>,
     /// Variables: initial ones and saved ones.
     pub vars: BTreeMap<&'a str, KnownVar<'a>>,
+    /// Branches from number one on.
+    forks: Vec<Fork<'a>>,
+    /// Saves in which two branches meet: the variable, the later one, the earlier one.
+    pub shared: Vec<(&'a str, Span, Span)>,
 }
 
 /// A step that has an id.
@@ -28,6 +32,22 @@ pub struct Known<'a> {
     pub order: usize,
     /// Where it stands.
     pub part: Part,
+    /// The branch that it stands in.
+    pub branch: Branch,
+}
+
+/// A branch by its number; zero is the trunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Branch(pub u32);
+
+/// A branch, and what it branches off.
+#[derive(Clone, Copy, Debug)]
+struct Fork<'a> {
+    /// The branch around it.
+    of: Branch,
+    /// The step that has it.
+    step: &'a Step,
+    name: &'a str,
 }
 
 /// The part of a saga in which a step stands.
@@ -48,6 +68,8 @@ pub struct KnownVar<'a> {
     pub by: Vec<&'a str>,
     /// Where it is named first.
     pub span: Span,
+    /// Branches that save it, and where.
+    pub saved_in: Vec<(Branch, Span)>,
 }
 
 impl<'a> Outline<'a> {
@@ -58,20 +80,55 @@ impl<'a> Outline<'a> {
         for var in &saga.vars {
             outline.var(&var.name.value, var.name.span);
         }
-        outline.list(&saga.steps, Part::Forward);
-        outline.list(&saga.finally, Part::Finally);
+        outline.list(&saga.steps, Part::Forward, Branch(0));
+        outline.list(&saga.finally, Part::Finally, Branch(0));
         outline
     }
 
-    fn list(&mut self, steps: &'a [Step], part: Part) {
+    /// The name of a branch and the step that has it; the trunk has neither.
+    #[must_use]
+    pub fn branch(&self, branch: Branch) -> Option<(&'a str, &'a Step)> {
+        let fork = self.fork(branch)?;
+        Some((fork.name, fork.step))
+    }
+
+    fn fork(&self, branch: Branch) -> Option<&Fork<'a>> {
+        self.forks.get(branch.0.checked_sub(1)? as usize)
+    }
+
+    /// Whether what stands in the two may run at the same time: they are, or are inside of, two
+    /// branches of one step.
+    #[must_use]
+    pub fn at_once(&self, one: Branch, other: Branch) -> bool {
+        let (mut one, mut other) = (one, other);
+        // A branch has a higher number than those around it.
+        while one != other {
+            let (Some(a), Some(b)) = (self.fork(one), self.fork(other)) else { return false };
+            if a.of == b.of {
+                return std::ptr::eq(a.step, b.step);
+            }
+            if one > other { one = a.of } else { other = b.of }
+        }
+        false
+    }
+
+    /// The number of a branch that is about to be walked.
+    #[must_use]
+    pub fn branch_number(&self, step: &Step, name: &str) -> Branch {
+        let same = |fork: &Fork<'_>| std::ptr::eq(fork.step, step) && fork.name == name;
+        let place = self.forks.iter().position(same);
+        Branch(place.map_or(0, |place| u32::try_from(place + 1).unwrap_or(u32::MAX)))
+    }
+
+    fn list(&mut self, steps: &'a [Step], part: Part, branch: Branch) {
         for step in steps {
-            self.step(step, part);
+            self.step(step, part, branch);
         }
     }
 
-    fn step(&mut self, step: &'a Step, part: Part) {
+    fn step(&mut self, step: &'a Step, part: Part, branch: Branch) {
         if let Some(id) = &step.id {
-            let known = Known { step, order: self.steps.len(), part };
+            let known = Known { step, order: self.steps.len(), part, branch };
             match self.steps.get(id.value.as_str()) {
                 Some(first) => self.twice.push((&id.value, id.span, first.step.head())),
                 None => {
@@ -79,23 +136,37 @@ impl<'a> Outline<'a> {
                 }
             }
         }
-        self.saves(step);
-        if let Verb::Group(children) = &step.verb {
-            self.list(children, part);
+        self.saves(step, branch);
+        match &step.verb {
+            Verb::Group(children) => self.list(children, part, branch),
+            Verb::Parallel { branches, .. } => {
+                for one in branches {
+                    self.forks.push(Fork { of: branch, step, name: &one.name.value });
+                    let inside = u32::try_from(self.forks.len()).unwrap_or(u32::MAX);
+                    self.step(&one.roof, part, Branch(inside));
+                }
+            }
+            Verb::Issue { .. }
+            | Verb::Await
+            | Verb::Emit { .. }
+            | Verb::Delay(_)
+            | Verb::Fail(_)
+            | Verb::Done => {}
         }
         if let Some(OnTimeout::Steps(children)) = step.on_timeout.as_ref().map(|on| &on.value) {
-            self.list(children, part);
+            self.list(children, part, branch);
         }
         if let Some(Compensate::Step { step, .. }) = step.compensate.as_ref().map(|c| &c.value) {
-            self.step(step, Part::Undo);
+            self.step(step, Part::Undo, branch);
         }
     }
 
-    fn saves(&mut self, step: &'a Step) {
+    fn saves(&mut self, step: &'a Step, branch: Branch) {
         let Some(wait) = step.wait.as_ref().map(|wait| &wait.value) else { return };
         for alternative in wait.alternatives() {
             for save in &alternative.save {
                 self.var(&save.name.value, save.name.span);
+                self.share(&save.name.value, branch, save.name.span);
             }
         }
         if let Some(id) = &step.id {
@@ -106,7 +177,18 @@ impl<'a> Outline<'a> {
     }
 
     fn var(&mut self, name: &'a str, span: Span) {
-        self.vars.entry(name).or_insert(KnownVar { by: Vec::new(), span });
+        self.vars.entry(name).or_insert_with(|| KnownVar { span, ..KnownVar::default() });
+    }
+
+    /// Notes that a branch saves the variable, and whether another one does at the same time.
+    fn share(&mut self, name: &'a str, branch: Branch, span: Span) {
+        let Some(known) = self.vars.get(name) else { return };
+        let first = known.saved_in.iter().find(|(other, _)| self.at_once(branch, *other));
+        if let Some((_, first)) = first {
+            self.shared.push((name, span, *first));
+        } else if let Some(known) = self.vars.get_mut(name) {
+            known.saved_in.push((branch, span));
+        }
     }
 }
 

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::ids::Seq;
-use crate::plan::{Body, Plan, StepIx, Verb};
+use crate::plan::{Plan, StepIx};
 use crate::saga::record::{Ending, Issued, Outcome, Record, State, Verdict};
 use crate::saga::state::{Command, Phase, Run, Saga, StepKey};
+use crate::saga::stuck::Stuck;
 use crate::saga::targets::Targets;
 use crate::time::Timestamp;
 
@@ -107,7 +108,7 @@ impl Saga {
         }
         let key = key(plan, path)?;
         if let Record::Backoff(_) = record
-            && matches!(plan.step(key.step).verb, Verb::Group(_))
+            && plan.step(key.step).verb.holds_steps()
         {
             self.reset_within(plan, key.step);
             // Its own undo was for the attempt that is over [R12].
@@ -251,41 +252,16 @@ impl Saga {
         Ok(())
     }
 
-    /// Opens the step that could not go on, and the groups around it.
+    /// Opens the steps that could not go on, and what is around them.
     fn enter_again(&mut self, plan: &Plan) {
-        let Some(stuck) = self.stuck(plan) else { return };
-        self.order.retain(|ended| *ended != stuck);
-        self.run_mut(stuck).phase = Phase::Idle;
-        let mut at = stuck.step;
-        while let Some(owner) = Plan::owner(plan.step(at).body) {
-            // What an alternative runs in the place of has ended, and stays as it ended.
-            if let Body::Group(_) = plan.step(at).body {
-                let group = StepKey { branch: stuck.branch, step: owner };
-                self.order.retain(|ended| *ended != group);
-                self.run_mut(group).phase = Phase::Waiting { due: None };
-            }
-            at = owner;
+        let Stuck { again, around } = self.stuck(plan);
+        self.order.retain(|ended| !again.contains(ended) && !around.contains(ended));
+        for key in again {
+            self.run_mut(key).phase = Phase::Idle;
         }
-    }
-
-    /// The step past the pivot that could not go on: the last one of the way forward, where that
-    /// did not succeed. Absent: all steps are over, and what came behind them failed.
-    #[must_use]
-    pub fn stuck(&self, plan: &Plan) -> Option<StepKey> {
-        let failed = |key: &StepKey| {
-            let outcome = self.run(*key).and_then(Run::outcome);
-            matches!(outcome, Some(Ending::Failed | Ending::InDoubt))
-        };
-        let mut last = self.order.iter().rev().filter(|key| plan.is_forward(key.step));
-        let mut stuck = *last.next().filter(|key| failed(key))?;
-        // What was open inside a group ended before the group.
-        for inside in last {
-            if !failed(inside) || !plan.is_within(inside.step, stuck.step) {
-                break;
-            }
-            stuck = *inside;
+        for key in around {
+            self.run_mut(key).phase = Phase::Waiting { due: None };
         }
-        Some(stuck)
     }
 
     /// Forgets a group's failed attempt; numbers of commands go on.

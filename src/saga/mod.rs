@@ -6,5 +6,6 @@ pub mod decide;
 pub mod owed;
 pub mod record;
 pub mod state;
+pub mod stuck;
 pub mod targets;
 pub mod words;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::ids::{DefinitionHash, SagaId, Seq};
-use crate::plan::{Body, Plan, StepIx, Undo, Verb};
+use crate::plan::{Body, Join, Plan, StepIx, Undo, Verb};
 use crate::saga::record::{Began, Cause, Ending, Operator, State, Verdict};
 use crate::saga::targets::Targets;
 use crate::time::Timestamp;
@@ -330,6 +330,19 @@ impl Saga {
         }
     }
 
+    /// The roof of the branch that has won a `join: any`.
+    #[must_use]
+    pub fn winner(&self, plan: &Plan, owner: StepKey) -> Option<StepIx> {
+        let Verb::Parallel { branches, join: Join::Any } = &plan.step(owner.step).verb else {
+            return None;
+        };
+        let won = |roof: &&StepIx| {
+            let run = self.run(StepKey { branch: owner.branch, step: **roof });
+            run.and_then(Run::outcome) == Some(Ending::Succeeded)
+        };
+        branches.iter().find(won).copied()
+    }
+
     /// Whether anything inside that step may have happened.
     #[must_use]
     pub fn any_within(&self, plan: &Plan, owner: StepIx) -> bool {
@@ -344,16 +357,22 @@ impl Saga {
     /// Whether the step has an undo of its own that is still to be tried \[R12\].
     #[must_use]
     pub fn needs_undo(&self, plan: &Plan, key: StepKey) -> bool {
+        self.needs_undo_below(plan, key, None)
+    }
+
+    /// The same, where the own undo of `roof` is not what runs: its branches lose one by one.
+    #[must_use]
+    pub fn needs_undo_below(&self, plan: &Plan, key: StepKey, roof: Option<StepIx>) -> bool {
         let step = plan.step(key.step);
         let Undo::Step { covers, .. } = &step.undo else { return false };
         let Some(run) = self.run(key) else { return false };
-        if run.undone.is_some() || is_undone_by_another(plan, key.step) {
+        if run.undone.is_some() || is_undone_by_another(plan, key.step, roof) {
             return false;
         }
         let covered = |ix: &StepIx| {
             self.run(StepKey { branch: key.branch, step: *ix }).is_some_and(Run::may_have_happened)
         };
-        let inside = matches!(step.verb, Verb::Group(_)) && self.any_within(plan, key.step);
+        let inside = step.verb.holds_steps() && self.any_within(plan, key.step);
         run.may_have_happened() || inside || covers.iter().any(covered)
     }
 }
@@ -364,7 +383,7 @@ fn is_irreversible(plan: &Plan, ix: StepIx) -> bool {
 }
 
 /// Whether another step's undo stands for this one's: a `covers`, or a group's own `compensate`.
-fn is_undone_by_another(plan: &Plan, ix: StepIx) -> bool {
+fn is_undone_by_another(plan: &Plan, ix: StepIx, roof: Option<StepIx>) -> bool {
     if plan.step(ix).covered_by.is_some() {
         return true;
     }
@@ -373,7 +392,10 @@ fn is_undone_by_another(plan: &Plan, ix: StepIx) -> bool {
         match body {
             Body::Main | Body::Finally | Body::Undo(_) => return false,
             Body::OnTimeout(owner) => body = plan.step(owner).body,
-            Body::Group(owner) => {
+            Body::Group(owner) | Body::Branches(owner) => {
+                if roof == Some(owner) {
+                    return false;
+                }
                 let group = plan.step(owner);
                 if group.undo != Undo::Nothing || group.covered_by.is_some() {
                     return true;

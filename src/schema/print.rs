@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::definition::fields::{Fields, KEYWORDS};
-use crate::definition::keys::{Key, Kind, Mapping, Need, Shape, VERBS};
+use crate::definition::keys::{BRANCH_WORDS, BRINGS, Key, Kind, Mapping, Need, Shape, VERBS};
 use crate::ids::ENVELOPE;
 use crate::schema::Vocabulary;
 
@@ -175,6 +175,14 @@ impl<'a> Printer<'a> {
                 "propertyNames": { "pattern": NAME },
                 "additionalProperties": self.refer(mapping),
             }),
+            Shape::NamedLists(mapping) => json!({
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": { "pattern": NAME, "not": { "enum": BRANCH_WORDS } },
+                "additionalProperties": {
+                    "type": "array", "items": self.refer(mapping), "minItems": 1,
+                },
+            }),
         }
     }
 
@@ -237,6 +245,9 @@ fn shut_out(mapping: &Mapping) -> Map<String, Value> {
         if mapping.key(rule.key).is_some() && !never.is_empty() {
             all.insert(rule.key.to_owned(), json!({ "properties": never }));
         }
+    }
+    for (key, others) in BRINGS.iter().filter(|_| mapping.name == "step") {
+        all.entry(*key).or_insert_with(|| json!({}))["required"] = json!(others);
     }
     for (key, hosts) in mapping.needs {
         let hosts: Vec<Value> = hosts.iter().map(|host| json!({ "required": [host] })).collect();

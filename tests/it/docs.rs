@@ -30,6 +30,11 @@ fn definitions_in_the_guide_are_free_of_mistakes() {
     let files = named_blocks(first).into_iter().filter(|(path, _)| path.starts_with("sagas/"));
     let library = read_clean(files.collect());
     assert_eq!(library.sagas.len(), 1);
+    // Every other page has its own files.
+    for guide in guides.iter().filter(|guide| !guide.path.ends_with("first-saga.md")) {
+        let files = named_blocks(guide).into_iter();
+        read_clean(files.filter(|(path, _)| path.starts_with("sagas/")).collect());
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub use saga::{
 pub use scenario::{
     CASE, CAUSES, END, ENDS, EXPECT, EXPLORE, ORGANIC, REPLY, SCRIPT, SIGNAL, TEST, WHEN,
 };
-pub use step::{COMPENSATE, ON_TIMEOUT, STEP, UNDO_STEP, VERBS};
+pub use step::{BRANCH_WORDS, BRINGS, COMPENSATE, JOINS, ON_TIMEOUT, STEP, UNDO_STEP, VERBS};
 pub use wait::{AWAIT, BACKOFFS, CANCEL_ON, FAIL_ON, REPORT, RETRY, RETRY_ON};
 
 /// A mapping of the language: its keys, and the rules between them.
@@ -132,6 +132,8 @@ pub enum Shape {
     WordsOrList(&'static [&'static str], &'static Mapping),
     /// Named mappings.
     Named(&'static Mapping),
+    /// Named lists of mappings, none of them empty.
+    NamedLists(&'static Mapping),
 }
 
 /// What a name of the catalog names.

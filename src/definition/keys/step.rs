@@ -7,7 +7,16 @@ use super::{Exclude, Kind, Mapping, Shape, later, optional, required};
 pub const ON_TIMEOUT: &[&str] = &["fail", "continue"];
 
 /// The verbs of a step; exactly one, and `await` alone is one too.
-pub const VERBS: &[&str] = &["issue", "emit", "delay", "group", "fail", "done"];
+pub const VERBS: &[&str] = &["issue", "emit", "delay", "group", "parallel", "fail", "done"];
+
+/// The words of `join`.
+pub const JOINS: &[&str] = &["all", "any", "settled"];
+
+/// Parts of instance paths, which no branch may be called.
+pub const BRANCH_WORDS: &[&str] = &["undo", "probe", "on_timeout"];
+
+/// Keys that some keys of a step bring with them.
+pub const BRINGS: &[(&str, &[&str])] = &[("parallel", &["join"])];
 
 /// What `fail` and `done` leave no time for.
 const AT_ONCE: &[&str] =
@@ -39,6 +48,12 @@ const EXCLUDES: &[Exclude] = &[
         why: "does not go with `group`, whose steps wait for themselves",
         help: "",
     },
+    Exclude {
+        key: "parallel",
+        others: &["await", "fail_on"],
+        why: "does not go with `parallel`, whose steps wait for themselves",
+        help: "",
+    },
 ];
 
 /// A step.
@@ -46,9 +61,9 @@ pub static STEP: Mapping = Mapping {
     name: "step",
     what: "a step",
     doc: "One step: an `id` and one verb.",
-    one_of: &[&["issue", "emit", "delay", "group", "fail", "done", "await"]],
+    one_of: &[&["issue", "emit", "delay", "group", "parallel", "fail", "done", "await"]],
     excludes: EXCLUDES,
-    needs: &[("with", &["issue", "emit"])],
+    needs: &[("with", &["issue", "emit"]), ("join", &["parallel", "for_each"])],
     keys: &[
         required("id", Shape::Name, "Unique in the whole saga."),
         optional("if", Shape::Condition, "Run only when true, else the step is skipped."),
@@ -58,10 +73,19 @@ pub static STEP: Mapping = Mapping {
         optional("group", Shape::List(&STEP), "Several steps under one roof."),
         optional("fail", Shape::Template, "Fails its branch with these words."),
         optional("done", Shape::True, "Ends the saga, completed."),
-        later("parallel", "Branches."),
+        optional(
+            "parallel",
+            Shape::NamedLists(&STEP),
+            "Branches, each a name and a list of steps; they run at the same time.",
+        ),
+        optional(
+            "join",
+            Shape::Words(JOINS),
+            "`all`: the first failure cancels the rest. `any`: the first success cancels the \
+             losers, which are then undone. `settled`: all run to an end and the step succeeds.",
+        ),
         later("for_each", "One branch an element."),
         later("call", "A sub-saga."),
-        later("join", "How branches end."),
         later("steps", "The steps of a `for_each`."),
         later("probe", "The question asked when in doubt."),
         optional(

@@ -166,7 +166,7 @@ impl Object {
     /// Takes what stands under a key that this mapping may not even have (an undoing step has no
     /// `pivot`).
     pub fn take_known(&mut self, key: &str) -> Option<Node> {
-        self.mapping.key(key)?;
+        self.mapping.key(key).filter(|known| known.need != Need::Later)?;
         self.take(key)
     }
 

@@ -98,6 +98,9 @@ fn count(steps: &[Step]) -> usize {
     let one = |step: &Step| {
         let group = match &step.verb {
             Verb::Group(inner) => count(inner),
+            Verb::Parallel { branches, .. } => {
+                branches.iter().map(|one| count(std::slice::from_ref(&one.roof))).sum()
+            }
             Verb::Issue { .. }
             | Verb::Await
             | Verb::Emit { .. }

@@ -1,18 +1,20 @@
 //! Steps read into their types, nested ones included. Looks no name up.
 
 use crate::definition::await_::Await;
-use crate::definition::keys::{BACKOFFS, COMPENSATE, Mapping, ON_TIMEOUT, RETRY, RETRY_ON, STEP};
-use crate::definition::keys::{UNDO_STEP, VERBS};
+use crate::definition::keys::{
+    BACKOFFS, BRANCH_WORDS, COMPENSATE, JOINS, Mapping, ON_TIMEOUT, RETRY, RETRY_ON, STEP,
+    UNDO_STEP, VERBS,
+};
 use crate::definition::read::findings::YamlLimit;
 use crate::definition::read::node::{Kind, Node};
-use crate::definition::read::object::{Object, list, unless_none};
+use crate::definition::read::object::{Object, free_map, list, unless_none};
 use crate::definition::read::scalar::{
-    bound, condition, duration, flag, integer, name, names, share, string, word,
+    bound, check_name, condition, duration, flag, integer, name, names, share, string, word,
 };
 use crate::definition::read::values::values;
 use crate::definition::read::waits;
 use crate::definition::step::{
-    Backoff, Compensate, OnTimeout, Retry, RetryChoice, RetryOn, Step, Verb,
+    Backoff, Branch, Compensate, Join, OnTimeout, Retry, RetryChoice, RetryOn, Step, Verb,
 };
 use crate::definition::value::Named;
 use crate::diag::{At, Diagnostics, Span};
@@ -27,14 +29,17 @@ pub struct Place {
     finally: bool,
     /// Inside something with a `retry` of its own.
     retried: bool,
+    /// In a branch, at any depth.
+    branch: bool,
     depth: usize,
 }
 
 impl Place {
     /// The way forward.
-    pub const STEPS: Place = Place { undoing: false, finally: false, retried: false, depth: 0 };
+    pub const STEPS: Place =
+        Place { undoing: false, finally: false, retried: false, branch: false, depth: 0 };
     /// The steps of every end.
-    pub const FINALLY: Place = Place { undoing: false, finally: true, retried: false, depth: 0 };
+    pub const FINALLY: Place = Place { finally: true, ..Place::STEPS };
 
     fn deeper(self) -> Place {
         Place { depth: self.depth + 1, ..self }
@@ -120,8 +125,10 @@ fn verb(inner: Place, o: &mut Object, out: &mut Diagnostics) -> Option<(Verb, Sp
         Some(with) => (with.value, Some(with.span)),
         None => (Vec::new(), None),
     };
+    let join = o.take_known("join");
     let mut chosen = None;
     let mut with = Some(with);
+    let mut join = Some(join);
     for key in VERBS {
         let Some(at) = o.place(key) else { continue };
         let Some(node) = o.take_known(key) else { continue };
@@ -136,6 +143,10 @@ fn verb(inner: Place, o: &mut Object, out: &mut Diagnostics) -> Option<(Verb, Sp
             }),
             "delay" => duration(node, key, out).map(Verb::Delay),
             "group" => steps(inner, node, key, out).map(Verb::Group),
+            "parallel" => {
+                let join = join.take().flatten();
+                parallel(inner, (node, at), join, out)
+            }
             "fail" => string(node, key, out).map(Verb::Fail),
             "done" => done(inner, node, at, out),
             other => unreachable!("`{other}` is in the table of verbs and is read here"),
@@ -145,12 +156,50 @@ fn verb(inner: Place, o: &mut Object, out: &mut Diagnostics) -> Option<(Verb, Sp
     chosen
 }
 
+/// The branches of a `parallel`, each a list of steps under its name.
+fn parallel(
+    inner: Place,
+    (node, at): (Node, Span),
+    join: Option<Node>,
+    out: &mut Diagnostics,
+) -> Option<Verb> {
+    let known = [(JOINS[0], Join::All), (JOINS[1], Join::Any), (JOINS[2], Join::Settled)];
+    let said = join.is_some();
+    let join = join.and_then(|node| word(node, "join", &known, out));
+    if !said && let Some(key) = STEP.key("join") {
+        out.add_missing_key(key, at, &STEP);
+    }
+    let span = node.span;
+    let (_, lists) = free_map(node, "parallel", out)?;
+    if lists.is_empty() {
+        let help = "write each branch as a name and a list of steps";
+        out.add_wrong_shape_help(span, "parallel", "branches", "an empty mapping", help);
+        return None;
+    }
+    let place = Place { branch: true, ..inner };
+    let mut branches = Vec::with_capacity(lists.len());
+    for (name, node) in lists {
+        check_name(&name, "a branch", out);
+        if BRANCH_WORDS.contains(&name.value.as_str()) {
+            let why = "paths like `ID.undo` would mean two things";
+            out.add_reserved_name(&name.value, name.span, "a branch", why);
+        }
+        let span = node.span;
+        let Some(steps) = steps(place, node, &name.value, out) else { continue };
+        branches.push(Branch { roof: Step::roof(span, name.span, steps), name });
+    }
+    Some(Verb::Parallel { branches, join: join? })
+}
+
 fn done(inner: Place, node: Node, at: Span, out: &mut Diagnostics) -> Option<Verb> {
     if inner.finally {
         out.add_key_not_here("done", at, "cannot stand in `finally`", "the saga ends there anyway");
     } else if inner.retried {
         let help = "end the saga in a step after the one that is retried";
         out.add_key_not_here("done", at, "cannot stand inside a `retry`", help);
+    } else if inner.branch {
+        let help = "the others still run: end the saga in a step after the branches";
+        out.add_key_not_here("done", at, "cannot stand in a branch", help);
     }
     let span = node.span;
     let word = flag(node, "done", out)?;

@@ -8,7 +8,7 @@ use std::ops::Add;
 
 use super::{Share, share, undo_of, undoers};
 use crate::limits::{FORWARD_RETRY_FIRST, FORWARD_RETRY_MAX};
-use crate::plan::{OnTimeout, Plan, Retry, StepIx, Undo, Verb};
+use crate::plan::{Join, OnTimeout, Plan, Retry, StepIx, Undo, Verb};
 use crate::time::Millis;
 
 /// An upper bound of a time.
@@ -37,7 +37,9 @@ impl Longest {
         (!self.open).then_some(self.sure)
     }
 
-    fn or(self, other: Longest) -> Longest {
+    /// The longer of two that run at the same time.
+    #[must_use]
+    pub fn or(self, other: Longest) -> Longest {
         Longest { sure: self.sure.max(other.sure), open: self.open || other.open }
     }
 }
@@ -107,7 +109,7 @@ pub(super) enum How {
 pub(super) fn of_step(plan: &Plan, ix: StepIx, how: How, inside: Cost, past: bool) -> Cost {
     let share = share(plan, ix);
     let step = plan.step(ix);
-    let group = matches!(step.verb, Verb::Group(_));
+    let group = step.verb.holds_steps();
     let attempts = u64::from(share.attempts);
     let mut cost = if group {
         let one = around_group(inside);
@@ -160,12 +162,35 @@ fn around_group(inside: Cost) -> Cost {
 pub(super) fn within(plan: &Plan, ix: StepIx, past: bool) -> Cost {
     match &plan.step(ix).verb {
         Verb::Group(steps) => of_list(plan, steps, past),
+        Verb::Parallel { branches, join } => of_branches(plan, branches, *join, past),
         Verb::Issue { .. }
         | Verb::Await
         | Verb::Emit { .. }
         | Verb::Delay(_)
         | Verb::Fail(_)
         | Verb::Done => Cost::default(),
+    }
+}
+
+/// Branches that run at once: the time is that of the longest, all else adds up. Losers are undone
+/// before the way goes on.
+fn of_branches(plan: &Plan, branches: &[StepIx], join: Join, past: bool) -> Cost {
+    let each: Vec<Cost> = branches.iter().map(|roof| of_any(plan, *roof, past)).collect();
+    let longest = each.iter().fold(Longest::default(), |longest, one| longest.or(one.worst));
+    let sum = each.iter().fold(Cost::default(), |sum, one| sum + *one);
+    let best = each.iter().map(|one| one.best);
+    let best = match join {
+        Join::All | Join::Settled => best.max(),
+        Join::Any => best.min(),
+    };
+    let all = Cost { best: best.unwrap_or_default(), worst: longest, ..sum };
+    match join {
+        Join::All | Join::Settled => all,
+        Join::Any => {
+            let undone = undoing(plan, &undone_by(plan, branches));
+            let lost = undone + Cost::of_records(1);
+            Cost { best: all.best, ..all + lost }
+        }
     }
 }
 
@@ -237,7 +262,7 @@ fn of_attempt(plan: &Plan, ix: StepIx) -> (u64, u64) {
         Verb::Await => (0, 2 + answer),
         Verb::Emit { .. } => (0, 2 + answer + u64::from(step.wait.is_some())),
         Verb::Delay(_) => (0, 2),
-        Verb::Group(_) | Verb::Fail(_) | Verb::Done => (0, 1),
+        Verb::Group(_) | Verb::Parallel { .. } | Verb::Fail(_) | Verb::Done => (0, 1),
     }
 }
 
@@ -251,6 +276,7 @@ fn settling(plan: &Plan, ix: StepIx) -> u64 {
         | Verb::Emit { .. }
         | Verb::Delay(_)
         | Verb::Group(_)
+        | Verb::Parallel { .. }
         | Verb::Fail(_)
         | Verb::Done => 0,
     }
@@ -263,6 +289,7 @@ fn delay(plan: &Plan, ix: StepIx) -> Millis {
         | Verb::Await
         | Verb::Emit { .. }
         | Verb::Group(_)
+        | Verb::Parallel { .. }
         | Verb::Fail(_)
         | Verb::Done => Millis(0),
     }
@@ -274,7 +301,9 @@ fn goes_on(plan: &Plan, ix: StepIx) -> bool {
     let tried = match &step.verb {
         Verb::Issue { .. } | Verb::Await => true,
         Verb::Emit { .. } => step.wait.is_some(),
-        Verb::Delay(_) | Verb::Group(_) | Verb::Fail(_) | Verb::Done => false,
+        Verb::Delay(_) | Verb::Group(_) | Verb::Parallel { .. } | Verb::Fail(_) | Verb::Done => {
+            false
+        }
     };
     tried && !step.best_effort && step.on_timeout == OnTimeout::Fail && plan.timeout.is_some()
 }

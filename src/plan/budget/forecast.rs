@@ -176,7 +176,8 @@ fn runs(plan: &Plan, ix: StepIx, walk: &Walk, out: &mut Vec<Walk>) {
                 out.push(ran);
             }
         }
-        Verb::Delay(_) => out.push(pass(plan, ix, How::Answered, walk)),
+        // What forks inside of branches is not told apart: each is taken in its most costly way.
+        Verb::Delay(_) | Verb::Parallel { .. } => out.push(pass(plan, ix, How::Answered, walk)),
         Verb::Done => {
             let ran = pass(plan, ix, How::Answered, walk);
             out.push(Walk { end: Some(End::Completes), ..ran });
@@ -203,7 +204,7 @@ fn alternatives(plan: &Plan, ix: StepIx) -> usize {
 
 fn can_time_out(plan: &Plan, ix: StepIx) -> bool {
     let step = plan.step(ix);
-    let waits = matches!(step.verb, Verb::Group(_)) || step.wait.is_some();
+    let waits = step.verb.holds_steps() || step.wait.is_some();
     waits && step.timeout.is_some() && step.on_timeout != OnTimeout::Fail
 }
 
@@ -220,11 +221,15 @@ fn times_out(plan: &Plan, ix: StepIx, walk: &Walk, out: &mut Vec<Walk>) {
 /// Goes past a step in which no path forks.
 fn pass(plan: &Plan, ix: StepIx, how: How, walk: &Walk) -> Walk {
     let mut walk = walk.clone();
-    let past = walk.before.is_some() || plan.step(ix).pivot;
+    let within = holds_pivot(plan, ix);
+    let past = walk.before.is_some() || plan.step(ix).pivot || within;
     let inside = cost::within(plan, ix, past);
     let spent = cost::of_step(plan, ix, how, inside, past);
     if walk.before.is_none() {
-        if plan.step(ix).pivot {
+        if within {
+            undoers(plan, ix, &mut walk.undoers);
+        }
+        if plan.step(ix).pivot || within {
             // The pivot itself may be known to have failed, which turns the saga around.
             walk.before = Some(walk.cost + spent);
         } else {
@@ -233,6 +238,16 @@ fn pass(plan: &Plan, ix: StepIx, how: How, walk: &Walk) -> Walk {
     }
     walk.cost = walk.cost + spent;
     walk
+}
+
+/// Whether the point of no return is in one of its branches.
+fn holds_pivot(plan: &Plan, ix: StepIx) -> bool {
+    let inside = plan.step(ix).verb.branches();
+    !inside.is_empty()
+        && (0u32..)
+            .map(StepIx)
+            .zip(&plan.steps)
+            .any(|(at, one)| one.pivot && plan.is_within(at, ix))
 }
 
 /// Goes past a group by that way through it.
@@ -345,9 +360,11 @@ fn ways_of(plan: &Plan, ix: StepIx) -> Ways {
     let step = plan.step(ix);
     let mut all = match &step.verb {
         Verb::Group(steps) => ways(plan, steps),
-        Verb::Issue { .. } | Verb::Await | Verb::Emit { .. } | Verb::Delay(_) => {
-            Ways::on(alternatives(plan, ix).max(1) as u64)
-        }
+        Verb::Issue { .. }
+        | Verb::Await
+        | Verb::Emit { .. }
+        | Verb::Delay(_)
+        | Verb::Parallel { .. } => Ways::on(alternatives(plan, ix).max(1) as u64),
         Verb::Done => Ways { on: 0, done: 1, failed: 0 },
         Verb::Fail(_) => Ways { on: 0, done: 0, failed: 1 },
     };

@@ -8,7 +8,7 @@ mod forecast;
 
 use std::collections::BTreeSet;
 
-use crate::plan::{Backoff, OnTimeout, Plan, Retry, StepIx, Undo, Verb};
+use crate::plan::{Backoff, Join, OnTimeout, Plan, Retry, StepIx, Undo, Verb};
 use crate::time::Millis;
 
 pub use cost::{Cost, Longest};
@@ -144,6 +144,15 @@ fn attempt(plan: &Plan, ix: StepIx) -> Longest {
         }
         Verb::Delay(span) => Longest { sure: *span, open: false },
         Verb::Group(steps) => list(plan, steps).within(step.timeout),
+        Verb::Parallel { branches, join } => {
+            let each = branches.iter().map(|roof| share(plan, *roof).longest());
+            let longest = each.fold(Longest::default(), Longest::or);
+            let undone = match join {
+                Join::Any => undone_within(plan, ix),
+                Join::All | Join::Settled => Longest::default(),
+            };
+            longest.within(step.timeout) + undone
+        }
     }
 }
 
@@ -151,7 +160,7 @@ fn attempt(plan: &Plan, ix: StepIx) -> Longest {
 /// it is.
 fn undone_within(plan: &Plan, ix: StepIx) -> Longest {
     let mut steps = BTreeSet::new();
-    if matches!(plan.step(ix).verb, Verb::Group(_)) {
+    if plan.step(ix).verb.holds_steps() {
         undoers(plan, ix, &mut steps);
     }
     steps.iter().fold(Longest::default(), |sum, ix| sum + list(plan, undo_of(plan, *ix)))
@@ -163,8 +172,8 @@ fn undoers(plan: &Plan, ix: StepIx, into: &mut BTreeSet<StepIx>) {
     let by = step.covered_by.unwrap_or(ix);
     if plan.step(by).undo != Undo::Nothing {
         into.insert(by);
-    } else if let Verb::Group(steps) = &step.verb {
-        steps.iter().for_each(|ix| undoers(plan, *ix, into));
+    } else {
+        step.verb.inside().iter().for_each(|ix| undoers(plan, *ix, into));
     }
     if let OnTimeout::Steps(steps) = &step.on_timeout {
         steps.iter().for_each(|ix| undoers(plan, *ix, into));

@@ -25,6 +25,9 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
             if let Some(group) = tried_again_apart(subject, &name.value, &id.value) {
                 out.add_covers_tried_again(name, &id.value, group);
             }
+            if other.branch != known.branch {
+                out.add_covers_other_branch(name, &id.value);
+            }
             match covered_by.iter().find(|(covered, _)| *covered == name.value) {
                 Some((_, first)) => out.add_covered_twice(name, first, &id.value),
                 None => covered_by.push((&name.value, &id.value)),
@@ -67,6 +70,14 @@ impl Diagnostics {
             "give `{}` an undo of its own, or put `{own}` into `{group}`, or take the `retry` away",
             name.value
         );
+        self.push(Diagnostic::new(Code::CoversStranger, name.span, message).help(help));
+    }
+
+    fn add_covers_other_branch(&mut self, name: &At<String>, own: &str) {
+        let message =
+            format!("the undo of `{own}` covers `{}`, which stands in another branch", name.value);
+        let help = "branches are undone each by itself: cover steps of the same branch, or give \
+                    the whole `parallel` a `compensate`";
         self.push(Diagnostic::new(Code::CoversStranger, name.span, message).help(help));
     }
 

@@ -86,6 +86,7 @@ fn issued(step: &Step) -> Option<(&str, bool)> {
         | Verb::Emit { .. }
         | Verb::Delay(_)
         | Verb::Group(_)
+        | Verb::Parallel { .. }
         | Verb::Fail(_)
         | Verb::Done => None,
     }

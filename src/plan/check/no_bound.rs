@@ -32,7 +32,7 @@ fn bounded(plan: &Plan, ix: StepIx) -> bool {
             return true;
         }
         at = match step.body {
-            Body::Group(owner) => Some(owner),
+            Body::Group(owner) | Body::Branches(owner) => Some(owner),
             Body::Main | Body::Finally | Body::OnTimeout(_) | Body::Undo(_) => None,
         };
     }

@@ -1,9 +1,9 @@
 //! SF311: a pivot where there is no return to cut off, or a second one.
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Span};
-use crate::plan::Body;
-use crate::plan::compile::Passed;
-use crate::plan::outline::Part;
+use crate::plan::compile::{Passed, Written};
+use crate::plan::outline::{Branch, Part};
+use crate::plan::{Body, Plan};
 
 use super::Subject;
 
@@ -23,12 +23,26 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
                 at,
                 "a step that runs only after a timeout is no point of no return",
             ),
+            Part::Forward if in_a_loser(subject, ix) => out.add_pivot_misplaced(
+                at,
+                "a branch that may lose or fail by itself is no point of no return",
+            ),
             Part::Forward => match first {
-                Some(first) if second => out.add_second_pivot(at, first),
-                Some(_) | None => first = Some(at),
+                Some((first, other))
+                    if second || subject.saga.outline.at_once(other, branch(subject, written)) =>
+                {
+                    out.add_second_pivot(at, first);
+                }
+                Some(_) | None => first = Some((at, branch(subject, written))),
             },
         }
     }
+}
+
+fn branch(subject: &Subject<'_>, written: &Written<'_>) -> Branch {
+    let known =
+        written.step.id.as_ref().and_then(|id| subject.saga.outline.steps.get(id.value.as_str()));
+    known.map_or(Branch(0), |known| known.branch)
 }
 
 fn stands_in_for_timeout(subject: &Subject<'_>, ix: crate::plan::StepIx) -> bool {
@@ -37,9 +51,24 @@ fn stands_in_for_timeout(subject: &Subject<'_>, ix: crate::plan::StepIx) -> bool
         match body {
             Body::OnTimeout(_) => return true,
             Body::Main | Body::Finally | Body::Undo(_) => return false,
-            Body::Group(owner) => body = subject.saga.plan.step(owner).body,
+            Body::Group(owner) | Body::Branches(owner) => {
+                body = subject.saga.plan.step(owner).body;
+            }
         }
     }
+}
+
+/// Whether the step stands in a branch that the others do not wait for.
+fn in_a_loser(subject: &Subject<'_>, ix: crate::plan::StepIx) -> bool {
+    let plan = &subject.saga.plan;
+    let mut at = Some(ix);
+    while let Some(ix) = at {
+        at = Plan::owner(plan.step(ix).body);
+        if at.is_some_and(|owner| !plan.step(owner).verb.runs_all()) {
+            return true;
+        }
+    }
+    false
 }
 
 impl Diagnostics {

@@ -25,6 +25,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
             | Verb::Emit { .. }
             | Verb::Delay(_)
             | Verb::Group(_)
+            | Verb::Parallel { .. }
             | Verb::Fail(_)
             | Verb::Done => continue,
         };

@@ -87,7 +87,13 @@ fn always_runs(plan: &Plan, step: &Step) -> bool {
         at = match at.body {
             Body::Main => return true,
             Body::Finally | Body::OnTimeout(_) | Body::Undo(_) => return false,
-            Body::Group(owner) => plan.step(owner),
+            Body::Group(owner) | Body::Branches(owner) => {
+                // A loser may have been cancelled before it came to that.
+                if !plan.step(owner).verb.runs_all() {
+                    return false;
+                }
+                plan.step(owner)
+            }
         };
     }
 }
@@ -104,7 +110,12 @@ fn published<'a>(plan: &'a Plan, step: &'a Step) -> Option<&'a str> {
             let [only] = echoes else { return None };
             Some(only)
         }
-        Verb::Await | Verb::Delay(_) | Verb::Group(_) | Verb::Fail(_) | Verb::Done => None,
+        Verb::Await
+        | Verb::Delay(_)
+        | Verb::Group(_)
+        | Verb::Parallel { .. }
+        | Verb::Fail(_)
+        | Verb::Done => None,
     }
 }
 

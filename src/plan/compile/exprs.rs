@@ -12,7 +12,7 @@ use crate::definition::{Named, Text, ValueKind, ValueNode};
 use crate::diag::{At, Code, Diagnostic};
 use crate::expr::{self, Ast, Facts, ObjectType, Template, Type, TypeError, TypeErrorKind};
 use crate::plan::flow::Flow;
-use crate::plan::outline::Part;
+use crate::plan::outline::{Branch, Part};
 use crate::plan::types;
 
 /// A point of the text with all that an expression there may read.
@@ -25,6 +25,7 @@ pub(super) struct Place<'f> {
     pub event: Option<ObjectType>,
     pub facts: Facts,
     pub undone: Option<Undone>,
+    pub branch: Branch,
 }
 
 /// Which names there are.
@@ -55,6 +56,7 @@ impl<'f> Place<'f> {
             event: None,
             facts: Facts::default(),
             undone: None,
+            branch: Branch(0),
         }
     }
 
@@ -65,6 +67,11 @@ impl<'f> Place<'f> {
 
     pub(super) fn undoing(mut self, undone: Option<&Undone>) -> Place<'f> {
         self.undone = undone.cloned();
+        self
+    }
+
+    pub(super) fn in_branch(mut self, branch: Branch) -> Place<'f> {
+        self.branch = branch;
         self
     }
 
@@ -199,6 +206,7 @@ impl Compiler<'_> {
                         let name = At::new((*name).to_owned(), text.at(second_name(read)));
                         self.found.add_unknown_var(&name, &self.outline);
                     }
+                    self.hold_to_branch(name, text.at(second_name(read)), place);
                 }
                 ["steps", id, rest @ ..] => {
                     if rest.first().is_some_and(|field| *field == "echo") {
@@ -207,6 +215,9 @@ impl Compiler<'_> {
                     let name = At::new((*id).to_owned(), text.at(second_name(read)));
                     match self.outline.steps.get(id) {
                         None => self.found.add_unknown_step(&name, &self.outline),
+                        Some(known) if self.runs_beside(known.branch, place) => {
+                            self.found.add_branch_step(&name, known, &self.outline);
+                        }
                         Some(known)
                             if has_steps(place.stage)
                                 && self.flows.step(&place.flow, id).is_none() =>

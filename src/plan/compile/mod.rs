@@ -3,6 +3,7 @@
 //! Always makes a plan, also of what is wrong, so that all is found at once; rules about plans are
 //! in `check`.
 
+mod branches;
 mod env;
 mod exprs;
 mod head;
@@ -79,6 +80,7 @@ impl Written<'_> {
             VerbNode::Await
             | VerbNode::Delay(_)
             | VerbNode::Group(_)
+            | VerbNode::Parallel { .. }
             | VerbNode::Fail(_)
             | VerbNode::Done => self.step.verb_span,
         }
@@ -123,7 +125,8 @@ struct PendingUndo<'a> {
     owner: StepIx,
     step: &'a StepNode,
     before: Flow,
-    facts: Facts,
+    /// That of the step that is undone.
+    way: steps::Way,
 }
 
 /// Compiles one saga. Everything that is wrong is added to `found`.
@@ -186,6 +189,7 @@ impl Compiler<'_> {
         self.mark_echoes();
         let (events, commands) = self.declarations();
         let catalog = self.catalog.subset_json(&self.used);
+        let has_branches = self.steps.iter().any(|step| !step.verb.branches().is_empty());
         let waits_for_events = !cancel_on.is_empty() || self.steps.iter().any(waits_for_events);
         Plan {
             name: self.saga.name.value.as_str().into(),
@@ -206,6 +210,7 @@ impl Compiler<'_> {
             on_restart: self.saga.on_restart,
             on_shutdown: self.saga.on_shutdown,
             by_path: std::mem::take(&mut self.by_path),
+            has_branches,
             waits_for_events,
             events,
             commands,
@@ -215,6 +220,9 @@ impl Compiler<'_> {
     fn report_doubles(&mut self) {
         for (id, second, first) in std::mem::take(&mut self.outline.twice) {
             self.found.add_duplicate_step(id, second, first);
+        }
+        for (name, second, first) in std::mem::take(&mut self.outline.shared) {
+            self.found.add_branches_share(name, second, first);
         }
     }
 

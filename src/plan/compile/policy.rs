@@ -52,7 +52,9 @@ pub(super) fn of_choice(choice: &RetryChoice, verb: &Verb) -> Option<Retry> {
 pub(in crate::plan) fn needs_bound(verb: &Verb, waits: bool) -> bool {
     match verb {
         Verb::Issue { .. } | Verb::Await | Verb::Emit { .. } => waits,
-        Verb::Delay(_) | Verb::Group(_) | Verb::Fail(_) | Verb::Done => false,
+        Verb::Delay(_) | Verb::Group(_) | Verb::Parallel { .. } | Verb::Fail(_) | Verb::Done => {
+            false
+        }
     }
 }
 
@@ -64,6 +66,7 @@ fn compile(retry: &RetryNode, verb: &Verb) -> Retry {
         | Verb::Emit { .. }
         | Verb::Delay(_)
         | Verb::Group(_)
+        | Verb::Parallel { .. }
         | Verb::Fail(_)
         | Verb::Done => true,
     };

@@ -1,9 +1,10 @@
 //! What compiling says to the author, one function a finding. Finds nothing itself.
 
+use crate::definition::step::Join;
 use crate::definition::{Catalog, CommandDecl, FieldDecl, FieldError, Fields};
 use crate::diag::{At, Code, Diagnostic, Diagnostics, Span, nearest};
 use crate::expr::{self, Type};
-use crate::plan::outline::Outline;
+use crate::plan::outline::{Known, Outline};
 
 /// `did you mean …`, or all that there is when that is short.
 pub(in crate::plan) fn choices<'a>(
@@ -38,6 +39,44 @@ fn unknown<'a>(
 }
 
 impl Diagnostics {
+    pub(super) fn add_branch_step(
+        &mut self,
+        name: &At<String>,
+        known: &Known<'_>,
+        outline: &Outline<'_>,
+    ) {
+        let branch = outline.branch(known.branch).map_or("", |(branch, _)| branch);
+        let message = format!(
+            "step `{}` runs at the same time, in branch `{branch}`: nothing is known of it here",
+            name.value
+        );
+        self.push(
+            Diagnostic::new(Code::BranchStep, name.span, message)
+                .also(known.step.head(), "it stands here")
+                .help("read it behind the branches, or put both steps into one branch"),
+        );
+    }
+
+    pub(super) fn add_branches_share(&mut self, name: &str, at: Span, first: Span) {
+        let message = format!("another branch saves `vars.{name}` at the same time");
+        self.push(
+            Diagnostic::new(Code::BranchesShare, at, message)
+                .also(first, "it is saved here")
+                .help("give each branch a variable of its own, and bring them together behind"),
+        );
+    }
+
+    pub(super) fn add_join_never(&mut self, join: &At<Join>) {
+        let message = match join.value {
+            Join::All => "one of these branches never succeeds, and `join: all` waits for all",
+            Join::Any | Join::Settled => "none of these branches ever succeeds",
+        };
+        self.push(
+            Diagnostic::new(Code::JoinNever, join.span, message)
+                .help("give the `fail` an `if`, or put it behind the branches"),
+        );
+    }
+
     pub(super) fn add_unknown_event(&mut self, name: &At<String>, catalog: &Catalog) {
         let message = format!("event `{}` is not in the catalog", name.value);
         let known = catalog.events.keys().map(|name| &**name);

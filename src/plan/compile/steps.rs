@@ -10,7 +10,7 @@ use crate::definition::CommandDecl;
 use crate::definition::step::{OnTimeout as OnTimeoutNode, Step as StepNode, Verb as VerbNode};
 use crate::expr::{self, Facts};
 use crate::plan::flow::Flow;
-use crate::plan::outline::{self, Part};
+use crate::plan::outline::{self, Branch, Part};
 use crate::plan::{Body, OnTimeout, Step, StepIx, Undo, Verb};
 
 /// What holds for all steps of a list.
@@ -22,19 +22,30 @@ pub(super) struct Way {
     pub facts: Facts,
     /// In an undo: what it undoes.
     pub undone: Option<Undone>,
+    /// The branch.
+    pub branch: Branch,
+    /// What stands before the ids of its steps in their paths: `ui.panes.`.
+    pub prefix: Arc<str>,
+}
+
+impl Way {
+    /// The trunk of that part of the saga.
+    pub fn trunk(part: Part, facts: Facts) -> Way {
+        Way { part, facts, undone: None, branch: Branch(0), prefix: Arc::from("") }
+    }
 }
 
 /// Where a step stands.
-struct Seat {
-    body: Body,
-    position: usize,
-    path: Arc<str>,
+pub(super) struct Seat {
+    pub body: Body,
+    pub position: usize,
+    pub path: Arc<str>,
 }
 
 impl<'a> Compiler<'a> {
     /// The way forward.
     pub(super) fn forward(&mut self, start: Flow) -> Vec<StepIx> {
-        let way = Way { part: Part::Forward, facts: self.given.clone(), undone: None };
+        let way = Way::trunk(Part::Forward, self.given.clone());
         let saga = self.saga;
         let (main, end) = self.list(&saga.steps, Body::Main, "", start, &way);
         if end.live || self.ends.is_empty() {
@@ -56,7 +67,12 @@ impl<'a> Compiler<'a> {
         let mut list = Vec::with_capacity(nodes.len());
         for (position, node) in nodes.iter().enumerate() {
             let path: Arc<str> = match (&node.id, way.part) {
-                (Some(id), Part::Forward | Part::Finally) => id.value.as_str().into(),
+                (Some(id), Part::Forward | Part::Finally) if way.prefix.is_empty() => {
+                    id.value.as_str().into()
+                }
+                (Some(id), Part::Forward | Part::Finally) => {
+                    format!("{}{}", way.prefix, id.value).into()
+                }
                 (_, Part::Undo) | (None, Part::Forward | Part::Finally) => {
                     format!("{path}.{position}").into()
                 }
@@ -80,7 +96,13 @@ impl<'a> Compiler<'a> {
         self.step(node, Seat { body: Body::Undo(owner), position: 0, path }, flow, way).0
     }
 
-    fn step(&mut self, node: &'a StepNode, seat: Seat, before: Flow, way: &Way) -> (StepIx, Flow) {
+    pub(super) fn step(
+        &mut self,
+        node: &'a StepNode,
+        seat: Seat,
+        before: Flow,
+        way: &Way,
+    ) -> (StepIx, Flow) {
         let path = seat.path.clone();
         let ix = self.open(node, seat, &before, way);
         let place = self.place_of(way, &before);
@@ -112,7 +134,7 @@ impl<'a> Compiler<'a> {
         step.on_timeout = on_timeout;
         step.retry = retry;
         if undo_is_pending {
-            self.undos.push(PendingUndo { owner: ix, step: node, before, facts: inner.facts });
+            self.undos.push(PendingUndo { owner: ix, step: node, before, way: inner });
         }
         (ix, after)
     }
@@ -157,6 +179,7 @@ impl<'a> Compiler<'a> {
         Place::new(Stage::Step(way.part), flow)
             .with_facts(way.facts.clone())
             .undoing(way.undone.as_ref())
+            .in_branch(way.branch)
     }
 
     /// The verb, and what is known once it has done its part.
@@ -188,6 +211,10 @@ impl<'a> Compiler<'a> {
                 let (list, after) =
                     self.list(children, Body::Group(ix), path, before.clone(), inner);
                 (Verb::Group(list), None, after)
+            }
+            VerbNode::Parallel { branches, join } => {
+                let (verb, after) = self.branches(node, (branches, join), ix, path, before, inner);
+                (verb, None, after)
             }
             VerbNode::Fail(words) => {
                 done.live = false;

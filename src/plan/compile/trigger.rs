@@ -83,6 +83,7 @@ impl Place<'_> {
     /// Before the saga exists: only `trigger` can be read.
     fn of_trigger(stage: Stage, trigger: ObjectType) -> Place<'static> {
         Place {
+            branch: crate::plan::outline::Branch(0),
             stage,
             flow: Cow::Owned(Flow::nothing()),
             trigger: Some(trigger),

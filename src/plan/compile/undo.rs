@@ -68,7 +68,7 @@ impl<'a> Compiler<'a> {
         self.flows.doubt(&mut flow, &id, &saves);
         let saved = saves.into_iter().map(|(var, _)| var.to_owned()).collect();
         let undone = Some(Undone { id, saved, timeout });
-        (flow, Way { part: Part::Undo, facts: pending.facts.clone(), undone })
+        (flow, Way { part: Part::Undo, undone, ..pending.way.clone() })
     }
 
     fn covers(&mut self, names: &[At<String>], owner: StepIx) -> Vec<StepIx> {
@@ -143,7 +143,7 @@ impl<'a> Compiler<'a> {
         undo: &CommandDecl,
     ) -> Vec<(Arc<str>, Template)> {
         let VerbNode::Issue { command, with, .. } = &pending.step.verb else { return Vec::new() };
-        let path = self.steps[pending.owner.0 as usize].path.clone();
+        let id = pending.step.id.as_ref().map_or("", |id| &id.value);
         let mut payload = Vec::new();
         for field in &undo.fields.list {
             let declared = decl.fields.get(&field.name);
@@ -161,7 +161,7 @@ impl<'a> Compiler<'a> {
                 self.found.add_wrong_type(command.span, &undo.name, field, &own);
             }
             // An id that is missing, or no name, was told of when it was read.
-            let text = format!("steps.{path}.with.{}", field.name);
+            let text = format!("steps.{id}.with.{}", field.name);
             let Ok(value) = expr::parse(&text) else { continue };
             payload.push((field.name.clone(), Template::Whole(value)));
         }
@@ -175,7 +175,7 @@ impl<'a> Compiler<'a> {
 
     /// What can be read in `finally`: nothing of the way forward is sure.
     pub(super) fn finally(&mut self, start: &Flow) -> Vec<StepIx> {
-        let way = Way { part: Part::Finally, facts: self.given.clone(), undone: None };
+        let way = Way::trunk(Part::Finally, self.given.clone());
         let saga = self.saga;
         let flow = self.flows.anywhere(start);
         self.list(&saga.finally, Body::Finally, "", flow, &way).0

@@ -9,7 +9,7 @@ use crate::saga::decide::{Decision, Next};
 use crate::saga::record::{
     Armed, Cause, Ending, Pause, Record, Reissued, State, Undoing, Unwinding, Verdict,
 };
-use crate::saga::state::{Phase, StepKey};
+use crate::saga::state::{Phase, Run, StepKey};
 use crate::time::Millis;
 
 impl Decision<'_> {
@@ -22,7 +22,7 @@ impl Decision<'_> {
         known: bool,
     ) -> Next {
         if let Some(delay) = self.pause(step, cause, known) {
-            if matches!(self.plan.step(step).verb, Verb::Group(_)) && self.has_undo_within(step) {
+            if self.plan.step(step).verb.holds_steps() && self.has_undo_within(step) {
                 let path = self.path(step);
                 self.push(Record::Undoing(Undoing { step: path, cause, reason }));
                 return Next::Undo(Some(step));
@@ -87,7 +87,7 @@ impl Decision<'_> {
         let due = self.saga.due.filter(|due| self.now < *due)?;
         if plan_step.best_effort
             || plan_step.on_timeout != OnTimeout::Fail
-            || matches!(plan_step.verb, Verb::Group(_))
+            || plan_step.verb.holds_steps()
             || !self.is_forward(step)
             || !self.is_past(step, known)
         {
@@ -132,6 +132,7 @@ impl Decision<'_> {
             // Recorded, and the outcome of the saga stays [R15].
             Body::Finally => Next::After(step),
             Body::Group(group) => self.group_failed(group, cause, reason),
+            Body::Branches(owner) => self.branch_failed(owner, cause, reason),
             // The alternative failed too: now the step itself has failed its body.
             Body::OnTimeout(owner) => self.give_up(owner, cause, reason),
             Body::Undo(undone) => self.undo_failed(undone, &reason),
@@ -144,7 +145,7 @@ impl Decision<'_> {
         self.attempt_failed(group, (cause, reason), known)
     }
 
-    fn has_undo_within(&self, group: StepIx) -> bool {
+    pub(super) fn has_undo_within(&self, group: StepIx) -> bool {
         let inside = self.saga.runs.iter().filter(|r| self.plan.is_within(r.key.step, group));
         inside.map(|run| run.key).any(|key| self.saga.needs_undo(self.plan, key))
             || self.saga.needs_undo(self.plan, StepKey::trunk(group))
@@ -177,7 +178,11 @@ impl Decision<'_> {
 
     /// Ends what is open inside a group, wherever the group stands.
     fn close_within(&mut self, group: StepIx, cause: Cause, reason: &Arc<str>) {
-        let open = self.open_steps(|step| self.plan.is_within(step, group));
+        // What undoes an earlier attempt goes on: it is needed whatever becomes of the group.
+        let undoing = self.plan.is_undo(group);
+        let open = self.open_steps(|step| {
+            self.plan.is_within(step, group) && self.plan.is_undo(step) == undoing
+        });
         self.close_steps(&open, cause, reason);
     }
 
@@ -197,7 +202,7 @@ impl Decision<'_> {
 
     /// Whether an open step may have had its effect.
     fn may_have_happened(&self, step: StepIx) -> bool {
-        if matches!(self.plan.step(step).verb, Verb::Group(_)) {
+        if self.plan.step(step).verb.holds_steps() {
             return self.saga.any_within(self.plan, step);
         }
         match self.run(step).map(|run| &run.phase) {
@@ -218,6 +223,11 @@ impl Decision<'_> {
     /// What the older session may have got, and what may not be sent twice, is in doubt \[P4\].
     pub(super) fn session_lost(&mut self, target: &str) {
         for step in self.waiting_for(target) {
+            // One that failed before it may have taken its whole branch with it.
+            let waits = |run: &Run| matches!(run.phase, Phase::Waiting { .. });
+            if !self.run(step).is_some_and(waits) {
+                continue;
+            }
             let plan_step = self.plan.step(step);
             // What awaits nothing is owed until it is written, whatever it is [P5].
             let repeats = matches!(plan_step.verb, Verb::Issue { idempotent: true, .. })

@@ -99,6 +99,10 @@ impl Decision<'_> {
                 self.wait(step, attempt, due.filter(|_| !waits));
                 Next::Enter(Body::Group(step), 0)
             }
+            Verb::Parallel { .. } => {
+                self.wait(step, attempt, due);
+                Next::Branches(step)
+            }
             Verb::Fail(reason) => {
                 let reason = self.words(reason, None);
                 self.push_outcome(step, Ending::Failed, Some((Cause::FailStep, reason.clone())));
@@ -164,7 +168,7 @@ impl Decision<'_> {
     }
 
     fn issues_within(&self, group: StepIx) -> bool {
-        self.plan.body(Body::Group(group)).iter().any(|inside| {
+        self.plan.step(group).verb.inside().iter().any(|inside| {
             matches!(self.plan.step(*inside).verb, Verb::Issue { .. })
                 || self.issues_within(*inside)
         })
@@ -180,6 +184,7 @@ impl Decision<'_> {
         let plan_step = self.plan.step(step);
         match plan_step.body {
             Body::Undo(undone) => self.undo_ended(undone, step),
+            Body::Branches(owner) => self.branch_succeeded(owner, step),
             body @ (Body::Main | Body::Finally | Body::Group(_) | Body::OnTimeout(_)) => {
                 Next::Enter(body, plan_step.position + 1)
             }
@@ -195,8 +200,9 @@ impl Decision<'_> {
                 Next::After(group)
             }
             Body::OnTimeout(step) => Next::After(step),
-            // A compensation is a list of one, and its end is `undo_ended`.
-            Body::Undo(_) => Next::Rest,
+            // A compensation is a list of one, and its end is `undo_ended`; branches are no list
+            // that is gone through.
+            Body::Undo(_) | Body::Branches(_) => Next::Rest,
         }
     }
 

@@ -2,6 +2,7 @@
 //! it is chosen.
 //! Reads no clock, does no I/O; what is to be done in the world is derived afterwards, in `owed`.
 
+mod branches;
 mod failure;
 mod finish;
 mod forward;
@@ -22,6 +23,7 @@ use crate::saga::record::{
     Verdict,
 };
 use crate::saga::state::{Phase, Run, Saga, StepKey};
+use crate::saga::stuck::Stuck;
 use crate::saga::targets::Targets;
 use crate::time::Timestamp;
 
@@ -120,6 +122,8 @@ struct Decision<'a> {
     depth: usize,
     seq: &'a mut Seq,
     out: &'a mut Vec<Record>,
+    /// What else is to be looked at where branches run at once; the newest first.
+    pending: Vec<Next>,
     /// Once set, nothing more is chosen.
     clash: Option<Corrupt>,
 }
@@ -132,6 +136,8 @@ enum Next {
     After(StepIx),
     /// That step failed for good, and its outcome is recorded.
     Failed(StepIx, Cause, Arc<str>),
+    /// Start the branches of that step that have not begun.
+    Branches(StepIx),
     /// Undo what is next to undo, for the whole saga or one group's attempt.
     Undo(Option<StepIx>),
     /// The verdict is found.
@@ -154,7 +160,8 @@ pub fn decide(
     out: &mut Vec<Record>,
 ) -> Result<(), Corrupt> {
     let Place { now, depth, seq } = place;
-    let mut decision = Decision { plan, saga, targets, now, depth, seq, out, clash: None };
+    let mut decision =
+        Decision { plan, saga, targets, now, depth, seq, out, pending: Vec::new(), clash: None };
     decision.input(input);
     decision.clash.map_or(Ok(()), Err)
 }
@@ -191,7 +198,11 @@ impl Decision<'_> {
                 Next::Failed(step, cause, reason) => self.failed(step, cause, reason),
                 Next::Undo(scope) => self.next_undo(scope),
                 Next::Finish(verdict) => self.finish(verdict),
-                Next::Rest => return,
+                Next::Branches(owner) => self.start_branches(owner),
+                Next::Rest => match self.pending.pop() {
+                    Some(next) => next,
+                    None => return,
+                },
             };
         }
     }
@@ -292,13 +303,21 @@ impl Decision<'_> {
         }
         let forward =
             self.saga.unwinding.is_none() && self.saga.is_past_pivot(self.plan, self.targets);
-        let stuck = self.saga.stuck(self.plan).map(|key| self.plan.step(key.step));
+        let stuck = if forward { self.saga.stuck(self.plan) } else { Stuck::default() };
         let ended = self.saga.verdict.clone();
         self.push(Record::Retried(operator.clone()));
+        if forward && stuck.again.is_empty() {
+            return self.go(Next::Enter(Body::Main, self.plan.main.len()));
+        }
         if forward {
-            let end = (Body::Main, self.plan.main.len());
-            let (body, position) = stuck.map_or(end, |step| (step.body, step.position));
-            return self.go(Next::Enter(body, position));
+            let branches = stuck.around.iter().map(|key| Next::Branches(key.step));
+            self.pending.extend(branches);
+            let again = stuck.again.iter().rev().map(|key| {
+                let step = self.plan.step(key.step);
+                Next::Enter(step.body, step.position)
+            });
+            self.pending.extend(again);
+            return self.go(Next::Rest);
         }
         // It ended without undoing, as `on_restart: fail` asked; now an operator asks for it.
         if self.saga.state == State::Running {

@@ -110,8 +110,10 @@ impl Decision<'_> {
                 return true;
             }
             // A group's own undo stands for all that is inside.
-            let Body::Group(group) = self.plan.step(at).body else { return false };
-            at = group;
+            at = match self.plan.step(at).body {
+                Body::Group(owner) | Body::Branches(owner) => owner,
+                Body::Main | Body::Finally | Body::OnTimeout(_) | Body::Undo(_) => return false,
+            };
         }
     }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::expr::{Resolved, Scope};
-use crate::plan::Plan;
+use crate::plan::{Plan, StepIx};
 use crate::saga::record::Ending;
 use crate::saga::state::{Phase, Run, Saga, StepKey};
 use crate::time::Timestamp;
@@ -31,7 +31,7 @@ impl<'a> SagaScope<'a> {
         let [id, field, ..] = path else { return Resolved::Missing };
         let Some(ix) = self.plan.by_path.get(id) else { return Resolved::Missing };
         let Some(run) = self.saga.run(StepKey::trunk(*ix)) else {
-            return self.never_reached(field);
+            return self.never_reached(*ix, field);
         };
         match &**field {
             "echo" => run
@@ -39,7 +39,7 @@ impl<'a> SagaScope<'a> {
                 .as_deref()
                 .map_or(Resolved::Missing, |echo| Resolved::Found(Cow::Borrowed(echo), 2)),
             "outcome" => outcome_word(run).map_or_else(
-                || self.never_reached(field),
+                || self.never_reached(*ix, field),
                 |word| Resolved::Found(Cow::Owned(word.into()), 2),
             ),
             // What an undo of the catalog repeats; no definition can read it.
@@ -52,16 +52,24 @@ impl<'a> SagaScope<'a> {
     }
 
     /// A step that the saga turned around before counts as skipped: an undo or `finally` may ask.
-    fn never_reached(&self, field: &str) -> Resolved<'_> {
+    fn never_reached(&self, ix: StepIx, field: &str) -> Resolved<'_> {
         let undoing = |run: &Run| matches!(run.phase, Phase::Undoing { .. });
         let is_over = self.saga.unwinding.is_some()
             || self.saga.verdict.is_some()
-            || self.saga.runs.iter().any(undoing);
+            || self.saga.runs.iter().any(undoing)
+            || self.is_behind(ix);
         match field {
             "outcome" if is_over => Resolved::Found(Cow::Owned(Ending::Skipped.as_str().into()), 2),
             "attempts" if is_over => Resolved::Found(Cow::Owned(0.into()), 2),
             _ => Resolved::Missing,
         }
+    }
+
+    /// Whether something around the step has ended, so that it never comes to it.
+    fn is_behind(&self, ix: StepIx) -> bool {
+        let around = |ix: &StepIx| Plan::owner(self.plan.step(*ix).body);
+        let mut around = std::iter::successors(around(&ix), around);
+        around.any(|ix| self.saga.run(StepKey::trunk(ix)).and_then(Run::outcome).is_some())
     }
 
     fn of_saga(&self, path: &[Box<str>]) -> Resolved<'_> {

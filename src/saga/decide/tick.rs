@@ -62,7 +62,7 @@ impl Decision<'_> {
         let reason = format!("step `{}` timed out{}", plan_step.path, after.unwrap_or_default());
         let why = (Cause::TimedOut, Arc::from(reason));
         match &plan_step.verb {
-            Verb::Group(_) => self.group_failed(step, why.0, why.1),
+            Verb::Group(_) | Verb::Parallel { .. } => self.group_failed(step, why.0, why.1),
             Verb::Issue { .. } => {
                 let known = !self.maybe_sent(step);
                 self.attempt_failed(step, why, known)

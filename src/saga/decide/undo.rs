@@ -1,6 +1,7 @@
 //! Undoing: backwards, one at a time, each undo a step of its own \[R12, R14\]. When to undo is
 //! decided in `failure`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::plan::{Body, OnTimeout, StepIx, Undo};
@@ -8,22 +9,90 @@ use crate::saga::decide::{Decision, Next};
 use crate::saga::record::{Cause, Ending, Record, State, Undone, Verdict};
 use crate::saga::state::{Phase, Run, StepKey};
 
+/// What there is to undo.
+enum Found {
+    /// That step, now.
+    Begin(StepKey),
+    /// Something, once what is being undone is over.
+    Busy,
+    /// Nothing more.
+    Nothing,
+}
+
 impl Decision<'_> {
-    /// Finds what is next to undo, in the whole saga or in one group's attempt.
+    /// Finds what is next to undo, in the whole saga, in one group's attempt, or in branches that
+    /// lost.
     pub(super) fn next_undo(&mut self, scope: Option<StepIx>) -> Next {
-        if self.is_undoing_now() {
+        let turned = self.saga.state == State::Compensating && self.saga.verdict.is_none();
+        if scope.is_none() && !turned {
             return Next::Rest;
         }
-        let inside = |step: StepIx| scope.is_none_or(|group| self.plan.is_within(step, group));
-        // A group whose attempt is being undone has not ended: its own undo comes before all.
-        let own = scope.map(StepKey::trunk);
-        let ended = self.saga.order.iter().rev().copied().filter(|key| inside(key.step));
-        let next = own.into_iter().chain(ended).find(|key| self.saga.needs_undo(self.plan, *key));
-        match (next, scope) {
-            (Some(key), _) => Next::Enter(Body::Undo(key.step), 0),
-            (None, Some(group)) => self.group_is_undone(group),
-            (None, None) => self.all_is_undone(),
+        let found = if self.plan.has_branches() {
+            self.undo_at_once(scope)
+        } else if self.is_undoing_now() {
+            Found::Busy
+        } else {
+            self.undo_in_order(scope)
+        };
+        match (found, scope) {
+            (Found::Begin(key), _) => {
+                // Other branches are undone at the same time.
+                if self.plan.has_branches() {
+                    self.pending.push(Next::Undo(scope));
+                }
+                Next::Enter(Body::Undo(key.step), 0)
+            }
+            (Found::Busy, _) => Next::Rest,
+            (Found::Nothing, Some(group)) => self.group_is_undone(group),
+            (Found::Nothing, None) => self.all_is_undone(),
         }
+    }
+
+    fn undo_in_order(&self, scope: Option<StepIx>) -> Found {
+        let mut keys = self.backwards(scope);
+        let next = keys.find(|key| self.saga.needs_undo(self.plan, *key));
+        next.map_or(Found::Nothing, Found::Begin)
+    }
+
+    /// The same where branches are: each list of steps is undone one after the other, and several
+    /// branches at once.
+    fn undo_at_once(&self, scope: Option<StepIx>) -> Found {
+        let lost =
+            scope.filter(|group| self.saga.winner(self.plan, StepKey::trunk(*group)).is_some());
+        let busy: Vec<StepIx> = self.undone_now();
+        let mut taken: BTreeMap<Option<StepIx>, StepIx> = BTreeMap::new();
+        for (list, item) in busy.iter().flat_map(|step| self.places_of(*step)) {
+            taken.entry(list).or_insert(item);
+        }
+        let mut found = if busy.iter().any(|s| self.is_undone_with(*s, scope)) {
+            Found::Busy
+        } else {
+            Found::Nothing
+        };
+        for key in self.backwards(scope) {
+            if busy.contains(&key.step) || !self.saga.needs_undo_below(self.plan, key, lost) {
+                continue;
+            }
+            let mut free = !busy.iter().any(|step| self.plan.is_within(*step, key.step));
+            for (list, item) in self.places_of(key.step) {
+                free &= *taken.entry(list).or_insert(item) == item;
+            }
+            if free {
+                return Found::Begin(key);
+            }
+            found = Found::Busy;
+        }
+        found
+    }
+
+    /// What ended, the last first. A group whose attempt is being undone has not: its own undo
+    /// comes before all.
+    fn backwards(&self, scope: Option<StepIx>) -> impl Iterator<Item = StepKey> {
+        let lost =
+            scope.is_some_and(|group| self.saga.winner(self.plan, StepKey::trunk(group)).is_some());
+        let own = scope.filter(|_| !lost).map(StepKey::trunk);
+        let ended = self.saga.order.iter().rev().copied();
+        own.into_iter().chain(ended.filter(move |key| self.is_undone_with(key.step, scope)))
     }
 
     /// Whether an undo is open; it has to end first.
@@ -49,6 +118,9 @@ impl Decision<'_> {
     fn group_is_undone(&mut self, group: StepIx) -> Next {
         let phase = self.run(group).map(|run| run.phase.clone());
         let Some(Phase::Undoing { cause, reason }) = phase else { return Next::Rest };
+        if self.saga.winner(self.plan, StepKey::trunk(group)).is_some() {
+            return self.losers_undone(group);
+        }
         let inside = |run: &Run| run.key.step == group || self.plan.is_within(run.key.step, group);
         let stuck = self.saga.runs.iter().any(|run| run.undone == Some(false) && inside(run));
         let delay = if stuck { None } else { self.pause(group, cause, true) };

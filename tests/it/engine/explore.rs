@@ -324,6 +324,41 @@ steps:
   - { id: three, issue: c, await: { echo: did } }
 ";
 
+const ALL_OF: &str = r"
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - id: both
+    parallel:
+      left: [{ id: one, issue: a, await: { echo: did } }]
+      right: [{ id: two, issue: once, await: { echo: did } }]
+    join: all
+  - { id: three, issue: c, await: { echo: did } }
+";
+
+const ANY_OF: &str = r"
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - id: both
+    parallel:
+      left: [{ id: one, issue: a, await: { echo: did } }]
+      right: [{ id: two, issue: once, await: { echo: did } }]
+    join: any
+  - { id: three, issue: c, await: { echo: did } }
+";
+
+const PIVOT_BESIDE: &str = r"
+timeout: 100s
+defaults: { timeout: 10s }
+steps:
+  - id: both
+    parallel:
+      left: [{ id: turn, issue: b, await: { echo: did }, pivot: true }]
+      right: [{ id: two, issue: a, await: { echo: did } }]
+    join: all
+";
+
 #[test]
 fn r12_explored_linear_sagas_end_once_and_leave_nothing_behind() {
     exhaust(LINEAR, 5);
@@ -352,6 +387,20 @@ fn r13_explored_irreversible_pivots_end_as_the_target_says() {
 fn r12_explored_groups_leave_no_attempt_behind() {
     exhaust(GROUP, 4);
     wander(GROUP, 20, 30);
+}
+
+#[test]
+fn r12_explored_branches_end_once_and_leave_nothing_behind() {
+    for saga in [ALL_OF, ANY_OF] {
+        exhaust(saga, 4);
+        wander(saga, 20, 30);
+    }
+}
+
+#[test]
+fn r13_explored_pivots_in_a_branch_are_never_undone() {
+    exhaust(PIVOT_BESIDE, 4);
+    wander(PIVOT_BESIDE, 20, 30);
 }
 
 const REPLACED: &str = r#"

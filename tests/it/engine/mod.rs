@@ -1,6 +1,7 @@
 //! What the engine promises, rule by rule: small sagas in a world of virtual time,
 //! each claim a test. No sockets.
 
+mod chance;
 mod edited;
 mod eviction;
 mod explore;
@@ -8,6 +9,7 @@ mod finally;
 mod group;
 mod incident;
 mod meets;
+mod parallel;
 mod pipes;
 mod pivot;
 mod restart;
