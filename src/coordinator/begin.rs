@@ -9,7 +9,7 @@ use crate::expr::{self, EvalError, Template};
 use crate::ids::SagaId;
 use crate::plan::{CallTrigger, EventTrigger, Plan, Policy};
 use crate::saga::decide::{BeginScope, Input};
-use crate::saga::record::{Began, Dedup, Dequeued, Record};
+use crate::saga::record::{Began, Dedup, Dequeued, Record, State};
 use crate::saga::state::Saga;
 
 use super::turn::RowState;
@@ -168,7 +168,20 @@ impl Coordinator {
         if live.held != keys::Held::Nothing {
             return;
         }
-        for next in self.keys.next(&live.saga) {
+        let next = self.keys.next(&live.saga);
+        self.start_next(next, depth);
+    }
+
+    /// Starts those whose holder was set aside while no launcher ran \[L9\]: nobody gives its keys
+    /// free for them any more.
+    pub(super) fn free_stranded(&mut self) {
+        let queued = self.live.values().filter(|live| live.saga.state == State::Queued);
+        let queued: Vec<SagaId> = queued.map(|live| live.saga.id).collect();
+        self.start_next(queued, 0);
+    }
+
+    fn start_next(&mut self, waiting: impl IntoIterator<Item = SagaId>, depth: usize) {
+        for next in waiting {
             let Some(waiting) = self.live.get(&next) else { continue };
             if !self.keys.is_next(&waiting.saga) {
                 continue;

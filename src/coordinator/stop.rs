@@ -28,6 +28,7 @@ impl Coordinator {
                 self.decide(id, Input::Restarted, 0);
             }
         }
+        self.free_stranded();
         self.cascade();
     }
 

@@ -2,11 +2,12 @@
 
 use sagaflow::coordinator::Signal;
 use sagaflow::ids::SagaId;
+use sagaflow::log::{Log, Row, Turn};
 use sagaflow::saga::record::State;
 use sagaflow::time::Millis;
 use serde_json::{Value, json};
 
-use super::{did, ends, go, it, refuse};
+use super::{did, ends, go, it, of, refuse};
 use crate::world::Sent;
 
 #[test]
@@ -203,4 +204,32 @@ steps:
     let a = world.last("a");
     world.echo(&a, "did_too", Value::Null).expect("ok");
     assert_eq!(ends(&world), ["one in_doubt", "one succeeded"]);
+}
+
+#[test]
+fn r18_l9_a_saga_that_waits_for_one_that_is_set_aside_at_a_start_is_not_stranded() {
+    let mut world = of(r"
+saga: it
+trigger: { event: go }
+input: { k: '${{ trigger.k }}' }
+eviction: { key: input.k, policy: queue, queue_max: 4 }
+timeout: 60s
+steps: [{ id: one, issue: a, await: { echo: did }, timeout: 10s }]
+");
+    for _ in 0..3 {
+        go(&mut world, "k");
+    }
+    assert_eq!((world.state(1), world.state(2)), (State::Running, State::Queued));
+    // Somebody wrote into the log that the first one was dropped while it waited.
+    let next = world.coordinator.world().next_seq;
+    let body = r#"[{"dropped":{"state":"failed"}}]"#.to_owned();
+    let row = Row { seq: next, n: 1, saga_id: Some(SagaId(1)), at: world.now, body };
+    world.log.append(&Turn { rows: vec![row], ..Turn::default() }).expect("it takes all");
+    world.folds = false;
+    world.crash();
+    assert!(world.coordinator.corrupt().contains_key(&SagaId(1)));
+    assert_eq!((world.state(2), world.state(3)), (State::Running, State::Queued));
+    world.connect("host");
+    did(&mut world, "a");
+    assert_eq!((world.state(2), world.state(3)), (State::Completed, State::Running));
 }
