@@ -122,7 +122,11 @@ impl<L: Log> Core<L> {
     pub(super) fn tell_result(&mut self, conn: ConnId, ask: Option<AskId>, saga: SagaId) {
         let open = self.coordinator.saga(saga).is_some_and(|(saga, _)| saga.is_open());
         if open {
-            self.waiters.entry(saga).or_default().push((conn, ask));
+            let waiters = self.waiters.entry(saga).or_default();
+            // Who asks again under its id waits for one result, not for one more each time [W9].
+            if !waiters.contains(&(conn, ask.clone())) {
+                waiters.push((conn, ask));
+            }
             if let Some(conn) = self.conns.get_mut(&conn) {
                 conn.awaits.insert(saga);
             }

@@ -4,13 +4,14 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::coordinator::{Client, IncomingReport, Refusal, RefusalCode, Signal};
 use crate::ids::{ConnId, SagaId, Seq};
 use crate::ipc::frames;
 use crate::ipc::protocol::{
-    ActionFailed, AskId, ClientFrame, Register, Report, SignalSaga, StartSaga,
+    ActionFailed, AskId, ClientFrame, Echo, Register, Report, SignalSaga, StartSaga,
 };
 use crate::ipc::server::{Asked, Inbound};
 use crate::ipc::session::{Member, Session};
@@ -167,15 +168,10 @@ impl<L: Log> Core<L> {
 
     fn report(&mut self, conn: ConnId, report: Report) {
         let Some(from) = self.client(conn) else { return };
-        let dedup = report.id.as_ref().map(|id| Dedup {
-            id: Arc::from(id.to_string()),
-            digest: digest(&[
-                "report",
-                &report.event,
-                &format!("{:?}", report.echo),
-                &serde_json::Value::Object(report.fields.clone()).to_string(),
-            ]),
-        });
+        let dedup = report
+            .id
+            .as_ref()
+            .map(|id| Dedup { id: Arc::from(id.to_string()), digest: digest_of_report(&report) });
         let (echo, command_id) = match report.echo {
             Some(echo) => (Some((echo.saga_id, echo.step)), echo.command_id),
             None => (None, None),
@@ -220,11 +216,7 @@ impl<L: Log> Core<L> {
         let StartSaga { id, saga, input, wait } = start;
         let dedup = id.as_ref().map(|id| Dedup {
             id: Arc::from(id.to_string()),
-            digest: digest(&[
-                "start",
-                &saga,
-                &serde_json::Value::Object(input.clone()).to_string(),
-            ]),
+            digest: digest(&["start", &saga, &text_of(&input)]),
         });
         match self.coordinator.start(&from, &saga, input, dedup) {
             Ok(saga_id) => {
@@ -310,6 +302,24 @@ fn saga_of(command_id: &str) -> Option<SagaId> {
     command_id.split('.').next()?.parse().ok().map(SagaId)
 }
 
+/// What a report says. Its parts are named one by one: how the program prints a type may change.
+fn digest_of_report(report: &Report) -> u64 {
+    let (saga, step, command) = match &report.echo {
+        Some(Echo { saga_id, step, command_id }) => {
+            (saga_id.to_string(), &**step, command_id.as_deref().unwrap_or_default())
+        }
+        None => (String::new(), "", ""),
+    };
+    digest(&["report", &report.event, &saga, step, command, &text_of(&report.fields)])
+}
+
+/// Fields as text, the same in whatever order their sender has them.
+fn text_of(fields: &Map<String, Value>) -> String {
+    let mut fields = Value::Object(fields.clone());
+    fields.sort_all_objects();
+    fields.to_string()
+}
+
 /// Sixty-four bits of a content, the same in every version of the program \[W9\].
 fn digest(parts: &[&str]) -> u64 {
     let mut hasher = Sha256::new();
@@ -337,4 +347,29 @@ fn error_of(refusal: &Refusal, id: Option<&AskId>) -> ProtocolError {
         RefusalCode::NotAllowed => ProtocolError::mild(ErrorCode::NotAllowed, message),
     };
     error.with_id(id.cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn report(fields: &Value, echo: Option<Echo>) -> Report {
+        let fields = fields.as_object().cloned().unwrap_or_default();
+        Report { id: None, event: "did".into(), echo, fields }
+    }
+
+    /// The log keeps them: another program that reads it must come to the same.
+    #[test]
+    fn w9_a_content_has_the_same_digest_in_every_version_and_order() {
+        let echo = Echo { saga_id: SagaId(3), step: "reap".into(), command_id: None };
+        let (one, other) =
+            (json!({"a": {"x": 1, "y": 2}, "b": 3}), json!({"b": 3, "a": {"y": 2, "x": 1}}));
+        let digests =
+            [&one, &other].map(|fields| digest_of_report(&report(fields, Some(echo.clone()))));
+        assert_eq!(digests, [2_399_511_779_084_237_005; 2]);
+        let organic = digest_of_report(&report(&one, None));
+        assert_ne!(digests[0], organic);
+    }
 }

@@ -97,6 +97,27 @@ fn bg_i03_bg_3_10_r4_a_caller_that_waits_gets_the_result_and_steps_come_to_those
 }
 
 #[test]
+fn w9_a_caller_that_asks_again_under_its_id_waits_for_one_result() {
+    let house = House::shipped();
+    let _launcher = house.launch();
+    let mut srv = house.register("srv");
+    let mut tool = house.register("tool");
+    let mut start = |input: Value| {
+        tool.ask(&json!({"cmd": "start_saga", "id": "c", "saga": "tear_off_tab", "input": input,
+            "wait": true}))
+    };
+    let first = start(json!({"tab_id": "t1", "source_workspace_id": "w1"}));
+    assert_eq!(first["saga_id"], 1);
+    let again = start(json!({"source_workspace_id": "w1", "tab_id": "t1"}));
+    assert_eq!(again["saga_id"], 1, "its fields may stand in another order: {again}");
+    srv.until("get_workspace");
+    srv.say(&json!({"cmd": "report_saga_action_failed", "saga_id": 1, "step": "source",
+        "reason": "no such workspace"}));
+    tool.until("saga_result");
+    assert!(!super::names(&tool.settle()).iter().any(|name| name == "saga_result"));
+}
+
+#[test]
 fn bg_l01_bg_3_10_r2_a_completed_saga_is_one_row_that_people_can_read() {
     let house = House::shipped_but(|saga| saga == "pool_respawn_on_promote");
     let _launcher = house.launch();
