@@ -36,15 +36,15 @@ impl Compiler<'_> {
             }
             None => return None,
         };
-        of_choice(choice, verb)
+        of_choice(choice)
     }
 }
 
-/// The retry of a step with that verb; nothing for the word `none`.
-pub(super) fn of_choice(choice: &RetryChoice, verb: &Verb) -> Option<Retry> {
+/// The retry that was written; nothing for the word `none`.
+pub(super) fn of_choice(choice: &RetryChoice) -> Option<Retry> {
     match choice {
         RetryChoice::None => None,
-        RetryChoice::Retry(retry) => Some(compile(retry, verb)),
+        RetryChoice::Retry(retry) => Some(compile(retry)),
     }
 }
 
@@ -58,28 +58,16 @@ pub(in crate::plan) fn needs_bound(verb: &Verb, waits: bool) -> bool {
     }
 }
 
-/// Without `on`, everything is tried again that may be: after doubt only what is idempotent.
-fn compile(retry: &RetryNode, verb: &Verb) -> Retry {
-    let asks_again = match verb {
-        Verb::Issue { idempotent, .. } => *idempotent,
-        Verb::Await
-        | Verb::Emit { .. }
-        | Verb::Delay(_)
-        | Verb::Group(_)
-        | Verb::Parallel { .. }
-        | Verb::Fail(_)
-        | Verb::Done => true,
-    };
+fn compile(retry: &RetryNode) -> Retry {
     let named = |what: RetryOn| retry.on.iter().any(|on| on.value == what);
-    let unsaid = retry.on.is_empty();
     Retry {
         attempts: retry.attempts.value,
         backoff: retry.backoff.value,
         delay: retry.delay.value,
         max_delay: retry.max_delay.as_ref().map(|max| max.value),
         jitter: retry.jitter.as_ref().map_or(0.0, |jitter| jitter.value),
-        on_timeout: if unsaid { asks_again } else { named(RetryOn::Timeout) },
-        on_unreachable: if unsaid { asks_again } else { named(RetryOn::Unreachable) },
-        on_failed: unsaid || named(RetryOn::Failed),
+        on_timeout: named(RetryOn::Timeout),
+        on_unreachable: named(RetryOn::Unreachable),
+        on_failed: named(RetryOn::Failed),
     }
 }

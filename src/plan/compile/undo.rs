@@ -14,7 +14,7 @@ use crate::diag::At;
 use crate::expr::{self, Template};
 use crate::plan::flow::Flow;
 use crate::plan::outline::{self, Part};
-use crate::plan::{Await, Body, FailOn, OnTimeout, Step, StepIx, Undo, Verb, types};
+use crate::plan::{Await, Body, FailOn, OnTimeout, Step, StepIx, Undo, types};
 use crate::time::Millis;
 
 /// What an undo undoes.
@@ -118,7 +118,7 @@ impl<'a> Compiler<'a> {
             path,
             body: Body::Undo(pending.owner),
             position: 0,
-            retry: self.default_retry(&verb),
+            retry: self.default_retry(),
             verb,
             condition: None,
             wait: waits.then_some(Await { all: false, alternatives }),
@@ -169,8 +169,8 @@ impl<'a> Compiler<'a> {
     }
 
     /// The defaults' retry for a step that says none.
-    fn default_retry(&self, verb: &Verb) -> Option<crate::plan::Retry> {
-        super::policy::of_choice(&self.saga.defaults.retry.as_ref()?.value, verb)
+    fn default_retry(&self) -> Option<crate::plan::Retry> {
+        super::policy::of_choice(&self.saga.defaults.retry.as_ref()?.value)
     }
 
     /// What can be read in `finally`: nothing of the way forward is sure.
