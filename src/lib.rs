@@ -1,6 +1,6 @@
 //! A declarative saga engine: sagas in YAML, checked before they run, durable in one SQLite file.
-//! Floors, from the ground: words, definitions, plans, one saga, all sagas, shells, assembly,
-//! faces (docs/architecture.md).
+//! Floors, from the ground: words, definitions, plans, one saga, all sagas, rehearsals, shells,
+//! assembly, faces (docs/architecture.md).
 
 pub mod bus;
 pub mod cli;
@@ -20,5 +20,6 @@ pub mod log;
 pub mod plan;
 pub mod saga;
 pub mod schema;
+pub mod sim;
 pub mod time;
 pub mod view;

@@ -27,6 +27,23 @@ pub(super) struct Files {
 /// # Errors
 /// A path cannot be read, or no definition is there: silence would look like a clean bill.
 pub(super) fn files(paths: &[PathBuf], vocabulary: Option<&Path>) -> Result<Files, Failure> {
+    gather(paths, vocabulary, false)
+}
+
+/// The same with scenarios; beside a file of them stand the sagas of its directory.
+///
+/// # Errors
+/// As [`files`].
+pub(super) fn with_scenarios(
+    paths: &[PathBuf],
+    vocabulary: Option<&Path>,
+) -> Result<Files, Failure> {
+    gather(paths, vocabulary, true)
+}
+
+fn gather(paths: &[PathBuf], vocabulary: Option<&Path>, scenarios: bool) -> Result<Files, Failure> {
+    let kind = |path: &Path| kind(path, scenarios);
+    let list = |path: &Path, into: &mut BTreeSet<PathBuf>| list(path, scenarios, into);
     let mut asked = BTreeSet::new();
     let mut beside = BTreeSet::new();
     for path in paths {
@@ -54,7 +71,14 @@ pub(super) fn files(paths: &[PathBuf], vocabulary: Option<&Path>) -> Result<File
         }
     }
     let mut files = Files { list: Vec::new(), asked: asked.len() };
-    let catalogs = around.into_iter().filter(|path| kind(path) == Some(FileKind::Catalog));
+    // A file of scenarios is nothing without the saga that it names.
+    let plays = asked.iter().any(|path| kind(path) == Some(FileKind::Test));
+    let serves = |path: &PathBuf| match kind(path) {
+        Some(FileKind::Catalog) => true,
+        Some(FileKind::Saga) => plays,
+        Some(FileKind::Test) | None => false,
+    };
+    let catalogs = around.into_iter().filter(serves);
     let known: BTreeSet<PathBuf> =
         asked.iter().filter_map(|path| path.canonicalize().ok()).collect();
     let catalogs = catalogs.filter(|path| path.canonicalize().is_ok_and(|p| !known.contains(&p)));
@@ -71,7 +95,7 @@ pub(super) fn files(paths: &[PathBuf], vocabulary: Option<&Path>) -> Result<File
 /// It cannot be read.
 pub(super) fn beside(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut paths = BTreeSet::new();
-    list(directory, &mut paths)?;
+    list(directory, false, &mut paths)?;
     let read = |path: PathBuf| {
         let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
         Ok((shown(&path), bytes))
@@ -84,20 +108,20 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).to_string_lossy().into_owned()
 }
 
-/// What the file holds by its name; scenarios are for another command.
-fn kind(path: &Path) -> Option<FileKind> {
+/// What the file holds by its name; scenarios are for some commands only.
+fn kind(path: &Path, scenarios: bool) -> Option<FileKind> {
     FileKind::of(&path.to_string_lossy()).filter(|kind| match kind {
         FileKind::Catalog | FileKind::Saga => true,
-        FileKind::Test => false,
+        FileKind::Test => scenarios,
     })
 }
 
 /// Adds the definitions of one directory; as the launcher does, it looks no deeper.
-fn list(directory: &Path, into: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
+fn list(directory: &Path, scenarios: bool, into: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
     let wrong = |error: std::io::Error| unreadable(directory, &error);
     for entry in fs::read_dir(directory).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
-        if kind(&path).is_some() {
+        if kind(&path, scenarios).is_some() {
             into.insert(path);
         }
     }

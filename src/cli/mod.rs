@@ -29,6 +29,7 @@ mod signal;
 mod source;
 mod start;
 mod talk;
+mod test;
 mod validate;
 mod watch;
 
@@ -80,6 +81,8 @@ enum Command {
     New(new::Args),
     /// Check definitions: every mistake at once, with its place and its cure
     Validate(validate::Args),
+    /// Play the scenarios beside the sagas in virtual time, and say what they do not reach
+    Test(test::Args),
     /// Print what a saga may cost, path by path: time, time to undo, commands, records
     Plan(plan::Args),
     /// Explain a diagnostic: what it means, a failing example, its cure
@@ -129,6 +132,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Init(args) => init::run(&args),
         Command::New(args) => new::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Graph(args) => graph::run(&args),

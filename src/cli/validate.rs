@@ -44,7 +44,8 @@ enum Format {
 pub(super) fn run(args: &Args) -> Outcome {
     let default = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
     let paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
-    let files = load::files(&paths, args.sagas.as_deref().filter(|_| !args.paths.is_empty()))?;
+    let vocabulary = args.sagas.as_deref().filter(|_| !args.paths.is_empty());
+    let files = load::with_scenarios(&paths, vocabulary)?;
     let Loaded { library, diagnostics: found, .. } = Loaded::of(files.list);
     match if args.json { Format::Json } else { args.format } {
         Format::Human => {

@@ -8,6 +8,7 @@ pub mod fields;
 pub mod keys;
 pub mod read;
 pub mod saga;
+pub mod scenario;
 pub mod spread;
 pub mod step;
 pub mod subset;
@@ -23,6 +24,7 @@ pub use catalog::{Catalog, CatalogUndo, CommandDecl, EventDecl, Overflow, Target
 pub use duration::Bound;
 pub use fields::{FieldDecl, FieldError, Fields};
 pub use saga::Saga;
+pub use scenario::Scenarios;
 pub use step::{Step, Verb};
 pub use subset::Names;
 pub use value::{Named, Text, ValueKind, ValueNode};
@@ -53,6 +55,8 @@ pub struct Library {
     ///
     /// [`Diagnostics::has_errors_in`]: crate::diag::Diagnostics::has_errors_in
     pub sagas: Vec<Arc<Saga>>,
+    /// The scenarios, in the order of their files, as far as they could be read.
+    pub scenarios: Vec<Scenarios>,
     /// What reading lost of a saga's file: findings that may only tell of the hole mislead.
     pub lost: BTreeMap<FileId, BTreeSet<Loss>>,
     /// The texts that all spans point into.

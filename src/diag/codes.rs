@@ -67,7 +67,7 @@ macro_rules! codes {
 }
 
 // Numbers kept for constructs that are still to come, so that families stay in order:
-// SF104 unknown saga (`call`), SF116 unknown signal, SF118 `collect`/`outcomes` of what is no loop,
+// SF116 unknown signal, SF118 `collect`/`outcomes` of what is no loop,
 // SF312 a probe that does not save what its step saves,
 // SF403 a wait for a signal without `on_timeout`, SF505 parent and child need the same key.
 codes! {
@@ -98,6 +98,7 @@ codes! {
     UnknownEvent "SF101" "unknown event";
     UnknownCommand "SF102" "unknown command";
     UnknownTarget "SF103" "unknown target";
+    UnknownSaga "SF104" "unknown saga";
     UnknownStep "SF105" "unknown step";
     DuplicateSaga "SF106" "two sagas of one name";
     DuplicateStep "SF107" "two steps of one id";
@@ -110,6 +111,9 @@ codes! {
     BracketEvent "SF114" "a saga's own bracket events neither trigger nor feed sagas";
     TriggersDisagree "SF115" "the alternatives of a trigger give different inputs";
     NothingIssued "SF117" "an echo is awaited where nothing was issued";
+    NotStarted "SF119" "a case that cannot start its saga";
+    UnknownCase "SF120" "unknown case";
+    DuplicateCase "SF121" "two cases of one name";
 
     ExprSyntax "SF201" "an expression that cannot be read";
     ExprUnknownName "SF202" "an expression reads an unknown name";

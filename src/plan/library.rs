@@ -44,6 +44,7 @@ pub fn compile_library_by(
         }
     }
     check::library(&compiled, &mut found);
+    check::scenarios(library, &mut found);
     if !library.catalog_is_whole {
         // What is missing may have been declared where it could not be read: that was said.
         found = found.into_iter().filter(|one| !is_about_names(one)).collect();

@@ -7,6 +7,7 @@ pub mod node;
 pub mod object;
 mod saga;
 pub mod scalar;
+mod scenario;
 mod step;
 pub mod values;
 mod waits;
@@ -19,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::definition::saga::Saga;
+use crate::definition::scenario::Scenarios;
 use crate::definition::spread::{InTurn, Spread};
 use crate::definition::{Catalog, Library, Loss};
 use crate::diag::{Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span};
@@ -52,7 +54,7 @@ impl FileKind {
     }
 }
 
-/// Reads a directory's files: catalogs first, then sagas, in the order given; other files are
+/// Reads a directory's files: catalogs, sagas and scenarios, in the order given; other files are
 /// passed over. One bad file never hides another.
 #[must_use]
 pub fn load(files: Vec<(String, Vec<u8>)>) -> (Library, Diagnostics) {
@@ -83,6 +85,7 @@ fn read_all(
     let mut reader = Reader::default();
     let mut catalogs = Vec::new();
     let mut texts = Vec::new();
+    let mut scenarios = Vec::new();
     let engine = engine.into_iter().map(|file| (Origin::Engine, file));
     let author = author.into_iter().map(|file| (Origin::Author, file));
     for (origin, (path, bytes)) in engine.chain(author) {
@@ -92,7 +95,8 @@ fn read_all(
                 let (file, text) = text(path, &bytes, &mut reader.sources, &mut reader.found);
                 texts.extend(text.map(|text| (file, text)));
             }
-            Some(FileKind::Test) | None => {}
+            Some(FileKind::Test) => scenarios.extend(reader.scenarios(path, &bytes)),
+            None => {}
         }
     }
     let sagas = spread.map(&texts, |(file, text)| saga_of(*file, text));
@@ -106,8 +110,8 @@ fn read_all(
     let catalog_is_whole = !found.iter().any(holes);
     found.silence(&reader.sources);
     found.sort();
-    let library =
-        Library { catalog, catalog_is_whole, sagas, lost: reader.lost, sources: reader.sources };
+    let (lost, sources) = (reader.lost, reader.sources);
+    let library = Library { catalog, catalog_is_whole, sagas, scenarios, lost, sources };
     (library, found)
 }
 
@@ -169,6 +173,10 @@ impl Reader {
         let (file, tree) = self.tree(path, bytes);
         self.catalogs.push(file);
         Some((origin, catalog::catalog(tree?, origin, &mut self.found)))
+    }
+
+    fn scenarios(&mut self, path: String, bytes: &[u8]) -> Option<Scenarios> {
+        scenario::scenarios(self.tree(path, bytes).1?, &mut self.found)
     }
 
     /// Takes a saga that was read, with what was lost on the way.

@@ -11,6 +11,7 @@ mod pivot_not_repeatable;
 mod queue_unbounded;
 mod replace_past_pivot;
 mod retry_not_repeatable;
+mod scenarios;
 mod self_trigger;
 mod undo_after_pivot;
 mod undo_dropped;
@@ -22,6 +23,8 @@ use crate::definition::Catalog;
 use crate::diag::Diagnostics;
 use crate::plan::compile::{Compiled, Written};
 use crate::plan::{Step, StepIx, Verb};
+
+pub(in crate::plan) use scenarios::scenarios;
 
 /// What a rule looks at.
 pub struct Subject<'a> {

@@ -10,6 +10,7 @@ mod launch;
 mod live;
 mod plan;
 mod reference;
+mod test;
 mod upkeep;
 mod usage;
 mod validate;

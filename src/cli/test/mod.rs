@@ -1,0 +1,132 @@
+//! `sagaflow test`: scenarios played in virtual time. Plays none itself.
+
+mod junit;
+mod report;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::exit::{Exit, Failure, Outcome};
+use super::load::{self, SAGAS};
+use super::out::{self, Shape};
+use crate::definition::{Scenarios, read};
+use crate::diag::{SourceMap, Span, render};
+use crate::plan::{self, Plan};
+use crate::sim::{Judged, Played, judge};
+
+/// Arguments of `test`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files of scenarios, or directories of them [default: the directory of --sagas]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Directory whose catalogs and sagas are used [default: sagas, and for a single file its own
+    /// directory]
+    #[arg(long, value_name = "DIR")]
+    sagas: Option<PathBuf>,
+    /// Write the results as JUnit XML as well
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+/// One case and what became of it.
+struct Tried {
+    name: String,
+    span: Span,
+    judged: Judged,
+}
+
+/// One file and what became of its cases.
+struct Suite {
+    path: String,
+    saga: Arc<Plan>,
+    cases: Vec<Tried>,
+}
+
+/// Everything that was played.
+struct Results {
+    suites: Vec<Suite>,
+    sources: SourceMap,
+}
+
+impl Results {
+    fn cases(&self) -> impl Iterator<Item = &Tried> {
+        self.suites.iter().flat_map(|suite| &suite.cases)
+    }
+
+    fn failed(&self) -> usize {
+        self.cases().filter(|case| !case.judged.passed()).count()
+    }
+
+    /// Where the first difference of a case stands, or else the case.
+    fn place(&self, case: &Tried) -> String {
+        let differs = case.judged.played.as_ref().and_then(Played::differs_at);
+        let span = differs.unwrap_or(case.span);
+        let at = self.sources.place(span);
+        format!("{}:{}:{}", self.sources.path(span.file), at.line, at.column)
+    }
+}
+
+/// Plays all, prints the results; a case that fails makes the exit code 1.
+pub(super) fn run(args: &Args) -> Outcome {
+    let default = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
+    let paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
+    let results = play(args, &paths)?;
+    if let Some(path) = &args.junit {
+        fs::write(path, junit::junit(&results))
+            .map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))?;
+    }
+    if args.shape.is_json() {
+        out::json(&report::json(&results))?;
+    } else {
+        out::lines(&report::human(&results, width()))?;
+        report::summary(&results);
+    }
+    Ok(if results.failed() > 0 { Exit::No } else { Exit::Fine })
+}
+
+fn play(args: &Args, paths: &[PathBuf]) -> Result<Results, Failure> {
+    let vocabulary = args.sagas.as_deref().filter(|_| !args.paths.is_empty());
+    let files = load::with_scenarios(paths, vocabulary)?;
+    let (library, mut found) = read::load(files.list);
+    let (plans, wrong) = plan::compile_library(&library);
+    found.append(wrong);
+    found.sort();
+    if found.has_errors() {
+        let text = render::human(&found, &library.sources, out::colour());
+        let message = "the definitions are not valid, so no scenario is played";
+        return Err(Failure::new(Exit::No, format!("{message}\n\n{}", text.trim_end())));
+    }
+    if library.scenarios.is_empty() {
+        let named: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let named = named.join(", ");
+        return Err(Failure::usage(format!(
+            "there are no scenarios (*.test.yaml) in {named}; write one beside its saga"
+        )));
+    }
+    let catalog = Arc::new(library.catalog);
+    let suite = |file: &Scenarios| {
+        // Valid scenarios name a saga that there is.
+        let saga = plans.iter().find(|plan| *plan.name == *file.saga.value)?.clone();
+        let cases = file.cases.iter().map(|case| Tried {
+            name: case.name.value.clone(),
+            span: case.name.span,
+            judged: judge(&catalog, &saga, file, case),
+        });
+        let path = library.sources.path(file.span.file).to_owned();
+        Some(Suite { path, cases: cases.collect(), saga: saga.clone() })
+    };
+    let suites = library.scenarios.iter().filter_map(suite).collect();
+    Ok(Results { suites, sources: library.sources })
+}
+
+/// Columns of the terminal, or what `COLUMNS` says; into a file as many as are read well.
+fn width() -> usize {
+    const IN_A_FILE: usize = 100;
+    let said = std::env::var("COLUMNS").ok().and_then(|said| said.parse().ok());
+    let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    said.or_else(terminal).unwrap_or(IN_A_FILE)
+}

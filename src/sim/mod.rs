@@ -1,0 +1,14 @@
+//! Sagas in virtual time: the coordinator that runs them in production, a log in memory, and
+//! targets that answer when told to. Pure: reads no clock and opens nothing.
+
+mod explore;
+mod play;
+mod script;
+pub mod transcript;
+mod world;
+
+pub use explore::{Judged, judge, script_of};
+pub use play::{Faults, Played, play};
+pub use script::flow;
+pub use transcript::Row;
+pub use world::{Sent, World};
