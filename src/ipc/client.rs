@@ -14,7 +14,7 @@ use super::lines::{Lines, Next};
 use super::protocol::AskId;
 use super::transport::{self, ConnectError, ReadHalf, WriteHalf};
 use crate::ids::{SagaId, Seq, SessionNo};
-use crate::limits::FRAME_BYTES_MAX;
+use crate::limits::ANSWER_BYTES_MAX;
 
 /// Why the launcher could not be asked, or said no.
 #[derive(Debug, thiserror::Error)]
@@ -153,8 +153,7 @@ impl Client {
         Ok(Self {
             read,
             write,
-            // A bus event is a little longer than the report that it was.
-            lines: Lines::new(2 * FRAME_BYTES_MAX),
+            lines: Lines::new(ANSWER_BYTES_MAX),
             early: VecDeque::new(),
             id_prefix: RandomState::new().build_hasher().finish(),
             asked: 0,

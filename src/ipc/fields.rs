@@ -182,7 +182,7 @@ pub(super) fn invalid_command(message: String) -> ProtocolError {
     ProtocolError::mild(ErrorCode::InvalidCommand, message)
 }
 
-fn invalid_payload(message: String) -> ProtocolError {
+pub(super) fn invalid_payload(message: String) -> ProtocolError {
     ProtocolError::mild(ErrorCode::InvalidPayload, message)
 }
 

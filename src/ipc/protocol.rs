@@ -2,15 +2,16 @@
 //! and no saga.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::code::ProtocolError;
-use super::fields::{Fields, invalid_command, must_be};
+use super::fields::{Fields, invalid_command, invalid_payload, must_be};
 use super::json::Envelope;
 use crate::ids::{SagaId, Seq};
-use crate::limits::CLIENT_WORD_BYTES_MAX;
+use crate::limits::{CLIENT_WORD_BYTES_MAX, FRAME_BYTES_MAX, REWRITING_GROWS};
 
 /// A client's own `id` for a line: a string or a number, of bounded length.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -268,7 +269,53 @@ const COMMANDS: [&str; 11] = [
 /// where it has one.
 pub fn parse_line(line: &[u8]) -> Result<ClientFrame, ProtocolError> {
     let mut fields = Fields::new(Envelope::read(line)?)?;
-    frame(&mut fields).map_err(|error| error.with_id(fields.id.take()))
+    let frame = frame(&mut fields).map_err(|error| error.with_id(fields.id.take()))?;
+    if line.len() > FRAME_BYTES_MAX / REWRITING_GROWS {
+        bounded(&frame).map_err(|error| error.with_id(frame.id().cloned()))?;
+    }
+    Ok(frame)
+}
+
+/// Whether what the launcher will write of it is no longer than a line may be: a number can be
+/// written shorter than the launcher writes it.
+fn bounded(frame: &ClientFrame) -> Result<(), ProtocolError> {
+    let (what, values) = match frame {
+        ClientFrame::Report(report) => ("the fields of the event", &report.fields),
+        ClientFrame::StartSaga(start) => ("`input`", &start.input),
+        ClientFrame::Register(_)
+        | ClientFrame::ActionFailed(_)
+        | ClientFrame::SignalSaga(_)
+        | ClientFrame::GetSnapshot { .. }
+        | ClientFrame::GetEvents { .. }
+        | ClientFrame::ListSagas { .. }
+        | ClientFrame::GetSaga { .. }
+        | ClientFrame::Ping { .. }
+        | ClientFrame::Goodbye => return Ok(()),
+    };
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, values).expect("counting JSON values never fails");
+    if length.0 <= FRAME_BYTES_MAX {
+        return Ok(());
+    }
+    let all = length.0;
+    Err(invalid_payload(format!(
+        "{what} must be at most {FRAME_BYTES_MAX} bytes long with every number in full, \
+         not {all} bytes"
+    )))
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn frame(fields: &mut Fields) -> Result<ClientFrame, ProtocolError> {

@@ -10,6 +10,7 @@ use crate::ipc::client::{Client, ClientError, Identity, ServerLine};
 use crate::ipc::frames::{self, CommandFrame, Line, Registered};
 use crate::ipc::protocol::{ClientFrame, Echo};
 use crate::ipc::{ErrorCode, ProtocolError};
+use crate::limits::FRAME_BYTES_MAX;
 
 const WHO: Identity<'_> =
     Identity { kind: "host", name: "main", version: "1", subscribe: None, resume_from: None };
@@ -83,6 +84,19 @@ fn w5_what_comes_before_registered_is_not_lost() {
     outbox.push_event(Seq(3), event("late", Seq(3)));
     let seen: Vec<_> = (0..3).map(|_| next_event(&house, &mut client)).collect();
     assert_eq!(seen, [("e".to_owned(), 1), ("e".to_owned(), 2), ("late".to_owned(), 3)]);
+}
+
+/// A saga of some thousand steps is told in one line; only what sends a line to a launcher has a
+/// tight bound \[W1\].
+#[test]
+fn w1_an_answer_may_be_longer_than_a_question() {
+    let house = House::new();
+    let (mut client, outbox) = registered(&house);
+    let long = Value::from("x".repeat(3 * FRAME_BYTES_MAX));
+    let id = house.runtime.block_on(client.send("ping", &Map::new())).expect("it is open");
+    outbox.push_reply(frames::pong(Some(&id), &long, Seq(3)));
+    let pong = house.runtime.block_on(client.answer(&id)).expect("it is read");
+    assert_eq!(pong.fields["nonce"], long);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::ipc::protocol::{
     ActionFailed, AskId, ClientFrame, Echo, Register, Report, SagaFilter, SignalSaga, StartSaga,
     parse_line,
 };
-use crate::limits::{CLIENT_WORD_BYTES_MAX, JSON_DEPTH_MAX};
+use crate::limits::{CLIENT_WORD_BYTES_MAX, FRAME_BYTES_MAX, JSON_DEPTH_MAX};
 use crate::saga::words::STATES;
 
 fn refused(line: &[u8], code: ErrorCode, message: &str) {
@@ -55,6 +55,37 @@ fn w6_a_line_that_is_nested_too_deep_is_refused_before_it_costs_anything() {
         assert_eq!(error.code, ErrorCode::InvalidJson);
         assert!(error.message.starts_with("nested deeper than 64 levels"), "{}", error.message);
     }
+}
+
+/// A report that fits into a line must not become an event that fits into none.
+#[test]
+fn w1_numbers_that_are_written_short_count_in_full() {
+    let numbers = |number: &str, count| vec![number; count].join(",");
+    let report = |numbers: &str| {
+        format!(r#"{{"cmd":"report","id":"a","event":"e","saga_id":1,"step":"s","f":[{numbers}]}}"#)
+    };
+    let start = |numbers: &str| {
+        format!(r#"{{"cmd":"start_saga","id":"a","saga":"s","input":{{"f":[{numbers}]}}}}"#)
+    };
+    let told = |line: String| {
+        assert!(line.len() <= FRAME_BYTES_MAX);
+        let error = parse_line(line.as_bytes()).expect_err("it is too long in full");
+        assert_eq!(error.id, AskId::new(json!("a")));
+        assert_eq!((error.code, error.fatal), (ErrorCode::InvalidPayload, false));
+        error.message
+    };
+    let most = "must be at most 1048576 bytes long with every number in full";
+    let long = FRAME_BYTES_MAX / 5 - 50;
+    let all = long * "1000000000000000.0,".len() - 1 + r#"{"f":[]}"#.len();
+    let expected = format!("the fields of the event {most}, not {all} bytes");
+    assert_eq!(told(report(&numbers("1e15", long))), expected);
+    assert_eq!(told(start(&numbers("1e15", long))), format!("`input` {most}, not {all} bytes"));
+    let fits = FRAME_BYTES_MAX / "1000000000000000.0,".len() - 50;
+    for line in [report(&numbers("1e15", fits)), start(&numbers("1e15", fits))] {
+        parse_line(line.as_bytes()).expect("it fits in full");
+    }
+    let plain = report(&numbers("1", FRAME_BYTES_MAX / 2 - 50));
+    parse_line(plain.as_bytes()).expect("it is as long as it was written");
 }
 
 #[test]
