@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::log::error::OpenError;
 
@@ -266,6 +266,17 @@ pub(super) fn misfit(error: &rusqlite::Error) -> Option<String> {
     Some(format!("its tables are not those of its format: {said}"))
 }
 
+/// Whether the disk had no room, before anything of the transaction could count.
+///
+/// A failed sync is never that, even when room is what it lacked: what reached the disk is unknown.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error.sqlite_error().is_some_and(|error| {
+            // The -shm file could not grow.
+            error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+        })
+}
+
 /// Says in our words why SQLite refused the file.
 pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
     let path = path.to_owned();
@@ -274,6 +285,9 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
     }
     let access =
         |cure: &str| OpenError::Access { path: path.clone(), why: format!("{error}{cure}") };
+    if is_full(error) {
+        return access("; free some space on that disk");
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             OpenError::Damaged { path, what: error.to_string() }
@@ -284,7 +298,6 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
             access("; the data directory and the files in it must belong to this user")
         }
-        Some(ErrorCode::DiskFull) => access("; free some space on that disk"),
         Some(_) | None => access(""),
     }
 }

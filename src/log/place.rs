@@ -58,12 +58,14 @@ impl Place {
         };
         match self.log.look() {
             Seen::Same => {}
+            Seen::Empty => return lost(&self.log, "emptied".to_owned(), false),
             Seen::Gone => return lost(&self.log, "deleted or moved away".to_owned(), false),
             Seen::Another => return lost(&self.log, "replaced by another file".to_owned(), false),
             Seen::Hidden(error) => return lost(&self.log, format!("hidden ({error})"), false),
         }
         match self.wal.look() {
-            Seen::Same => Ok(()),
+            // Whoever moves all that it holds into the log may empty it.
+            Seen::Same | Seen::Empty => Ok(()),
             Seen::Gone => lost(&self.wal, "deleted or moved away".to_owned(), true),
             Seen::Another => lost(&self.wal, "replaced by another file".to_owned(), false),
             Seen::Hidden(error) => lost(&self.wal, format!("hidden ({error})"), false),
@@ -74,6 +76,8 @@ impl Place {
 /// What a name leads to.
 enum Seen {
     Same,
+    /// The same file, and nothing is in it any more.
+    Empty,
     Gone,
     Another,
     Hidden(io::Error),
@@ -90,11 +94,15 @@ impl Seat {
     }
 
     fn look(&mut self) -> Seen {
-        let now = match fs::metadata(&self.path) {
-            Ok(found) => (found.dev(), found.ino()),
+        let (now, empty) = match fs::metadata(&self.path) {
+            Ok(found) => ((found.dev(), found.ino()), found.len() == 0),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Seen::Gone,
             Err(error) => return Seen::Hidden(error),
         };
-        if *self.file.get_or_insert(now) == now { Seen::Same } else { Seen::Another }
+        match *self.file.get_or_insert(now) == now {
+            true if empty => Seen::Empty,
+            true => Seen::Same,
+            false => Seen::Another,
+        }
     }
 }

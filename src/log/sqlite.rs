@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{CachedStatement, Connection, ErrorCode, ffi, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use crate::log::error::{AppendError, OpenError};
-use crate::log::migrate::{create, explain, harden, inspect, migrate_from, writer_flags};
+use crate::log::migrate::{create, explain, harden, inspect, is_full, migrate_from, writer_flags};
 use crate::log::place::{Lost, Place};
 use crate::log::read::{OnSqlite, stored};
 use crate::log::retention::{self, Cursor};
@@ -201,17 +201,6 @@ impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         Failure::Sqlite(error)
     }
-}
-
-/// Whether the disk had no room, before anything of the transaction could count.
-///
-/// A failed sync is never that, even when room is what it lacked: what reached the disk is unknown.
-fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
-        || error.sqlite_error().is_some_and(|error| {
-            // The -shm file could not grow.
-            error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
-        })
 }
 
 fn write(connection: &Connection, turn: &Turn) -> Result<(), Failure> {

@@ -5,10 +5,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use super::{NOON, Scratch, births, commit, incidents, open_sagas, rows_since};
 use crate::ids::{SagaId, Seq};
+use crate::log::migrate::explain;
 use crate::log::{Filter, Log, LogRead, LogReader, OpenError, SqliteLog};
 use crate::saga::record::Record;
 
@@ -52,6 +53,18 @@ fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).expect("the log is read");
     change(&mut bytes);
     fs::write(path, bytes).expect("the log is written");
+}
+
+/// A full disk that is found out by the -shm calls itself an error of the disk.
+#[test]
+fn l7_a_disk_without_room_at_the_start_is_told_with_its_cure() {
+    for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_SHMSIZE] {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        let said = explain(Path::new("LOG"), &error).to_string();
+        assert!(said.ends_with("; free some space on that disk"), "{code}: {said}");
+    }
+    let other = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_READ), None);
+    assert!(!explain(Path::new("LOG"), &other).to_string().contains("space"));
 }
 
 #[test]

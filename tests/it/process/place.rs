@@ -57,6 +57,16 @@ fn r2_a_log_that_is_deleted_under_the_launcher_ends_it_and_nothing_of_it_is_told
     check_taken(take, &["sagaflow.db was deleted or moved away", "is not in the files"]);
 }
 
+/// What a rotation of logs does, or `: > sagaflow.db`.
+#[test]
+fn r2_a_log_that_is_emptied_under_the_launcher_ends_it_and_nothing_of_it_is_told() {
+    let take = |house: &House| {
+        let log = fs::OpenOptions::new().write(true).open(house.log_path());
+        log.and_then(|log| log.set_len(0)).expect("it is ours");
+    };
+    check_taken(take, &["sagaflow.db was emptied", "is not in the files"]);
+}
+
 #[test]
 fn r2_a_log_that_is_replaced_under_the_launcher_ends_it_and_nothing_of_it_is_told() {
     let take = |house: &House| copy_over(&house.log_path());
