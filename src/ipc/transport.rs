@@ -57,6 +57,16 @@ pub enum BindError {
         /// Its mode or its owner.
         why: String,
     },
+    /// There can be no socket in it.
+    #[error(
+        "{}, where the socket's directory must be, is no directory; \
+         move it away, or choose another place with --socket",
+        path.display()
+    )]
+    NotADirectory {
+        /// What is there instead.
+        path: PathBuf,
+    },
     /// A launcher answers there.
     #[error("another process listens on {}", path.display())]
     InUse {
@@ -142,6 +152,9 @@ fn private_directory(path: &Path) -> Result<(), BindError> {
         made.map_err(os("make the directory"))?;
     }
     let found = fs::metadata(directory).map_err(os("look at"))?;
+    if !found.is_dir() {
+        return Err(BindError::NotADirectory { path: directory.to_owned() });
+    }
     let open = |why| Err(BindError::OpenToOthers { path: directory.to_owned(), why });
     if found.uid() != own_uid() {
         return open(format!("it belongs to uid {}", found.uid()));

@@ -56,6 +56,15 @@ fn w11_a_directory_that_is_open_to_others_is_refused() {
 }
 
 #[test]
+fn w11_what_stands_in_the_place_of_the_directory_is_named() {
+    let root = tempfile::tempdir().expect("there is room");
+    fs::write(root.path().join("run"), "").expect("there is room");
+    let expected = "DIR, where the socket's directory must be, is no directory; \
+                    move it away, or choose another place with --socket";
+    assert_eq!(refusal(&root.path().join("run/s"), Stale::Replace), expected);
+}
+
+#[test]
 fn w11_a_path_that_the_kernel_cannot_hold_is_refused_before_anything_is_made() {
     let root = tempfile::tempdir().expect("there is room");
     let path = root.path().join("d").join("x".repeat(PATH_BYTES_MAX));
