@@ -7,6 +7,7 @@ mod story;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::exit::{Exit, Failure, Outcome};
@@ -50,12 +51,27 @@ pub(super) fn run(args: &Args) -> Outcome {
         let played = tokio::select! {
             played = play(&mut stage) => played,
             // The stage is cleared on the way out.
-            _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::No, "interrupted")),
+            failure = told_to_end() => Err(failure),
         };
         played?;
         epilogue(args)?;
         Ok(Exit::Fine)
     })
+}
+
+/// Waits until somebody wants the demo to end: a key, a terminal that closes, a `kill`.
+async fn told_to_end() -> Failure {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let signals = kinds.map(signal);
+    let [Ok(mut int), Ok(mut term), Ok(mut hup)] = signals else {
+        return Failure::new(Exit::No, "the demo cannot listen for signals");
+    };
+    tokio::select! {
+        _ = int.recv() => {}
+        _ = term.recv() => {}
+        _ = hup.recv() => {}
+    }
+    Failure::new(Exit::No, "interrupted")
 }
 
 async fn play(stage: &mut Stage) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! The README's first command, as a newcomer runs it.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
@@ -48,8 +49,8 @@ fn what_the_demo_did_can_be_kept_and_looked_at() {
     assert_eq!(again.exit, 2, "what is there is not overwritten");
 }
 
-#[test]
-fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+/// A demo that gets that signal in the middle of its first saga ends, and all its processes do.
+fn check_ended_by(signal: Signal) {
     let here = scratch(&[]);
     let mut command = sagaflow(here.path(), &["demo"]);
     command.env("TMPDIR", here.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -57,8 +58,24 @@ fn a_demo_that_is_interrupted_leaves_nothing_behind() {
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let begun = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("began")));
     assert!(begun.is_some());
+    let stage = std::fs::read_dir(here.path()).expect("the directory").next();
+    let stage = stage.expect("the demo has one").expect("it is listed").path();
+    let lock = File::open(stage.join("data/lock")).expect("the launcher has it");
     let pid = i32::try_from(child.id()).expect("a process id");
-    kill(Pid::from_raw(pid), Signal::SIGINT).expect("it runs");
-    assert_eq!(child.wait().expect("it ends").code(), Some(1));
-    assert_eq!(std::fs::read_dir(here.path()).expect("the directory").count(), 0);
+    kill(Pid::from_raw(pid), signal).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(1), "{signal}");
+    assert_eq!(std::fs::read_dir(here.path()).expect("the directory").count(), 0, "{signal}");
+    // It waits for a launcher that is about to end, and for ever for one that lives on.
+    lock.lock().expect("nobody holds it any more");
+}
+
+#[test]
+fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+    check_ended_by(Signal::SIGINT);
+}
+
+#[test]
+fn a_demo_that_is_killed_or_loses_its_terminal_leaves_nothing_behind() {
+    check_ended_by(Signal::SIGTERM);
+    check_ended_by(Signal::SIGHUP);
 }
