@@ -16,6 +16,9 @@ pub struct Ledger {
     file: File,
 }
 
+/// How each line begins.
+const BEGINNING: &str = r#"{"command_id":""#;
+
 #[derive(Serialize, Deserialize)]
 struct Entry {
     command_id: String,
@@ -35,16 +38,23 @@ impl Ledger {
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(wrong)?;
         let whole = text.rfind('\n').map_or(0, |at| at + 1);
-        if whole < text.len() {
-            file.set_len(whole as u64).map_err(wrong)?;
-        }
+        let no_answer = |line: usize, why: &str| {
+            format!("{}:{line} is no answer of a host ({why}); name another ledger", path.display())
+        };
         let mut answered = BTreeMap::new();
-        for (number, line) in text[..whole].lines().enumerate() {
-            let entry: Entry = serde_json::from_str(line).map_err(|error| {
-                let (path, line) = (path.display(), number + 1);
-                format!("{path}:{line} is no answer of a host ({error}); name another ledger")
-            })?;
+        for (number, line) in (1..).zip(text[..whole].lines()) {
+            let entry: Entry = serde_json::from_str(line)
+                .map_err(|error| no_answer(number, &error.to_string()))?;
             answered.insert(entry.command_id, entry.answer);
+        }
+        // Only what we began ourselves is cut off: the file may be somebody's, named by mistake.
+        let torn = &text[whole..];
+        if !torn.is_empty() {
+            if !torn.starts_with(BEGINNING) && !BEGINNING.starts_with(torn) {
+                let line = text[..whole].lines().count() + 1;
+                return Err(no_answer(line, "it does not begin as one"));
+            }
+            file.set_len(whole as u64).map_err(wrong)?;
         }
         Ok((Ledger { file }, answered))
     }

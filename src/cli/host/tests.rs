@@ -123,6 +123,24 @@ fn answers_survive_the_host_itself_and_a_torn_line_was_never_given() {
 }
 
 #[test]
+fn a_file_that_is_no_ledger_is_left_as_it_is() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = scratch.path().join("ledger");
+    let entry = r#"{"command_id":"1.a.1","answer":{"fail":{"reason":"x"}}}"#;
+    let second = format!("{entry}\nnotes without an end");
+    for (text, line) in [("notes", 1), ("one\ntwo", 1), (second.as_str(), 2)] {
+        std::fs::write(&path, text).expect("room on the disk");
+        let wrong = Ledger::open(&path).expect_err("no ledger");
+        assert!(wrong.contains(&format!("ledger:{line} is no answer of a host")), "{wrong}");
+        assert_eq!(std::fs::read_to_string(&path).expect("it is there"), text);
+    }
+    for torn in [1, 5, entry.len() - 1] {
+        std::fs::write(&path, format!("{entry}\n{}", &entry[..torn])).expect("room on the disk");
+        assert_eq!(Ledger::open(&path).expect("a ledger that was torn").1.len(), 1);
+    }
+}
+
+#[test]
 fn a_bad_script_is_told_with_places_and_cures() {
     let check = |text: &str, words: &[&str]| {
         let wrong = script(text).expect_err("a bad script");
