@@ -97,7 +97,7 @@ pub(super) fn beside(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure
     let mut paths = BTreeSet::new();
     list(directory, false, &mut paths)?;
     let read = |path: PathBuf| {
-        let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+        let bytes = read_definition(&path).map_err(|error| unreadable(&path, &error))?;
         Ok((shown(&path), bytes))
     };
     paths.into_iter().map(read).collect()

@@ -14,7 +14,7 @@ use super::place::Where;
 use super::talk::Talk;
 use crate::diag::{Diagnostics, SourceMap, render};
 use crate::ipc::session::Allow;
-use crate::launcher::{self, Config, Loaded, LockError, Manners, RunError};
+use crate::launcher::{self, Config, Loaded, LockError, Manners, RunError, read_text};
 use crate::view::text::Tone;
 
 /// Arguments of `run`.
@@ -93,7 +93,7 @@ fn crash_after() -> Result<Option<u64>, Failure> {
 
 fn settings(args: &Args, loaded: &Loaded) -> Result<Settings, Failure> {
     let Some(path) = &args.config else { return Ok(Settings::default()) };
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = read_text(path).map_err(|error| {
         Failure::usage(format!("cannot read the configuration {}: {error}", path.display()))
     })?;
     let targets: Vec<&str> = loaded.library.catalog.targets.keys().map(|name| &**name).collect();

@@ -61,7 +61,7 @@ pub fn read_directory(directory: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
     paths.into_iter().map(read).collect()
 }
 
-/// Reads one definition, and of a file that is too large no more than its reader needs to say so.
+/// Reads one definition, as [`read_text`] does.
 ///
 /// # Errors
 /// It cannot be read, or is no plain file: a pipe without a writer would be waited for for ever.
@@ -69,6 +69,15 @@ pub fn read_definition(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no plain file"));
     }
+    read_text(path)
+}
+
+/// Reads what a person wrote for us to read, from a pipe too; of more than a file may hold no more
+/// than its reader needs to say so.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_text(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path)?;
     io::Read::read_to_end(&mut io::Read::take(file, YAML_BYTES_MAX as u64 + 1), &mut bytes)?;

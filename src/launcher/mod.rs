@@ -19,7 +19,7 @@ mod turns;
 
 pub use boot::{BootError, restore};
 pub use core::{Core, Identity, Pending};
-pub use library::{Loaded, read_definition, read_directory};
+pub use library::{Loaded, read_definition, read_directory, read_text};
 pub use lock::{DataLock, LockError};
 pub use picture::Pictures;
 pub use rows::{Draft, turn as turn_of};

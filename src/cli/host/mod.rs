@@ -22,6 +22,7 @@ use super::place::Where;
 use crate::diag::{Diagnostics, SourceMap, render};
 use crate::ipc::ErrorCode;
 use crate::ipc::client::{Client, ClientError, Command, Event, Identity, ServerLine};
+use crate::launcher::read_text;
 use crate::time::Millis;
 use actor::{Actor, Answer, Plan};
 use ledger::Ledger;
@@ -56,7 +57,7 @@ pub struct Args {
 /// Plays the host until it is stopped. The launcher may come and go meanwhile.
 pub(super) fn run(args: &Args) -> Outcome {
     let vocabulary = catalog::merged(args.sagas.as_deref())?;
-    let bytes = std::fs::read(&args.script).map_err(|error| {
+    let bytes = read_text(&args.script).map_err(|error| {
         Failure::usage(format!("cannot read the script {}: {error}", args.script.display()))
     })?;
     let script = read_script(&args.script, &bytes, &vocabulary)?;

@@ -179,7 +179,7 @@ fn what_is_no_plain_file_is_refused_by_its_name_and_not_waited_for() {
     let here = bad();
     let pipe = here.path().join("sagas/pipe.saga.yaml");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe can be made");
-    for args in [&["validate"][..], &["run", "--check-only"]] {
+    for args in [&["validate"][..], &["run", "--check-only"], &["new", "another"]] {
         let did = run(here.path(), args);
         assert_eq!(did.exit, 2, "{}", did.stderr);
         let words = "sagas/pipe.saga.yaml: it is no plain file";
@@ -196,4 +196,16 @@ fn a_file_without_end_is_read_no_further_than_needed_to_refuse_it() {
     let did = run(here.path(), &["validate"]);
     assert_eq!(did.exit, 1, "{}", did.stderr);
     assert!(did.stdout.contains("error[SF004]"), "{}", did.stdout);
+    std::fs::rename(here.path().join("sagas/endless.saga.yaml"), here.path().join("endless"))
+        .expect("it is ours");
+    let shipped = super::package().join("sagas");
+    let sagas = shipped.to_str().expect("it is UTF-8");
+    for args in [
+        &["run", "--check-only", "--sagas", sagas, "--config", "endless"][..],
+        &["host", "--data", "none", "--sagas", sagas, "--script", "endless"],
+    ] {
+        let did = run(here.path(), args);
+        assert_eq!(did.exit, 1, "{}", did.stderr);
+        assert!(did.stderr.contains("error[SF004]"), "{}", did.stderr);
+    }
 }
