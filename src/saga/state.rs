@@ -77,6 +77,17 @@ impl StepKey {
     }
 }
 
+/// How much is undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All that the saga did.
+    Whole,
+    /// A failed attempt of that group, before the next one.
+    Attempt(StepIx),
+    /// Branches of that step that lost, one by one: its own undo is not what runs.
+    Losers(StepIx),
+}
+
 /// What became of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -357,16 +368,16 @@ impl Saga {
     /// Whether the step has an undo of its own that is still to be tried \[R12\].
     #[must_use]
     pub fn needs_undo(&self, plan: &Plan, key: StepKey) -> bool {
-        self.needs_undo_below(plan, key, None)
+        self.needs_undo_in(plan, key, Extent::Whole)
     }
 
-    /// The same, where the own undo of `roof` is not what runs: its branches lose one by one.
+    /// The same, where no more than that is undone.
     #[must_use]
-    pub fn needs_undo_below(&self, plan: &Plan, key: StepKey, roof: Option<StepIx>) -> bool {
+    pub fn needs_undo_in(&self, plan: &Plan, key: StepKey, extent: Extent) -> bool {
         let step = plan.step(key.step);
         let Undo::Step { covers, .. } = &step.undo else { return false };
         let Some(run) = self.run(key) else { return false };
-        if run.undone.is_some() || is_undone_by_another(plan, key.step, roof) {
+        if run.undone.is_some() || is_undone_by_another(plan, key.step, extent) {
             return false;
         }
         let covered = |ix: &StepIx| {
@@ -383,7 +394,11 @@ fn is_irreversible(plan: &Plan, ix: StepIx) -> bool {
 }
 
 /// Whether another step's undo stands for this one's: a `covers`, or a group's own `compensate`.
-fn is_undone_by_another(plan: &Plan, ix: StepIx, roof: Option<StepIx>) -> bool {
+/// What stands around that which is undone comes later, if ever.
+fn is_undone_by_another(plan: &Plan, ix: StepIx, extent: Extent) -> bool {
+    if extent == Extent::Attempt(ix) {
+        return false;
+    }
     if plan.step(ix).covered_by.is_some() {
         return true;
     }
@@ -393,12 +408,16 @@ fn is_undone_by_another(plan: &Plan, ix: StepIx, roof: Option<StepIx>) -> bool {
             Body::Main | Body::Finally | Body::Undo(_) => return false,
             Body::OnTimeout(owner) => body = plan.step(owner).body,
             Body::Group(owner) | Body::Branches(owner) => {
-                if roof == Some(owner) {
+                if extent == Extent::Losers(owner) {
                     return false;
                 }
                 let group = plan.step(owner);
-                if group.undo != Undo::Nothing || group.covered_by.is_some() {
+                let attempt = extent == Extent::Attempt(owner);
+                if group.undo != Undo::Nothing || (group.covered_by.is_some() && !attempt) {
                     return true;
+                }
+                if attempt {
+                    return false;
                 }
                 body = group.body;
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::plan::{Body, Join, StepIx, Verb};
 use crate::saga::decide::{Decision, Next};
 use crate::saga::record::{Cause, Ending, Record, Undoing};
-use crate::saga::state::{Phase, Run, StepKey};
+use crate::saga::state::{Extent, Phase, Run, StepKey};
 
 impl Decision<'_> {
     /// Begins the next branch; before the one after it is looked whether it is still wanted, for
@@ -86,7 +86,7 @@ impl Decision<'_> {
         let mut inside = self.saga.runs.iter().map(|run| run.key).filter(|key| {
             self.plan.is_within(key.step, owner) && !self.plan.is_within(key.step, winner)
         });
-        inside.any(|key| self.saga.needs_undo_below(self.plan, key, Some(owner)))
+        inside.any(|key| self.saga.needs_undo_in(self.plan, key, Extent::Losers(owner)))
     }
 
     /// What the losers did is undone: the way goes on, unless an undo failed.

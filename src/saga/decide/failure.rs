@@ -9,7 +9,7 @@ use crate::saga::decide::{Decision, Next};
 use crate::saga::record::{
     Armed, Cause, Ending, Pause, Record, Reissued, State, Undoing, Unwinding, Verdict,
 };
-use crate::saga::state::{Phase, Run, StepKey};
+use crate::saga::state::{Extent, Phase, Run, StepKey};
 use crate::time::Millis;
 
 impl Decision<'_> {
@@ -147,8 +147,9 @@ impl Decision<'_> {
 
     pub(super) fn has_undo_within(&self, group: StepIx) -> bool {
         let inside = self.saga.runs.iter().filter(|r| self.plan.is_within(r.key.step, group));
-        inside.map(|run| run.key).any(|key| self.saga.needs_undo(self.plan, key))
-            || self.saga.needs_undo(self.plan, StepKey::trunk(group))
+        let own = std::iter::once(StepKey::trunk(group));
+        let mut keys = inside.map(|run| run.key).chain(own);
+        keys.any(|key| self.saga.needs_undo_in(self.plan, key, Extent::Attempt(group)))
     }
 
     /// Turns the saga around; past the pivot it can only stop where it is \[R13\].

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::plan::{Body, OnTimeout, StepIx, Undo};
 use crate::saga::decide::{Decision, Next};
 use crate::saga::record::{Cause, Ending, Record, State, Undone, Verdict};
-use crate::saga::state::{Phase, Run, StepKey};
+use crate::saga::state::{Extent, Phase, Run, StepKey};
 
 /// What there is to undo.
 enum Found {
@@ -49,16 +49,15 @@ impl Decision<'_> {
     }
 
     fn undo_in_order(&self, scope: Option<StepIx>) -> Found {
-        let mut keys = self.backwards(scope);
-        let next = keys.find(|key| self.saga.needs_undo(self.plan, *key));
+        let (mut keys, extent) = (self.backwards(scope), self.extent_of(scope));
+        let next = keys.find(|key| self.saga.needs_undo_in(self.plan, *key, extent));
         next.map_or(Found::Nothing, Found::Begin)
     }
 
     /// The same where branches are: each list of steps is undone one after the other, and several
     /// branches at once.
     fn undo_at_once(&self, scope: Option<StepIx>) -> Found {
-        let lost =
-            scope.filter(|group| self.saga.winner(self.plan, StepKey::trunk(*group)).is_some());
+        let extent = self.extent_of(scope);
         let busy: Vec<StepIx> = self.undone_now();
         let mut taken: BTreeMap<Option<StepIx>, StepIx> = BTreeMap::new();
         for (list, item) in busy.iter().flat_map(|step| self.places_of(*step)) {
@@ -70,7 +69,7 @@ impl Decision<'_> {
             Found::Nothing
         };
         for key in self.backwards(scope) {
-            if busy.contains(&key.step) || !self.saga.needs_undo_below(self.plan, key, lost) {
+            if busy.contains(&key.step) || !self.saga.needs_undo_in(self.plan, key, extent) {
                 continue;
             }
             let mut free = !busy.iter().any(|step| self.plan.is_within(*step, key.step));
@@ -88,11 +87,22 @@ impl Decision<'_> {
     /// What ended, the last first. A group whose attempt is being undone has not: its own undo
     /// comes before all.
     fn backwards(&self, scope: Option<StepIx>) -> impl Iterator<Item = StepKey> {
-        let lost =
-            scope.is_some_and(|group| self.saga.winner(self.plan, StepKey::trunk(group)).is_some());
-        let own = scope.filter(|_| !lost).map(StepKey::trunk);
+        let own = match self.extent_of(scope) {
+            Extent::Attempt(group) => Some(StepKey::trunk(group)),
+            Extent::Whole | Extent::Losers(_) => None,
+        };
         let ended = self.saga.order.iter().rev().copied();
         own.into_iter().chain(ended.filter(move |key| self.is_undone_with(key.step, scope)))
+    }
+
+    fn extent_of(&self, scope: Option<StepIx>) -> Extent {
+        match scope {
+            None => Extent::Whole,
+            Some(owner) if self.saga.winner(self.plan, StepKey::trunk(owner)).is_some() => {
+                Extent::Losers(owner)
+            }
+            Some(group) => Extent::Attempt(group),
+        }
     }
 
     /// Whether an undo is open; it has to end first.

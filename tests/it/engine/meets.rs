@@ -233,3 +233,28 @@ steps: [{ id: one, issue: a, await: { echo: did }, timeout: 10s }]
     did(&mut world, "a");
     assert_eq!((world.state(2), world.state(3)), (State::Completed, State::Running));
 }
+
+/// What stands around the group undoes it all at the end of the saga; an attempt ends before that.
+#[test]
+fn r12_an_attempt_of_a_group_inside_one_with_its_own_undo_leaves_nothing() {
+    let mut world = it(r"
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - id: around
+    group:
+      - id: inside
+        group: [{ id: one, issue: a, await: { echo: did } }]
+        retry: { attempts: 2, backoff: constant, delay: 1s, on: [failed, timeout] }
+    timeout: 60s
+    compensate: { issue: un_c, await: { echo: undid } }
+");
+    go(&mut world, "k");
+    world.advance(Millis(10_000));
+    assert_eq!(world.commands(), ["a", "un_a"], "it may have happened");
+    did(&mut world, "un_a");
+    world.advance(Millis(1_000));
+    refuse(&mut world, "a");
+    assert_eq!(world.commands(), ["a", "un_a", "a"]);
+    assert_eq!(world.state(1), State::Failed, "and now it is known not to have happened");
+}
