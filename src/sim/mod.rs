@@ -1,7 +1,9 @@
 //! Sagas in virtual time: the coordinator that runs them in production, a log in memory, and
 //! targets that answer when told to. Pure: reads no clock and opens nothing.
 
+pub mod coverage;
 mod explore;
+pub mod fill;
 mod play;
 mod script;
 pub mod transcript;

@@ -15,6 +15,7 @@ use crate::plan::Plan;
 use crate::saga::owed::Owed;
 use crate::saga::record::Verdict;
 use crate::saga::state::Phase;
+use crate::time::Timestamp;
 
 use super::script;
 use super::transcript::Row;
@@ -36,8 +37,8 @@ pub struct Faults {
 pub struct Played {
     /// Both transcripts.
     pub rows: Vec<Row>,
-    /// All facts, for coverage.
-    pub facts: Vec<Fact>,
+    /// All facts with their instants, for coverage.
+    pub facts: Vec<(Timestamp, Fact)>,
     /// How the saga ended, if it did.
     pub verdict: Option<Verdict>,
     /// Whether a newcomer was turned away while the saga ran \[R17\].
@@ -69,43 +70,28 @@ impl Played {
 /// Plays a script of that saga.
 #[must_use]
 pub fn play(catalog: &Arc<Catalog>, plan: &Arc<Plan>, script: &Script, faults: &Faults) -> Played {
-    let mut world = World::new(catalog.clone(), vec![plan.clone()]);
-    if let Some(commit) = faults.crash_after {
-        world.crash_after(commit);
-    }
-    let mut player = Player {
-        world,
-        catalog,
-        plan,
-        faults,
-        rows: Vec::new(),
-        seen: 0,
-        waiting: Vec::new(),
-        answered: BTreeMap::new(),
-        answers: 0,
-        places: 0,
-        turned_away: false,
-    };
+    let mut player = Player::new(catalog, plan, faults);
     player.run(script);
     player.played()
 }
 
 /// A command that a target has got and no `expect` has named.
-struct Waiting {
-    owed: Arc<Owed>,
+pub(super) struct Waiting {
+    pub(super) owed: Arc<Owed>,
     /// Whether it came again without being asked for anew: it may be expected, and need not be.
-    again: bool,
+    pub(super) again: bool,
 }
 
-struct Player<'a> {
-    world: World,
+/// A case while it is played.
+pub(super) struct Player<'a> {
+    pub(super) world: World,
     catalog: &'a Catalog,
     plan: &'a Plan,
     faults: &'a Faults,
     rows: Vec<Row>,
     /// How many of the world's sent commands were looked at.
     seen: usize,
-    waiting: Vec<Waiting>,
+    pub(super) waiting: Vec<Waiting>,
     /// What each command was answered, and the record that made it owed.
     answered: BTreeMap<Arc<str>, (Seq, Reply)>,
     answers: usize,
@@ -113,7 +99,32 @@ struct Player<'a> {
     turned_away: bool,
 }
 
-impl Player<'_> {
+impl<'a> Player<'a> {
+    /// A launcher on which nothing has happened yet.
+    pub(super) fn new(
+        catalog: &'a Arc<Catalog>,
+        plan: &'a Arc<Plan>,
+        faults: &'a Faults,
+    ) -> Player<'a> {
+        let mut world = World::new(catalog.clone(), vec![plan.clone()]);
+        if let Some(commit) = faults.crash_after {
+            world.crash_after(commit);
+        }
+        Player {
+            world,
+            catalog,
+            plan,
+            faults,
+            rows: Vec::new(),
+            seen: 0,
+            waiting: Vec::new(),
+            answered: BTreeMap::new(),
+            answers: 0,
+            places: 0,
+            turned_away: false,
+        }
+    }
+
     fn run(&mut self, script: &Script) {
         let away = self.connect_targets(script);
         let rest = &script.entries[away..];
@@ -133,7 +144,7 @@ impl Player<'_> {
     }
 
     /// A target that goes away before anything else happens is away from the start; how many do.
-    fn connect_targets(&mut self, script: &Script) -> usize {
+    pub(super) fn connect_targets(&mut self, script: &Script) -> usize {
         let gone = script.entries.iter().map_while(|entry| match &entry.what {
             Happening::Disconnect(target) => Some(target),
             Happening::Expect { .. }
@@ -158,7 +169,7 @@ impl Player<'_> {
         gone.len()
     }
 
-    fn begin(&mut self, script: &Script) -> bool {
+    pub(super) fn begin(&mut self, script: &Script) -> bool {
         let when = &script.when;
         let fields = script::object(&when.with);
         let said = script::beginning(when);
@@ -180,7 +191,7 @@ impl Player<'_> {
     }
 
     /// Lets one entry happen; whether the script goes on.
-    fn happen(&mut self, span: Span, what: &Happening) -> bool {
+    pub(super) fn happen(&mut self, span: Span, what: &Happening) -> bool {
         let said = script::happening(what);
         match what {
             Happening::Expect { command, with, reply } => {
@@ -232,7 +243,7 @@ impl Player<'_> {
 
     /// Takes up what targets have got since: what comes again is answered as it was before, and
     /// what was not answered before may be expected again \[R20\].
-    fn absorb(&mut self) {
+    pub(super) fn absorb(&mut self) {
         while let Some(sent) = self.world.sent().get(self.seen) {
             let owed = sent.owed.clone();
             self.seen += 1;
@@ -407,11 +418,11 @@ impl Player<'_> {
         format!("nothing; it is {}: {}", saga.state.as_str(), said.join(", "))
     }
 
-    fn played(self) -> Played {
+    pub(super) fn played(self) -> Played {
         let verdict = self.saga().and_then(|saga| self.world.verdict(saga)).cloned();
         Played {
             rows: self.rows,
-            facts: self.world.facts().cloned().collect(),
+            facts: self.world.timed_facts().to_vec(),
             verdict,
             turned_away: self.turned_away,
             commits: self.world.commits(),

@@ -90,6 +90,12 @@ impl World {
         self.facts.iter().map(|(_, fact)| fact)
     }
 
+    /// All facts so far with their instants, in order.
+    #[must_use]
+    pub fn timed_facts(&self) -> &[(Timestamp, Fact)] {
+        &self.facts
+    }
+
     /// Everything that reached targets, in order; a command that is handed over again comes again.
     #[must_use]
     pub fn sent(&self) -> &[Sent] {

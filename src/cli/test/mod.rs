@@ -1,8 +1,11 @@
 //! `sagaflow test`: scenarios played in virtual time. Plays none itself.
 
+mod coverage;
+mod fill;
 mod junit;
 mod report;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,9 +13,12 @@ use std::sync::Arc;
 use super::exit::{Exit, Failure, Outcome};
 use super::load::{self, SAGAS};
 use super::out::{self, Shape};
-use crate::definition::{Scenarios, read};
-use crate::diag::{SourceMap, Span, render};
-use crate::plan::{self, Plan};
+use crate::definition::{Catalog, Library, Scenarios};
+use crate::diag::{Span, render};
+use crate::launcher::Loaded;
+use crate::plan::Plan;
+use coverage::Covered;
+
 use crate::sim::{Judged, Played, judge};
 
 /// Arguments of `test`.
@@ -28,6 +34,9 @@ pub struct Args {
     /// Write the results as JUnit XML as well
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Append cases for what no case reaches; a saga without scenarios gets a file of them
+    #[arg(long)]
+    fill: bool,
     #[command(flatten)]
     shape: Shape,
 }
@@ -49,7 +58,12 @@ struct Suite {
 /// Everything that was played.
 struct Results {
     suites: Vec<Suite>,
-    sources: SourceMap,
+    covered: Vec<Covered>,
+    library: Library,
+    catalog: Arc<Catalog>,
+    plans: Vec<Arc<Plan>>,
+    /// Files that were asked for, and do not only stand beside these.
+    asked: BTreeSet<String>,
 }
 
 impl Results {
@@ -65,8 +79,8 @@ impl Results {
     fn place(&self, case: &Tried) -> String {
         let differs = case.judged.played.as_ref().and_then(Played::differs_at);
         let span = differs.unwrap_or(case.span);
-        let at = self.sources.place(span);
-        format!("{}:{}:{}", self.sources.path(span.file), at.line, at.column)
+        let at = self.library.sources.place(span);
+        format!("{}:{}:{}", self.library.sources.path(span.file), at.line, at.column)
     }
 }
 
@@ -74,7 +88,11 @@ impl Results {
 pub(super) fn run(args: &Args) -> Outcome {
     let default = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
     let paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
-    let results = play(args, &paths)?;
+    let mut results = play(args, &paths)?;
+    if args.fill && results.failed() == 0 {
+        fill::fill(&results)?;
+        results = play(args, &paths)?;
+    }
     if let Some(path) = &args.junit {
         fs::write(path, junit::junit(&results))
             .map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))?;
@@ -91,23 +109,23 @@ pub(super) fn run(args: &Args) -> Outcome {
 fn play(args: &Args, paths: &[PathBuf]) -> Result<Results, Failure> {
     let vocabulary = args.sagas.as_deref().filter(|_| !args.paths.is_empty());
     let files = load::with_scenarios(paths, vocabulary)?;
-    let (library, mut found) = read::load(files.list);
-    let (plans, wrong) = plan::compile_library(&library);
-    found.append(wrong);
-    found.sort();
+    let around = files.list.len() - files.asked;
+    let asked = files.list[around..].iter().map(|(path, _)| path.clone()).collect();
+    let Loaded { library, plans, diagnostics: found } = Loaded::of(files.list);
     if found.has_errors() {
         let text = render::human(&found, &library.sources, out::colour());
         let message = "the definitions are not valid, so no scenario is played";
         return Err(Failure::new(Exit::No, format!("{message}\n\n{}", text.trim_end())));
     }
-    if library.scenarios.is_empty() {
+    if library.scenarios.is_empty() && !args.fill {
         let named: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         let named = named.join(", ");
         return Err(Failure::usage(format!(
-            "there are no scenarios (*.test.yaml) in {named}; write one beside its saga"
+            "there are no scenarios (*.test.yaml) in {named}; write one beside its saga, or let \
+             --fill write them"
         )));
     }
-    let catalog = Arc::new(library.catalog);
+    let catalog = Arc::new(library.catalog.clone());
     let suite = |file: &Scenarios| {
         // Valid scenarios name a saga that there is.
         let saga = plans.iter().find(|plan| *plan.name == *file.saga.value)?.clone();
@@ -119,8 +137,9 @@ fn play(args: &Args, paths: &[PathBuf]) -> Result<Results, Failure> {
         let path = library.sources.path(file.span.file).to_owned();
         Some(Suite { path, cases: cases.collect(), saga: saga.clone() })
     };
-    let suites = library.scenarios.iter().filter_map(suite).collect();
-    Ok(Results { suites, sources: library.sources })
+    let suites: Vec<Suite> = library.scenarios.iter().filter_map(suite).collect();
+    let covered = coverage::covered(&suites);
+    Ok(Results { suites, covered, library, catalog, plans, asked })
 }
 
 /// Columns of the terminal, or what `COLUMNS` says; into a file as many as are read well.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::coverage;
 use super::{Results, Suite, Tried};
 use crate::cli::out;
 use crate::sim::{Row, transcript};
@@ -15,6 +16,10 @@ pub(super) fn human(results: &Results, width: usize) -> Vec<Line> {
         for case in &suite.cases {
             lines.extend(of_case(results, case, width));
         }
+    }
+    lines.push(Line::default());
+    for covered in &results.covered {
+        lines.extend(coverage::human(covered));
     }
     lines
 }
@@ -86,12 +91,13 @@ pub(super) fn json(results: &Results) -> Value {
         "passed": cases.len() - failed,
         "failed": failed,
         "results": cases,
+        "coverage": results.covered.iter().map(coverage::json).collect::<Vec<_>>(),
     })
 }
 
 fn of_json(results: &Results, suite: &Suite, case: &Tried) -> Value {
     let judged = &case.judged;
-    let at = results.sources.place(case.span);
+    let at = results.library.sources.place(case.span);
     let mut object = json!({
         "file": suite.path,
         "line": at.line,

@@ -256,9 +256,18 @@ fn tools_get_json_and_junit() {
 }
 
 #[test]
-fn the_shipped_scenarios_pass() {
-    let did = run(package(), &["test"]);
+fn the_shipped_scenarios_pass_and_reach_all_of_every_shipped_saga() {
+    let did = run(package(), &["test", "--json"]);
     assert_eq!(did.exit, 0, "{}{}", did.stdout, did.stderr);
+    let json = did.json();
+    let covered = json["coverage"].as_array().expect("a list");
+    let shipped = std::fs::read_dir(package().join("sagas")).expect("shipped");
+    let names = shipped.map(|entry| entry.expect("listed").file_name());
+    let sagas = names.filter(|name| name.to_string_lossy().ends_with(".saga.yaml")).count();
+    assert_eq!(covered.len(), sagas, "a saga has no scenarios");
+    for saga in covered {
+        assert_eq!(saga["missing"], serde_json::json!([]), "sagaflow test --fill: {saga}");
+    }
 }
 
 #[test]
@@ -275,4 +284,85 @@ fn the_scenario_of_the_guide_passes() {
     let did = run(here.path(), &["test"]);
     assert_eq!(did.exit, 0, "{}{}", did.stdout, did.stderr);
     assert!(did.stderr.contains("2 cases"), "{}", did.stderr);
+}
+
+#[test]
+fn what_no_case_reaches_is_told_and_filled() {
+    let (here, did) = played(GOOD);
+    let told = |did: &Did| did.stdout.lines().filter(|l| l.contains("missing")).count();
+    assert_eq!(told(&did), 1, "{}", did.stdout);
+    assert!(did.stdout.contains("tidy reached: steps 2/2 · alternatives 2/2"), "{}", did.stdout);
+    assert!(did.stdout.contains("missing of evictions      ignore"), "{}", did.stdout);
+
+    let filled = run(here.path(), &["test", "--fill", "--json"]);
+    assert_eq!(filled.exit, 0, "{}{}", filled.stdout, filled.stderr);
+    let json = filled.json();
+    assert_eq!(json["coverage"][0]["evictions"]["reached"], 1, "{json}");
+    assert_eq!(json["coverage"][0]["missing"], serde_json::json!([]), "{json}");
+    let path = here.path().join("sagas/tidy.test.yaml");
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    assert!(text.starts_with(GOOD), "what the author wrote stays as it is");
+    let again = run(here.path(), &["test", "--fill"]);
+    assert_eq!((again.exit, told(&again)), (0, 0), "{}", again.stdout);
+    assert_eq!(std::fs::read_to_string(&path).expect("it is there"), text, "nothing to add");
+}
+
+/// Every kind of way on: alternatives that a field decides, an event that anybody reports, undos.
+const WINDING: &str = "\
+saga: wind
+trigger: { call: { fields: { label: { type: string, minLength: 3 } } } }
+input: { label: \"${{ trigger.label }}\" }
+eviction: { key: input.label, policy: replace }
+timeout: 10m
+vars: { many: false }
+steps:
+  - id: grab
+    issue: grab
+    with: { label: \"${{ input.label }}\" }
+    await: { echo: reaped, where: event.label == input.label, save: { many: \"${{ event.count > 0 }}\" } }
+    timeout: 10s
+  - id: heard
+    if: vars.many
+    await: { event: kept, where: event.label == input.label }
+    timeout: 1m
+    on_timeout:
+      - id: instead
+        delay: 5s
+  - id: rest
+    issue: note
+    with: { text: rest }
+cancel_on: [{ event: closed, where: event.label == input.label }]
+";
+
+#[test]
+fn a_saga_without_scenarios_gets_a_file_that_covers_it() {
+    let grab = "  grab: { target: host, fields: { label: { type: string } }, echoes: [reaped], \
+                idempotent: true, undo: reap }\n";
+    let catalog = format!("{CATALOG}{grab}");
+    let files = [("sagas/a.catalog.yaml", &*catalog), ("sagas/wind.saga.yaml", WINDING)];
+    let here = scratch(&files);
+    let filled = run(here.path(), &["test", "--fill"]);
+    assert_eq!(filled.exit, 0, "{}{}", filled.stdout, filled.stderr);
+    assert!(!filled.stdout.contains("missing"), "{}", filled.stdout);
+    assert!(filled.stdout.contains("compensations 1/1"), "{}", filled.stdout);
+    assert!(filled.stdout.contains("timeouts 2/2"), "{}", filled.stdout);
+    let again = run(here.path(), &["test"]);
+    assert_eq!((again.exit, again.stdout), (0, filled.stdout));
+}
+
+#[test]
+fn a_list_of_cases_that_cannot_be_gone_on_is_left_alone() {
+    let test = "saga: tidy\ncases: [{ name: it, when: { event: closed, with: { label: x } } }]\n";
+    let files = [
+        ("sagas/a.catalog.yaml", CATALOG),
+        ("sagas/tidy.saga.yaml", SAGA),
+        (
+            "sagas/tidy.test.yaml",
+            &test.replace(" } }", " } }, script: [{ expect: { issue: reap } }]"),
+        ),
+    ];
+    let here = scratch(&files);
+    let did = run(here.path(), &["test", "--fill"]);
+    assert_eq!(did.exit, 1, "{}", did.stdout);
+    assert!(did.stderr.contains("each after a `- `"), "{}", did.stderr);
 }

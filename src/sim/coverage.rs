@@ -1,0 +1,316 @@
+//! What the plan of a saga has, against what its cases reached. Judges facts, never a case's words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::coordinator::{Fact, fold};
+use crate::expr::eval_bool;
+use crate::ids::{SagaId, Seq};
+use crate::plan::{Alternative, Plan, Policy, Step, StepIx, Undo, Verb};
+use crate::saga::decide::SagaScope;
+use crate::saga::record::{Cause, Ending, Record};
+use crate::time::Timestamp;
+
+use super::play::Played;
+
+/// What kind of thing a case can reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A step that is entered.
+    Step,
+    /// One of the ways on: an answer, an `if` that is false, a trigger of several.
+    Alternative,
+    /// A step whose time runs out.
+    Timeout,
+    /// A step whose command is refused, an entry of `fail_on` or `cancel_on`.
+    Failure,
+    /// A step that is undone.
+    Compensation,
+    /// A newcomer of the same key.
+    Eviction,
+}
+
+impl Kind {
+    /// All kinds, in the order of the table.
+    pub const ALL: [Kind; 6] = [
+        Kind::Step,
+        Kind::Alternative,
+        Kind::Timeout,
+        Kind::Failure,
+        Kind::Compensation,
+        Kind::Eviction,
+    ];
+
+    /// The kind in the plural, as the table and JSON name it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Kind::Step => "steps",
+            Kind::Alternative => "alternatives",
+            Kind::Timeout => "timeouts",
+            Kind::Failure => "failures",
+            Kind::Compensation => "compensations",
+            Kind::Eviction => "evictions",
+        }
+    }
+}
+
+/// One thing that a case can reach.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Item {
+    /// What kind of thing.
+    pub kind: Kind,
+    /// Which one.
+    pub name: String,
+}
+
+fn item(kind: Kind, name: impl Into<String>) -> Item {
+    Item { kind, name: name.into() }
+}
+
+/// All that cases of this saga can reach. Of steps that undo only their success counts.
+#[must_use]
+pub fn items(plan: &Plan) -> Vec<Item> {
+    let mut items = Vec::new();
+    for (ix, step) in (0u32..).map(StepIx).zip(&plan.steps) {
+        if let Undo::Step { .. } = &step.undo {
+            items.push(item(Kind::Compensation, &*step.path));
+        }
+        if !plan.is_undo(ix) {
+            of_step(step, &mut items);
+        }
+    }
+    if plan.trigger.events.len() + usize::from(plan.trigger.call.is_some()) > 1 {
+        let named = plan.trigger.events.iter().map(|trigger| &*trigger.event);
+        let named = named.chain(plan.trigger.call.iter().map(|_| "call"));
+        items.extend(named.map(|name| item(Kind::Alternative, format!("trigger: {name}"))));
+    }
+    items.extend(plan.cancel_on.iter().map(|on| item(Kind::Failure, cancelled(&on.event))));
+    if plan.eviction.policy != Policy::Parallel {
+        items.push(item(Kind::Eviction, word(plan.eviction.policy)));
+    }
+    let mut seen = BTreeSet::new();
+    items.retain(|item| seen.insert(item.clone()));
+    items
+}
+
+fn of_step(step: &Step, items: &mut Vec<Item>) {
+    let path = &step.path;
+    // What others stand in is reached by reaching these.
+    if !matches!(
+        step.verb,
+        Verb::Issue { .. }
+            | Verb::Await
+            | Verb::Emit { .. }
+            | Verb::Delay(_)
+            | Verb::Fail(_)
+            | Verb::Done
+    ) {
+        return;
+    }
+    items.push(item(Kind::Step, &**path));
+    if step.condition.is_some() {
+        items.push(item(Kind::Alternative, skipped(path)));
+    }
+    let Some(wait) = &step.wait else { return };
+    let ways = wait.alternatives.len();
+    if ways > 1 {
+        for (at, one) in wait.alternatives.iter().enumerate() {
+            items.push(item(Kind::Alternative, answer(path, at, &one.event)));
+        }
+    }
+    if step.timeout.is_some() {
+        items.push(item(Kind::Timeout, &**path));
+    }
+    for (at, fails) in step.fail_on.iter().enumerate() {
+        items.push(item(Kind::Failure, answer(path, at, &fails.on.event)));
+    }
+    if matches!(step.verb, Verb::Issue { .. }) {
+        items.push(item(Kind::Failure, refused(path)));
+    }
+}
+
+fn skipped(path: &str) -> String {
+    format!("{path}: skipped")
+}
+
+fn refused(path: &str) -> String {
+    format!("{path}: refused")
+}
+
+fn cancelled(event: &str) -> String {
+    format!("cancel_on: {event}")
+}
+
+/// Two entries may name one event, so that their places tell them apart.
+fn answer(path: &str, at: usize, event: &str) -> String {
+    format!("{path}: {event} ({})", at + 1)
+}
+
+fn word(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Replace => "replace",
+        Policy::Refuse => "refuse",
+        Policy::Ignore => "ignore",
+        Policy::Queue => "queue",
+        Policy::Parallel => "parallel",
+    }
+}
+
+/// What a play reached.
+#[must_use]
+pub fn reached(plan: &Plan, played: &Played) -> BTreeSet<Item> {
+    let mut reader = Reader {
+        plan,
+        past: BTreeMap::new(),
+        event: None,
+        used: BTreeSet::new(),
+        reached: BTreeSet::new(),
+    };
+    for (at, fact) in &played.facts {
+        reader.fact(*at, fact);
+    }
+    if played.turned_away {
+        reader.reached.insert(item(Kind::Eviction, word(plan.eviction.policy)));
+    }
+    reader.reached
+}
+
+struct Reader<'a> {
+    plan: &'a Plan,
+    /// Each saga's records so far.
+    past: BTreeMap<SagaId, Vec<(Seq, Timestamp, Record)>>,
+    /// What was reported or emitted last.
+    event: Option<(Seq, Arc<str>, Arc<Value>)>,
+    /// Which sagas were moved by which event.
+    used: BTreeSet<(SagaId, Seq)>,
+    reached: BTreeSet<Item>,
+}
+
+impl<'a> Reader<'a> {
+    fn fact(&mut self, at: Timestamp, fact: &Fact) {
+        if let Record::Event(event) = &fact.record {
+            self.event = Some((fact.seq, event.name.clone(), event.fields.clone()));
+        }
+        if let Some(saga) = fact.saga {
+            self.record(saga, at, &fact.record);
+            let past = self.past.entry(saga).or_default();
+            past.push((fact.seq, at, fact.record.clone()));
+        }
+        if let Record::Emitted(event) = &fact.record {
+            self.event = Some((fact.seq, event.event.clone(), event.fields.clone()));
+        }
+    }
+
+    fn add(&mut self, kind: Kind, name: impl Into<String>) {
+        self.reached.insert(item(kind, name));
+    }
+
+    fn record(&mut self, saga: SagaId, at: Timestamp, record: &Record) {
+        let policy = word(self.plan.eviction.policy);
+        if let Record::Began(began) = record {
+            self.add(Kind::Alternative, format!("trigger: {}", began.trigger));
+            if began.queued {
+                self.add(Kind::Eviction, policy);
+            }
+        } else if let Record::Unwinding(turned) = record {
+            if turned.cause == Cause::Evicted {
+                self.add(Kind::Eviction, policy);
+            }
+            if turned.cause == Cause::Cancelled
+                && let Some((_, name, _)) = self.event.clone()
+            {
+                self.add(Kind::Failure, cancelled(&name));
+            }
+        } else if let Record::Undone(undone) = record {
+            if undone.ok {
+                self.add(Kind::Compensation, &*undone.step);
+            }
+        } else if let Record::Outcome(outcome) = record {
+            let step = &outcome.step;
+            match outcome.outcome {
+                Ending::Skipped => return self.add(Kind::Alternative, skipped(step)),
+                Ending::Succeeded => self.succeeded(saga, at, step),
+                Ending::Failed | Ending::InDoubt => self.failed(saga, at, step, outcome.cause),
+            }
+        } else if let Record::Backoff(pause) = record {
+            self.failed(saga, at, &pause.step, Some(pause.cause));
+        } else if let Record::Reissued(again) = record {
+            // Past the pivot a silent step is asked again without a pause.
+            self.add(Kind::Timeout, &*again.step);
+        } else if let Record::Matched(matched) = record {
+            let place = matched.alternative as usize;
+            let wait = self.step(&matched.step).and_then(|step| step.wait.as_ref());
+            let event = wait.and_then(|wait| wait.alternatives.get(place));
+            if let Some(name) = event.map(|one| answer(&matched.step, place, &one.event)) {
+                self.add(Kind::Alternative, name);
+            }
+        }
+        if let Some(step) = record.step() {
+            self.add(Kind::Step, &**step);
+        }
+    }
+
+    fn step(&self, path: &str) -> Option<&'a Step> {
+        let plan = self.plan;
+        plan.by_path.get(path).map(|ix| plan.step(*ix))
+    }
+
+    fn succeeded(&mut self, saga: SagaId, at: Timestamp, path: &str) {
+        let Some(step) = self.step(path) else { return };
+        let ways = step.wait.iter().filter(|wait| !wait.all).flat_map(|wait| &wait.alternatives);
+        let ways: Vec<&Alternative> = ways.collect();
+        if let Some((place, event)) = self.which(saga, at, &ways) {
+            self.add(Kind::Alternative, answer(path, place, &event));
+        }
+    }
+
+    fn failed(&mut self, saga: SagaId, at: Timestamp, path: &str, cause: Option<Cause>) {
+        match cause {
+            Some(Cause::TimedOut) => self.add(Kind::Timeout, path),
+            Some(Cause::ActionFailed) => {
+                let Some(step) = self.step(path) else { return };
+                let ways: Vec<&Alternative> = step.fail_on.iter().map(|one| &one.on).collect();
+                match self.which(saga, at, &ways) {
+                    Some((place, event)) => self.add(Kind::Failure, answer(path, place, &event)),
+                    None => self.add(Kind::Failure, refused(path)),
+                }
+            }
+            Some(
+                Cause::Evicted
+                | Cause::Cancelled
+                | Cause::FailStep
+                | Cause::Unreachable
+                | Cause::Fault
+                | Cause::Restart
+                | Cause::Shutdown,
+            )
+            | None => {}
+        }
+    }
+
+    /// The first of these that the last event satisfies, asked as the saga asked.
+    fn which(
+        &mut self,
+        saga: SagaId,
+        at: Timestamp,
+        ways: &[&Alternative],
+    ) -> Option<(usize, Arc<str>)> {
+        let (seq, name, fields) = self.event.clone()?;
+        let past = self.past.get(&saga)?;
+        if self.used.contains(&(saga, seq)) {
+            return None;
+        }
+        let state = fold(saga, self.plan, past).ok()?;
+        let scope = SagaScope::new(&state, self.plan, at, Some(&fields));
+        let fits = |one: &&Alternative| {
+            let filter = one.filter.as_ref();
+            one.event == name && filter.is_none_or(|f| eval_bool(f, &scope).unwrap_or(false))
+        };
+        let place = ways.iter().position(fits)?;
+        self.used.insert((saga, seq));
+        Some((place, name))
+    }
+}
