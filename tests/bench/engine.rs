@@ -12,7 +12,7 @@ use sagaflow::log::{Log, Progress, Row, SagaRow, SagaWrite, Turn};
 use sagaflow::saga::record::Record;
 
 use crate::measure::{Run, Watch, median, size};
-use crate::stage::{Command, Manner, Parts, Stage, placed};
+use crate::stage::{Command, Manner, Parts, START, Stage, placed};
 
 const ROUNDS: usize = 5;
 const LOADS: [(u64, u64); 3] = [(1, 400), (64, 20_000), (1_000, 60_000)];
@@ -89,7 +89,7 @@ fn print_parts(parts: &Parts, sagas: u64) {
 fn engine(in_flight: u64, sagas: u64, manner: Manner, keep: bool) -> (Run, Parts, Vec<Turn>) {
     let scratch = tempfile::tempdir().expect("the machine has a disk");
     let path = scratch.path().join("log.db");
-    let mut stage = Stage::new(&path, manner);
+    let mut stage = Stage::new(&path, manner, START);
     stage.kept = keep.then(Vec::new);
     let (mut begun, mut ended, mut said) = (0, 0, 0);
     let mut id = || {

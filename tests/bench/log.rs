@@ -1,16 +1,11 @@
 //! What the log costs beside a bare rusqlite program that writes the same facts, by turns in one
 //! run, because the disk's own rate drifts. The engine above the log is not measured here.
 
-use std::ops::ControlFlow;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use sagaflow::ids::{DefinitionHash, SagaId, Seq};
-use sagaflow::log::{
-    DefinitionRow, Log, LogRead, Progress, Retention, Row, SagaRow, SagaWrite, SqliteLog,
-    StoredSaga, Turn,
-};
+use sagaflow::log::{DefinitionRow, Log, Progress, Row, SagaRow, SagaWrite, SqliteLog, Turn};
 use sagaflow::time::{Millis, Timestamp};
 
 use crate::measure::{Run, Watch, median, size};
@@ -20,20 +15,8 @@ const PHASES: u64 = 4;
 const START: Timestamp = Timestamp(1_795_240_800_000);
 const ROUNDS: usize = 5;
 
-/// Runs `append` (ratios), `boot` (100,000 open beside 1,000,000 ended) or both.
-pub fn run(args: &[String]) {
-    match args.first().map(String::as_str) {
-        Some("append") => append(),
-        Some("boot") => boot(),
-        Some(other) => eprintln!("no bench `log {other}`; there are `append` and `boot`"),
-        None => {
-            append();
-            boot();
-        }
-    }
-}
-
-fn append() {
+/// Runs all.
+pub fn run() {
     for (in_flight, sagas) in [(1, 600), (64, 40_000), (1_000, 120_000)] {
         println!("{in_flight} in flight, {sagas} sagas a run, {PHASES} rows a saga");
         let mut ratios: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
@@ -234,66 +217,4 @@ fn bare_commit(
     }
     db.prepare_cached("COMMIT")?.execute([])?;
     Ok(())
-}
-
-/// \[L5\]: 100,000 open sagas beside 1,000,000 ended ones.
-fn boot() {
-    const ENDED: u64 = 1_000_000;
-    const OPEN: u64 = 100_000;
-    let scratch = tempfile::tempdir().expect("the machine has a disk");
-    let path = scratch.path().join("log.db");
-    let mut log = SqliteLog::open(&path).expect("a fresh log opens");
-    let mut seq = 0;
-    // Every eleventh saga stays open, so that open ones lie among ended ones.
-    for first in (1..=ENDED + OPEN).step_by(1_000) {
-        for phase in 0..PHASES {
-            let ids = (first..first + 1_000).filter(|id| phase < 3 || id % 11 != 0);
-            let turn = turn_of(now(first), &mut seq, ids.map(|id| (id, phase)).collect());
-            log.append(&turn).expect("the turn is committed");
-        }
-    }
-    Box::new(log).close().expect("the log is closed");
-    println!("boot: a log of {} MB", size(&path) / 1_000_000);
-    for round in 0..3 {
-        println!("  round {round}: {}", open_all(&path, false));
-        println!("  round {round}: {}", open_all(&path, true));
-    }
-    sweep(&path);
-}
-
-/// Opens the log and hands over its open sagas; parsing is what the caller pays on top.
-fn open_all(path: &Path, parse: bool) -> String {
-    let from = Instant::now();
-    let log = SqliteLog::open(path).expect("the log opens");
-    let water = log.high_water().expect("the log is read");
-    let (mut sagas, mut records) = (0_u64, 0);
-    let mut each = |saga: StoredSaga| {
-        sagas += 1;
-        for row in saga.rows.expect("the rows are sound") {
-            records += match parse {
-                true => row.records::<serde_json::Value>().expect("the row is sound").len(),
-                false => row.n as usize,
-            };
-        }
-        ControlFlow::Continue(())
-    };
-    log.open_sagas(&mut each).expect("the log is read");
-    let how = if parse { "parsed" } else { "read" };
-    let took = from.elapsed();
-    format!("{sagas} sagas, {records} records {how} in {took:.2?}, up to record {}", water.seq)
-}
-
-/// Batches of retention on that log, when everything that ended is old.
-fn sweep(path: &Path) {
-    let mut log = SqliteLog::open(path).expect("the log opens");
-    let keep = Retention { sagas: Millis(1), events: Millis(1), events_max: 0 };
-    let mut batches: Vec<Duration> = (0..1_000)
-        .map(|_| {
-            let from = Instant::now();
-            log.sweep(START + Millis(1 << 40), &keep).expect("the batch is committed");
-            from.elapsed()
-        })
-        .collect();
-    batches.sort();
-    println!("  sweep: p50 {:.2?} p99 {:.2?} max {:.2?}", batches[500], batches[990], batches[999]);
 }

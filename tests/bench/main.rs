@@ -1,23 +1,36 @@
-//! Benches, in one binary: `cargo bench -- NAME`. They print ratios and assert nothing; what must
+//! Benches, in one binary: `cargo bench -- NAME`. They print ratios and assert no time; what must
 //! hold is in the tests.
 
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock, that is what it is for")]
 
+mod boot;
 mod engine;
+mod house;
+mod listener;
+mod load;
 mod log;
 mod measure;
 mod stage;
+
+use std::process::ExitCode;
 
 /// The program's own allocator, see `src/main.rs`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {
+fn main() -> ExitCode {
     // Cargo adds `--bench` of its own.
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let rest = args.get(1..).unwrap_or_default();
     match args.first().map(String::as_str) {
-        Some("engine") => engine::run(&args[1..]),
-        Some("log") => log::run(&args[1..]),
-        Some(_) | None => eprintln!("cargo bench -- NAME, where NAME is one of: engine, log"),
+        Some("boot") => boot::run(rest),
+        Some("engine") => engine::run(rest),
+        Some("load") => return load::run(rest),
+        Some("log") => log::run(),
+        Some(_) | None => {
+            eprintln!("cargo bench -- NAME, where NAME is one of: boot, engine, load, log");
+            return ExitCode::from(2);
+        }
     }
+    ExitCode::SUCCESS
 }

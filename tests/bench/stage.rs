@@ -41,14 +41,15 @@ commands:
       echoes: [parcel_sent], idempotent: true, undo: none }
 "#;
 
-/// Three durable steps on one target, the second one's answer kept and told.
+/// Three durable steps on one target, the second one's answer kept and told. Their time is long: no
+/// machine is so slow that another thing is measured.
 pub const SAGA: &str = r#"
 saga: order
 trigger: { event: order_placed }
 input: { order: "${{ trigger.order }}", pieces: "${{ trigger.pieces }}" }
 eviction: { key: input.order, policy: refuse }
-timeout: 600s
-defaults: { timeout: 60s }
+timeout: 30d
+defaults: { timeout: 7d }
 steps:
   - id: reserve
     issue: reserve_stock
@@ -65,6 +66,9 @@ steps:
     await: { echo: parcel_sent, where: event.order == input.order }
 result: { receipt: "${{ vars.receipt }}" }
 "#;
+
+/// Both, as a directory has them.
+pub const FILES: [(&str, &str); 2] = [("order.catalog.yaml", CATALOG), ("order.saga.yaml", SAGA)];
 
 /// The line that begins an order.
 pub fn placed(order: u64, id: Option<u64>) -> String {
@@ -93,17 +97,31 @@ impl Command {
             .then(|| serde_json::from_str(line).expect("the launcher writes JSON"))
     }
 
+    /// The saga that wants it.
+    pub fn saga(&self) -> u64 {
+        self.saga_id
+    }
+
+    /// Which of its saga's steps it is, from zero.
+    pub fn step(&self) -> u64 {
+        match self.cmd.as_str() {
+            "reserve_stock" => 0,
+            "charge_card" => 1,
+            _ => 2,
+        }
+    }
+
     /// Whether it is the last one of its saga.
     pub fn is_last(&self) -> bool {
-        self.cmd == "send_parcel"
+        self.step() == 2
     }
 
     /// What the host answers.
     pub fn answer(&self, id: Option<u64>) -> String {
-        let Command { cmd, command_id, saga_id, step, order } = self;
-        let (event, more) = match cmd.as_str() {
-            "reserve_stock" => ("stock_reserved", String::new()),
-            "charge_card" => ("card_charged", format!(r#","receipt":"receipt-{saga_id}""#)),
+        let Command { cmd: _, command_id, saga_id, step, order } = self;
+        let (event, more) = match self.step() {
+            0 => ("stock_reserved", String::new()),
+            1 => ("card_charged", format!(r#","receipt":"receipt-{saga_id}""#)),
             _ => ("parcel_sent", String::new()),
         };
         let id = id_field(id);
@@ -115,8 +133,7 @@ impl Command {
 
 /// The definitions above.
 pub fn definitions() -> Loaded {
-    let files = [("order.catalog.yaml", CATALOG), ("order.saga.yaml", SAGA)];
-    let files = files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
+    let files = FILES.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
     let loaded = Loaded::of(files.into());
     let found: Vec<_> = loaded.diagnostics.iter().map(|found| &found.message).collect();
     assert!(!loaded.diagnostics.has_errors(), "the bench's own saga is wrong: {found:?}");
@@ -172,18 +189,18 @@ pub struct Stage {
 const CONN: ConnId = ConnId(1);
 
 impl Stage {
-    /// A fresh launcher with its host registered.
-    pub fn new(path: &Path, manner: Manner) -> Stage {
+    /// A fresh launcher with its host registered, at that time.
+    pub fn new(path: &Path, manner: Manner, now: Timestamp) -> Stage {
         let loaded = definitions();
         let catalog = Arc::new(loaded.library.catalog.clone());
         let mut coordinator = Coordinator::new(catalog, loaded.plans);
-        coordinator.begin_turn(START);
+        coordinator.begin_turn(now);
         coordinator.boot(1, "bench");
         let log = SqliteLog::open(path).expect("a fresh log opens");
         let identity = Identity { pid: 1, version: "bench" };
         let core = Core::new(coordinator, log, identity, Allow::default());
         let outbox = Arc::new(Outbox::new(usize::MAX));
-        let (parts, turns, now) = (Parts::default(), Vec::new(), START);
+        let (parts, turns) = (Parts::default(), Vec::new());
         let (time, cpu, kept) = (Duration::ZERO, Duration::ZERO, None);
         let mut stage = Stage { core, outbox, manner, now, parts, turns, time, cpu, kept };
         let opened = Inbound::Opened { conn: CONN, outbox: stage.outbox.clone() };
@@ -191,7 +208,7 @@ impl Stage {
         let hello = format!(
             r#"{{"cmd":"register","kind":"host","name":"main","pid":1,"version":"1"{subscribe}}}"#
         );
-        stage.core.decide([opened, inbound(&hello)], START);
+        stage.core.decide([opened, inbound(&hello)], now);
         let pending = stage.core.end_turn();
         stage.core.commit(&pending).expect("the turn is committed");
         stage.core.hand_over(pending);
