@@ -72,6 +72,10 @@ pub const DEDUP_WINDOW: Millis = Millis(600_000);
 pub const DEDUP_PER_NAME: usize = 10_000;
 /// Report ids remembered in all \[W9\]. Beyond: the oldest is forgotten.
 pub const DEDUP_TOTAL: usize = 100_000;
+/// Sagas that a start reads before it hands them to the thread that folds them.
+pub const BOOT_BATCH: usize = 64;
+/// Such batches that wait to be folded. Beyond: the reading waits.
+pub const BOOT_BATCHES: usize = 16;
 /// How long a full disk is waited for \[L7\]. Beyond: exit 5.
 pub const DISK_RETRY: Millis = Millis(60_000);
 /// How long a clean shutdown waits for undoing under `on_shutdown: cancel` \[L8\].

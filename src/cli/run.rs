@@ -14,7 +14,7 @@ use super::place::Where;
 use super::talk::Talk;
 use crate::diag::{Diagnostics, SourceMap, render};
 use crate::ipc::session::Allow;
-use crate::launcher::{self, Config, Loaded, LockError, Manners, RunError, read_text};
+use crate::launcher::{self, BootError, Config, Loaded, LockError, Manners, RunError, read_text};
 use crate::view::text::Tone;
 
 /// Arguments of `run`.
@@ -119,11 +119,11 @@ fn failed(error: &RunError) -> Failure {
         RunError::Lock(LockError::Held { .. }) => Exit::Held,
         RunError::Lock(LockError::NoFile { .. } | LockError::Os { .. })
         | RunError::Open(_)
-        | RunError::Boot(_)
+        | RunError::Boot(BootError::Read(_) | BootError::World(_))
         | RunError::Append(_) => Exit::Log,
         RunError::Sagas { path, source } => return load::unreadable(path, source),
         RunError::Bind(_) => Exit::Usage,
-        RunError::Start(_) => Exit::No,
+        RunError::Boot(BootError::Thread(_)) | RunError::Start(_) => Exit::No,
     };
     Failure::new(exit, error.to_string())
 }

@@ -4,14 +4,14 @@
 
 use sagaflow::coordinator::{RefusalCode, Signal};
 use sagaflow::ids::SagaId;
-use sagaflow::limits::{EXITED_KEPT, LEAP};
+use sagaflow::limits::{BOOT_BATCH, BOOT_BATCHES, EXITED_KEPT, LEAP};
 use sagaflow::log::{Log, LogRead, Retention};
 use sagaflow::saga::record::{Cause, State};
 use sagaflow::time::Millis;
 use serde_json::{Value, json};
 
 use super::{did, ends, go, it, refuse};
-use crate::world::World;
+use crate::world::{Sent, World};
 
 const TWO: &str = r"
 timeout: 100s
@@ -59,6 +59,20 @@ fn l5_a_crash_after_every_turn_changes_nothing() {
     assert!(shaken_ids.len() > calm_ids.len(), "the host was asked again");
     shaken_ids.dedup();
     assert_eq!(calm_ids, shaken_ids, "under the same ids");
+}
+
+/// More of them than wait between the thread that reads and the one that folds.
+#[test]
+fn l5_many_sagas_go_on_where_they_were() {
+    let mut world = it(TWO);
+    world.folds = false;
+    let many = (BOOT_BATCH * BOOT_BATCHES + 2 * BOOT_BATCH + 1) as u64;
+    (0..many).for_each(|k| go(&mut world, &k.to_string()));
+    crash(&mut world);
+    assert_eq!(world.sent.len() as u64, 2 * many, "each is asked for again");
+    let (before, after) = world.sent.split_at(many as usize);
+    assert!(before.iter().map(Sent::id).eq(after.iter().map(Sent::id)), "in the same order");
+    assert_eq!(world.coordinator.sagas().count() as u64, many);
 }
 
 #[test]
