@@ -18,6 +18,9 @@ use crate::time::{Millis, Timestamp};
 /// When every world begins.
 pub const START: Timestamp = Timestamp(1_800_000_000_000);
 
+/// Turns of one stretch of time, at most: a saga may try again every second for a year.
+const TURNS_MAX: u32 = 20_000;
+
 /// The kind of client that stands for everybody who is no target.
 const TOOL: &str = "tool";
 
@@ -364,7 +367,7 @@ impl World {
     /// Lets time pass, stopping at everything that is due.
     pub fn advance(&mut self, span: Millis) {
         let end = self.now + span;
-        loop {
+        for _ in 0..TURNS_MAX {
             let due = self.coordinator.next_due().filter(|due| *due <= end);
             self.now = due.unwrap_or(end).max(self.now);
             self.coordinator.begin_turn(self.now);
@@ -374,5 +377,7 @@ impl World {
                 return;
             }
         }
+        let words = format!("{span} hold more than {TURNS_MAX} things that are due");
+        self.broken = Some(format!("{words}: let less time pass at once"));
     }
 }

@@ -366,3 +366,27 @@ fn a_list_of_cases_that_cannot_be_gone_on_is_left_alone() {
     assert_eq!(did.exit, 1, "{}", did.stdout);
     assert!(did.stderr.contains("each after a `- `"), "{}", did.stderr);
 }
+
+#[test]
+fn a_broken_scenario_keeps_nothing_from_running() {
+    let (here, did) = played("saga: tidy\ncases: 7\n");
+    assert_eq!(did.exit, 1, "{}", did.stderr);
+    let data = here.path().join("data");
+    let run = run(here.path(), &["run", "--check-only", "--data", &data.to_string_lossy()]);
+    assert_eq!(run.exit, 0, "{}", run.stderr);
+}
+
+#[test]
+fn time_that_holds_too_much_is_refused_and_not_played_for_ever() {
+    let saga = SAGA
+        .replace("timeout: 1m\n", "timeout: none\n")
+        .replace("attempts: 2,", "attempts: 4000000,")
+        .replace("delay: 1s", "delay: 1ms")
+        .replace("    timeout: 10s", "    timeout: 1ms");
+    let test = GOOD.replacen("advance: 11s", "advance: 300d", 1);
+    let test = &test[..test.find("  - name: a host that says no").expect("it is there")];
+    let files = [("a.catalog.yaml", CATALOG), ("t.saga.yaml", &saga), ("t.test.yaml", test)];
+    let did = run(scratch(&files).path(), &["test", "."]);
+    assert_eq!(did.exit, 1, "{}", did.stderr);
+    assert!(did.stdout.contains("let less time pass at once"), "{}", did.stdout);
+}
