@@ -145,3 +145,6 @@ pub const SWEEP_PAUSE: Millis = Millis(50);
 pub const SWEEP_PATIENCE: Millis = Millis(500);
 /// Exited processes that a snapshot still shows. Beyond: the oldest is forgotten.
 pub const EXITED_KEPT: usize = 64;
+
+/// Elements that one `for_each` may go through.
+pub const FOR_EACH_MAX: usize = 1_000;

@@ -169,8 +169,8 @@ impl Coordinator {
             return Err(Refusal::new(RefusalCode::UnknownSaga, message));
         }
         let Some(live) = self.live.get(&saga) else { return Ok(()) };
-        let Some(ix) = live.plan.by_path.get(step) else { return Ok(()) };
-        match &live.plan.step(*ix).verb {
+        let Some(ix) = live.plan.find(step) else { return Ok(()) };
+        match &live.plan.step(ix).verb {
             Verb::Issue { target, .. } if **target != *from.kind => {
                 let message = format!(
                     "step `{step}` of saga {saga} is `{target}`'s to answer, not `{}`'s",
@@ -184,6 +184,7 @@ impl Coordinator {
             | Verb::Delay(_)
             | Verb::Group(_)
             | Verb::Parallel { .. }
+            | Verb::ForEach(_)
             | Verb::Fail(_)
             | Verb::Done => Ok(()),
         }

@@ -125,7 +125,7 @@ fn waits_of(saga: &Saga, plan: &Plan) -> Vec<Wait> {
         let awaited = step.wait.iter().flat_map(|wait| &wait.alternatives);
         for on in awaited.chain(step.fail_on.iter().map(|fail| &fail.on)) {
             if !on.echo {
-                add(&mut waits, on, &scope);
+                add(&mut waits, on, &scope.within(run.key.branch));
             }
         }
     }

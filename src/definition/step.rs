@@ -71,6 +71,8 @@ pub enum Verb {
         /// How they end together.
         join: At<Join>,
     },
+    /// One branch an element.
+    ForEach(Box<ForEach>),
     /// Fails its branch, with these words.
     Fail(Text),
     /// Ends the saga.
@@ -84,6 +86,23 @@ pub struct Branch {
     pub name: At<String>,
     /// Its steps: a group without an id or a policy.
     pub roof: Step,
+}
+
+/// A loop: one branch an element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForEach {
+    /// The list that it goes through.
+    pub over: Text,
+    /// The name of the element.
+    pub element: At<String>,
+    /// So many branches at a time; absent: all at once.
+    pub max_parallel: Option<At<u32>>,
+    /// Read at each success of an element.
+    pub collect: Option<Text>,
+    /// Its steps: a group without an id or a policy.
+    pub roof: Step,
+    /// How its branches end together.
+    pub join: At<Join>,
 }
 
 /// How branches end together.

@@ -60,7 +60,7 @@ impl Kind {
             Verb::Await => Kind::Await,
             Verb::Emit { .. } => Kind::Emit,
             Verb::Delay(_) => Kind::Delay,
-            Verb::Group(_) => Kind::Group,
+            Verb::Group(_) | Verb::ForEach(_) => Kind::Group,
             Verb::Parallel { .. } => Kind::Parallel,
             Verb::Fail(_) => Kind::Fail,
             Verb::Done => Kind::Done,

@@ -85,6 +85,14 @@ fn deed(verb: &Verb) -> Option<Note> {
             };
             Some(Note::new("join", format!("{} branches, {how}", branches.len())))
         }
+        Verb::ForEach(each) => {
+            let most = match each.max_parallel {
+                None => "all at once".to_owned(),
+                Some(1) => "one after the other".to_owned(),
+                Some(most) => format!("{most} at a time"),
+            };
+            Some(Note::new("for each", format!("{} of {}, {most}", each.element, each.over)))
+        }
         Verb::Await | Verb::Group(_) => None,
     }
 }

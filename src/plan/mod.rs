@@ -28,7 +28,7 @@ use crate::time::Millis;
 pub use crate::definition::saga::{OnRestart, OnShutdown, Policy};
 pub use crate::definition::step::Backoff;
 pub use library::{compile_library, compile_library_by, compile_stored};
-pub use verb::{Join, Verb};
+pub use verb::{ForEach, Join, Verb};
 
 /// Index of a step in [`Plan::steps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -181,6 +181,8 @@ pub struct Step {
     pub pivot: bool,
     /// Its failure is recorded and the saga goes on.
     pub best_effort: bool,
+    /// Loops around it.
+    pub loops: u32,
     /// Whether anything reads `steps.ID.echo`, so that the echo must be kept.
     pub echo_is_read: bool,
 }
@@ -306,6 +308,7 @@ impl Plan {
             Body::Group(ix) => match &self.step(ix).verb {
                 Verb::Group(steps) => steps,
                 Verb::Parallel { .. }
+                | Verb::ForEach(_)
                 | Verb::Issue { .. }
                 | Verb::Await
                 | Verb::Emit { .. }
@@ -375,6 +378,37 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// The step of an instance path: `each[3].work` is the step `each[].work`.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<StepIx> {
+        if !path.contains('[') {
+            return self.by_path.get(path).copied();
+        }
+        let mut name = String::with_capacity(path.len());
+        for (at, part) in path.split('[').enumerate() {
+            let rest = if at == 0 { part } else { part.split_once(']')?.1 };
+            name.push_str(if at == 0 { "" } else { "[]" });
+            name.push_str(rest);
+        }
+        self.by_path.get(name.as_str()).copied()
+    }
+
+    /// The loops around a step, the outermost first.
+    #[must_use]
+    pub fn loops_around(&self, ix: StepIx) -> Vec<StepIx> {
+        let mut found = Vec::new();
+        let mut at = ix;
+        while let Some(owner) = Plan::owner(self.step(at).body) {
+            let body = self.step(at).body;
+            if matches!(body, Body::Branches(_)) && self.step(owner).verb.is_loop() {
+                found.push(owner);
+            }
+            at = owner;
+        }
+        found.reverse();
+        found
     }
 
     /// Whether steps may be open at the same time.

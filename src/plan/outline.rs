@@ -48,6 +48,8 @@ struct Fork<'a> {
     /// The step that has it.
     step: &'a Step,
     name: &'a str,
+    /// Whether it runs once an element.
+    is_loop: bool,
 }
 
 /// The part of a saga in which a step stands.
@@ -112,6 +114,17 @@ impl<'a> Outline<'a> {
         false
     }
 
+    /// Whether a step of that branch runs once an element of a loop that is not around the place.
+    #[must_use]
+    pub fn is_hidden(&self, branch: Branch, place: Branch) -> bool {
+        let up = |at: &Branch| self.fork(*at).map(|fork| fork.of);
+        let mut around = std::iter::successors(Some(branch), up);
+        around.any(|at| {
+            let is_loop = self.fork(at).is_some_and(|fork| fork.is_loop);
+            is_loop && !std::iter::successors(Some(place), up).any(|here| here == at)
+        })
+    }
+
     /// The number of a branch that is about to be walked.
     #[must_use]
     pub fn branch_number(&self, step: &Step, name: &str) -> Branch {
@@ -141,10 +154,16 @@ impl<'a> Outline<'a> {
             Verb::Group(children) => self.list(children, part, branch),
             Verb::Parallel { branches, .. } => {
                 for one in branches {
-                    self.forks.push(Fork { of: branch, step, name: &one.name.value });
+                    let name = &one.name.value;
+                    self.forks.push(Fork { of: branch, step, name, is_loop: false });
                     let inside = u32::try_from(self.forks.len()).unwrap_or(u32::MAX);
                     self.step(&one.roof, part, Branch(inside));
                 }
+            }
+            Verb::ForEach(each) => {
+                self.forks.push(Fork { of: branch, step, name: "", is_loop: true });
+                let inside = u32::try_from(self.forks.len()).unwrap_or(u32::MAX);
+                self.step(&each.roof, part, Branch(inside));
             }
             Verb::Issue { .. }
             | Verb::Await

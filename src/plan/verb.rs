@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::StepIx;
-use crate::expr::Template;
+use crate::expr::{Ast, Template};
 use crate::time::Millis;
 
 /// What a step does.
@@ -42,10 +42,29 @@ pub enum Verb {
         /// How they end together.
         join: Join,
     },
+    /// One branch an element.
+    ForEach(Box<ForEach>),
     /// Fails its branch.
     Fail(Template),
     /// Ends the saga.
     Done,
+}
+
+/// A loop: one branch an element.
+#[derive(Clone, Debug)]
+pub struct ForEach {
+    /// The list that it goes through, read when it begins.
+    pub over: Ast,
+    /// The name of the element.
+    pub element: Arc<str>,
+    /// So many branches at a time; absent: all at once.
+    pub max_parallel: Option<u32>,
+    /// Read at each success of an element.
+    pub collect: Option<Ast>,
+    /// The steps of each element: a group without a policy.
+    pub roof: StepIx,
+    /// How its branches end together.
+    pub join: Join,
 }
 
 /// How branches end together.
@@ -63,52 +82,21 @@ impl Verb {
     /// Whether other steps are inside, whose ends decide its own.
     #[must_use]
     pub fn holds_steps(&self) -> bool {
-        match self {
-            Verb::Group(_) | Verb::Parallel { .. } => true,
-            Verb::Issue { .. }
-            | Verb::Await
-            | Verb::Emit { .. }
-            | Verb::Delay(_)
-            | Verb::Fail(_)
-            | Verb::Done => false,
-        }
+        !self.inside().is_empty()
     }
 
     /// The steps right inside: of a group its steps, of branches their roofs.
     #[must_use]
     pub fn inside(&self) -> &[StepIx] {
-        match self {
-            Verb::Group(steps) | Verb::Parallel { branches: steps, .. } => steps,
-            Verb::Issue { .. }
-            | Verb::Await
-            | Verb::Emit { .. }
-            | Verb::Delay(_)
-            | Verb::Fail(_)
-            | Verb::Done => &[],
-        }
+        if let Verb::Group(steps) = self { steps } else { self.branches() }
     }
 
-    /// Whether all that is inside runs to its end where the step succeeds.
-    #[must_use]
-    pub fn runs_all(&self) -> bool {
-        match self {
-            Verb::Parallel { join: Join::Any | Join::Settled, .. } => false,
-            Verb::Parallel { join: Join::All, .. }
-            | Verb::Group(_)
-            | Verb::Issue { .. }
-            | Verb::Await
-            | Verb::Emit { .. }
-            | Verb::Delay(_)
-            | Verb::Fail(_)
-            | Verb::Done => true,
-        }
-    }
-
-    /// The roofs of its branches.
+    /// The roofs of its branches; of a loop the one that all elements share.
     #[must_use]
     pub fn branches(&self) -> &[StepIx] {
         match self {
             Verb::Parallel { branches, .. } => branches,
+            Verb::ForEach(each) => std::slice::from_ref(&each.roof),
             Verb::Group(_)
             | Verb::Issue { .. }
             | Verb::Await
@@ -117,5 +105,55 @@ impl Verb {
             | Verb::Fail(_)
             | Verb::Done => &[],
         }
+    }
+
+    /// How its branches end together, if it has any.
+    #[must_use]
+    pub fn join(&self) -> Option<Join> {
+        match self {
+            Verb::Parallel { join, .. } => Some(*join),
+            Verb::ForEach(each) => Some(each.join),
+            Verb::Group(_)
+            | Verb::Issue { .. }
+            | Verb::Await
+            | Verb::Emit { .. }
+            | Verb::Delay(_)
+            | Verb::Fail(_)
+            | Verb::Done => None,
+        }
+    }
+
+    /// Whether all that is inside runs to its end where the step succeeds.
+    #[must_use]
+    pub fn runs_all(&self) -> bool {
+        !matches!(self.join(), Some(Join::Any | Join::Settled))
+    }
+
+    fn as_loop(&self) -> Option<&ForEach> {
+        if let Verb::ForEach(each) = self { Some(each) } else { None }
+    }
+
+    /// Whether it has a branch an element.
+    #[must_use]
+    pub fn is_loop(&self) -> bool {
+        self.as_loop().is_some()
+    }
+
+    /// Whether its branches run one after the other.
+    #[must_use]
+    pub fn is_in_order(&self) -> bool {
+        self.as_loop().is_some_and(|each| each.max_parallel == Some(1))
+    }
+
+    /// The name of a loop's element.
+    #[must_use]
+    pub fn element(&self) -> Option<&Arc<str>> {
+        self.as_loop().map(|each| &each.element)
+    }
+
+    /// What is read at each success of an element.
+    #[must_use]
+    pub fn collect(&self) -> Option<&Ast> {
+        self.as_loop().and_then(|each| each.collect.as_ref())
     }
 }

@@ -1,11 +1,12 @@
 //! Folds one durable fact into a saga. The live path and the recovery path are this function
 //! \[R3\]; it decides nothing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::ids::Seq;
-use crate::plan::{Plan, StepIx};
+use crate::plan::{Body, Plan, StepIx};
 use crate::saga::record::{Ending, Issued, Outcome, Record, State, Verdict};
 use crate::saga::state::{Command, Phase, Run, Saga, StepKey};
 use crate::saga::stuck::Stuck;
@@ -106,11 +107,11 @@ impl Saga {
         if self.state.is_end() {
             return Err(self.clash(&format!("that step {path} went on")));
         }
-        let key = key(plan, path)?;
+        let key = self.key(plan, path)?;
         if let Record::Backoff(_) = record
             && plan.step(key.step).verb.holds_steps()
         {
-            self.reset_within(plan, key.step);
+            self.reset_within(plan, key);
             // Its own undo was for the attempt that is over [R12].
             self.run_mut(key).undone = None;
         }
@@ -128,11 +129,15 @@ impl Saga {
             run.attempt = r.attempt;
             run.matched.clear();
             run.phase = Phase::Waiting { due: r.due };
+            if r.elements.is_some() {
+                run.elements = r.elements.clone();
+            }
+            self.forget_vars(plan, key);
         } else if let Record::Armed(r) = record {
             run.phase = Phase::Waiting { due: Some(r.due) };
         } else if let Record::Matched(r) = record {
             run.matched.push(r.alternative);
-            self.save(&r.save);
+            self.save(key.branch, &r.save);
         } else if let Record::Outcome(outcome) = record {
             self.outcome(key, outcome)?;
         } else if let Record::Backoff(r) = record {
@@ -159,7 +164,8 @@ impl Saga {
         if self.state.is_end() {
             return Err(self.clash("issued"));
         }
-        let run = self.run_mut(key(plan, &issued.step)?);
+        let key = self.key(plan, &issued.step)?;
+        let run = self.run_mut(key);
         run.entered = seq;
         run.attempt = issued.attempt;
         run.commands += 1;
@@ -198,7 +204,7 @@ impl Saga {
             reason: outcome.reason.clone(),
         };
         run.echo = outcome.echo.clone();
-        self.save(&outcome.save);
+        self.save(key.branch, &outcome.save);
         Ok(())
     }
 
@@ -228,7 +234,7 @@ impl Saga {
                 self.runs.iter().filter(|r| r.undone == Some(false)).map(|r| r.key).collect();
             for key in failed {
                 self.run_mut(key).undone = None;
-                self.reset_undo_of(plan, key.step);
+                self.reset_undo_of(plan, key);
             }
         } else {
             self.state = State::Running;
@@ -241,7 +247,7 @@ impl Saga {
                 let keys = self.runs.iter().map(|run| run.key);
                 let keys: Vec<StepKey> = keys.filter(|key| self.needs_undo(plan, *key)).collect();
                 for key in keys {
-                    self.reset_undo_of(plan, key.step);
+                    self.reset_undo_of(plan, key);
                 }
             }
         }
@@ -265,28 +271,45 @@ impl Saga {
     }
 
     /// Forgets a group's failed attempt; numbers of commands go on.
-    fn reset_within(&mut self, plan: &Plan, group: StepIx) {
-        self.reset(|ix| plan.is_within(ix, group));
+    fn reset_within(&mut self, plan: &Plan, group: StepKey) {
+        self.reset(plan, group, |_| true);
     }
 
-    fn reset_undo_of(&mut self, plan: &Plan, step: StepIx) {
-        self.reset(|ix| plan.is_undo(ix) && plan.is_within(ix, step));
+    fn reset_undo_of(&mut self, plan: &Plan, step: StepKey) {
+        self.reset(plan, step, |ix| plan.is_undo(ix));
     }
 
-    fn reset(&mut self, picks: impl Fn(StepIx) -> bool) {
-        for run in self.runs.iter_mut().filter(|run| picks(run.key.step)) {
+    fn reset(&mut self, plan: &Plan, owner: StepKey, picks: impl Fn(StepIx) -> bool) {
+        let keys = self.runs.iter().map(|run| run.key);
+        let keys: BTreeSet<StepKey> =
+            keys.filter(|key| picks(key.step) && self.is_within(plan, *key, owner)).collect();
+        for run in self.runs.iter_mut().filter(|run| keys.contains(&run.key)) {
             run.phase = Phase::Idle;
             run.attempt = 0;
             run.matched.clear();
             run.echo = None;
             run.undone = None;
         }
-        self.order.retain(|key| !picks(key.step));
+        self.order.retain(|key| !keys.contains(key));
     }
 
-    fn save(&mut self, values: &serde_json::Map<String, serde_json::Value>) {
+    /// An element that begins anew knows nothing of its last attempt.
+    fn forget_vars(&mut self, plan: &Plan, roof: StepKey) {
+        if let Body::Branches(_) = plan.step(roof.step).body
+            && let Some(place) = roof.branch.checked_sub(1)
+            && let Some(branch) = self.branches.get_mut(place as usize)
+            && plan.step(branch.owner).verb.branches().contains(&roof.step)
+        {
+            branch.vars.clear();
+        }
+    }
+
+    /// What a step saves is its branch's.
+    fn save(&mut self, branch: u32, values: &serde_json::Map<String, serde_json::Value>) {
         for (name, value) in values {
-            self.vars.insert(name.clone(), value.clone());
+            let element = branch.checked_sub(1).and_then(|at| self.branches.get_mut(at as usize));
+            let vars = element.map_or(&mut self.vars, |element| &mut element.vars);
+            vars.insert(name.clone(), value.clone());
         }
     }
 
@@ -300,15 +323,12 @@ impl Saga {
             record: format!("the log says {record}"),
         }
     }
-}
 
-/// The key of an instance path.
-fn key(plan: &Plan, path: &Arc<str>) -> Result<StepKey, Corrupt> {
-    match plan.by_path.get(&**path) {
-        Some(ix) => Ok(StepKey::trunk(*ix)),
-        None => Err(Corrupt {
+    /// The key of an instance path.
+    fn key(&mut self, plan: &Plan, path: &Arc<str>) -> Result<StepKey, Corrupt> {
+        self.found(plan, path).ok_or_else(|| Corrupt {
             state: format!("saga {} has no step {path}", plan.name),
             record: "the log names it".to_owned(),
-        }),
+        })
     }
 }

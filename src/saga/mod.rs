@@ -2,6 +2,7 @@
 //! clock.
 
 pub mod apply;
+pub mod branches;
 pub mod decide;
 pub mod owed;
 pub mod record;

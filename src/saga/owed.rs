@@ -50,7 +50,7 @@ pub fn owed_commands(saga: &Saga, plan: &Plan) -> impl Iterator<Item = Owed> {
         with: command.with.clone(),
         command_id: command.id.clone(),
         saga: saga.id,
-        step: plan.step(run.key.step).path.clone(),
+        step: saga.path(plan, run.key),
         attempt: run.attempt,
         undoes: plan.is_undo(run.key.step),
         tells_sent: plan.step(run.key.step).wait.is_none(),

@@ -258,6 +258,9 @@ pub struct Entered {
     /// When it times out, or for a `delay` when it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
+    /// What a `for_each` goes through, frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elements: Option<Arc<Vec<Value>>>,
 }
 
 /// See [`Record::Armed`].

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::plan::{Body, Join, Plan, StepIx, Undo, Verb};
+use crate::saga::branches::Branch;
 use crate::saga::record::{Began, Cause, Ending, Operator, State, Verdict};
 use crate::saga::targets::Targets;
 use crate::time::Timestamp;
@@ -46,6 +47,8 @@ pub struct Saga {
     pub client: Option<Arc<str>>,
     /// Steps that were entered, by key.
     pub runs: Vec<Run>,
+    /// Branches of elements, in the order in which they began.
+    pub branches: Vec<Branch>,
     /// Steps in the order in which they ended; undoing goes backwards.
     pub order: Vec<StepKey>,
     /// Why it turned around, once it did.
@@ -63,7 +66,8 @@ pub struct Saga {
 /// A step of one branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepKey {
-    /// Zero is the trunk; every branch has a number of its own.
+    /// Zero is the trunk; each element of a `for_each` has a number of its own. Branches of a
+    /// `parallel` have their own steps in the plan, so they need none.
     pub branch: u32,
     /// The step.
     pub step: StepIx,
@@ -83,9 +87,9 @@ pub enum Extent {
     /// All that the saga did.
     Whole,
     /// A failed attempt of that group, before the next one.
-    Attempt(StepIx),
+    Attempt(StepKey),
     /// Branches of that step that lost, one by one: its own undo is not what runs.
-    Losers(StepIx),
+    Losers(StepKey),
 }
 
 /// What became of one step.
@@ -105,7 +109,10 @@ pub struct Run {
     pub command: Option<Command>,
     /// Alternatives of an `all_of` that came.
     pub matched: Vec<u32>,
-    /// Fields of what satisfied it, where the definition reads them.
+    /// What a `for_each` goes through.
+    pub elements: Option<Arc<Vec<Value>>>,
+    /// Fields of what satisfied it, where the definition reads them; of an element that succeeded
+    /// what is collected.
     pub echo: Option<Arc<Value>>,
     /// Whether it was undone (`true`), could not be (`false`), or neither yet.
     pub undone: Option<bool>,
@@ -183,6 +190,7 @@ impl Run {
             commands: 0,
             command: None,
             matched: Vec::new(),
+            elements: None,
             echo: None,
             undone: None,
             doubted: false,
@@ -251,6 +259,7 @@ impl Saga {
             ended_at: None,
             client: began.client.clone(),
             runs: Vec::new(),
+            branches: Vec::new(),
             order: Vec::new(),
             unwinding: None,
             verdict: None,
@@ -341,24 +350,31 @@ impl Saga {
         }
     }
 
+    /// The branches of a step that have begun.
+    pub fn roofs(&self, plan: &Plan, owner: StepKey) -> impl Iterator<Item = &Run> {
+        let roofs = plan.step(owner.step).verb.branches();
+        let its = move |run: &&Run| {
+            roofs.contains(&run.key.step) && self.owner(plan, run.key) == Some(owner)
+        };
+        self.runs.iter().filter(its)
+    }
+
     /// The roof of the branch that has won a `join: any`.
     #[must_use]
-    pub fn winner(&self, plan: &Plan, owner: StepKey) -> Option<StepIx> {
-        let Verb::Parallel { branches, join: Join::Any } = &plan.step(owner.step).verb else {
+    pub fn winner(&self, plan: &Plan, owner: StepKey) -> Option<StepKey> {
+        if plan.step(owner.step).verb.join() != Some(Join::Any) {
             return None;
-        };
-        let won = |roof: &&StepIx| {
-            let run = self.run(StepKey { branch: owner.branch, step: **roof });
-            run.and_then(Run::outcome) == Some(Ending::Succeeded)
-        };
-        branches.iter().find(won).copied()
+        }
+        let mut roofs = self.roofs(plan, owner);
+        let won = roofs.find(|run| run.outcome() == Some(Ending::Succeeded));
+        won.map(|run| run.key)
     }
 
     /// Whether anything inside that step may have happened.
     #[must_use]
-    pub fn any_within(&self, plan: &Plan, owner: StepIx) -> bool {
+    pub fn any_within(&self, plan: &Plan, owner: StepKey) -> bool {
         self.runs.iter().any(|run| {
-            plan.is_within(run.key.step, owner)
+            self.is_within(plan, run.key, owner)
                 && !plan.is_undo(run.key.step)
                 && run.may_have_happened()
                 && run.undone != Some(true)
@@ -383,7 +399,7 @@ impl Saga {
         let covered = |ix: &StepIx| {
             self.run(StepKey { branch: key.branch, step: *ix }).is_some_and(Run::may_have_happened)
         };
-        let inside = step.verb.holds_steps() && self.any_within(plan, key.step);
+        let inside = step.verb.holds_steps() && self.any_within(plan, key);
         run.may_have_happened() || inside || covers.iter().any(covered)
     }
 }
@@ -396,7 +412,8 @@ fn is_irreversible(plan: &Plan, ix: StepIx) -> bool {
 /// Whether another step's undo stands for this one's: a `covers`, or a group's own `compensate`.
 /// What stands around that which is undone comes later, if ever.
 fn is_undone_by_another(plan: &Plan, ix: StepIx, extent: Extent) -> bool {
-    if extent == Extent::Attempt(ix) {
+    let is_attempt = |of| matches!(extent, Extent::Attempt(key) if key.step == of);
+    if is_attempt(ix) {
         return false;
     }
     if plan.step(ix).covered_by.is_some() {
@@ -408,11 +425,11 @@ fn is_undone_by_another(plan: &Plan, ix: StepIx, extent: Extent) -> bool {
             Body::Main | Body::Finally | Body::Undo(_) => return false,
             Body::OnTimeout(owner) => body = plan.step(owner).body,
             Body::Group(owner) | Body::Branches(owner) => {
-                if extent == Extent::Losers(owner) {
+                if matches!(extent, Extent::Losers(key) if key.step == owner) {
                     return false;
                 }
                 let group = plan.step(owner);
-                let attempt = extent == Extent::Attempt(owner);
+                let attempt = is_attempt(owner);
                 if group.undo != Undo::Nothing || (group.covered_by.is_some() && !attempt) {
                     return true;
                 }

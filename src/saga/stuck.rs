@@ -1,7 +1,7 @@
 //! Where a saga past its point of no return stopped: what an operator's `retry` enters again
 //! \[R14\]. Changes nothing.
 
-use crate::plan::{Body, Plan, StepIx};
+use crate::plan::{Body, Plan};
 use crate::saga::record::Ending;
 use crate::saga::state::{Run, Saga, StepKey};
 
@@ -35,7 +35,7 @@ impl Saga {
         let mut at = key;
         let forward = self.order.iter().rev().filter(|key| plan.is_forward(key.step));
         for inside in forward.skip_while(|ended| **ended != key).skip(1) {
-            if !self.failed(*inside) || !plan.is_within(inside.step, at.step) {
+            if !self.failed(*inside) || !self.is_within(plan, *inside, at) {
                 break;
             }
             at = *inside;
@@ -48,19 +48,18 @@ impl Saga {
     }
 
     /// All that is around a step, up to that roof, with the branches beside it that were cut off.
-    fn around(&self, plan: &Plan, key: StepKey, roof: Option<StepIx>, stuck: &mut Stuck) {
-        let mut at = key.step;
+    fn around(&self, plan: &Plan, key: StepKey, roof: Option<StepKey>, stuck: &mut Stuck) {
+        let mut at = key;
         while roof != Some(at) {
-            let body = plan.step(at).body;
-            let Some(owner) = Plan::owner(body) else { return };
+            let Some(owner) = self.owner(plan, at) else { return };
+            let body = plan.step(at.step).body;
             if let Body::Branches(_) = body {
-                for beside in plan.step(owner).verb.branches().iter().filter(|one| **one != at) {
-                    self.cut_off(plan, StepKey { branch: key.branch, step: *beside }, stuck);
-                }
+                let beside = self.roofs(plan, owner).map(|run| run.key).filter(|key| *key != at);
+                beside.for_each(|roof| self.cut_off(plan, roof, stuck));
             }
             // What an alternative runs in the place of has ended, and stays as it ended.
             if matches!(body, Body::Group(_) | Body::Branches(_)) {
-                stuck.around.push(StepKey { branch: key.branch, step: owner });
+                stuck.around.push(owner);
             }
             at = owner;
         }
@@ -68,11 +67,10 @@ impl Saga {
 
     /// Where a branch stood when it was cut off, if it did not succeed.
     fn cut_off(&self, plan: &Plan, roof: StepKey, stuck: &mut Stuck) {
-        if !self.failed(roof) {
-            return;
+        if self.failed(roof) {
+            let at = self.inwards(plan, roof);
+            stuck.again.push(at);
+            self.around(plan, at, Some(roof), stuck);
         }
-        let at = self.inwards(plan, roof);
-        stuck.again.push(at);
-        self.around(plan, at, Some(roof.step), stuck);
     }
 }

@@ -102,6 +102,7 @@ fn what_a_schema_can_refuse_it_refuses() {
         "SF017_done_in_branch",
         "SF017_pivot_in_finally",
         "SF020_default_does_not_fit",
+        "SF021_element",
     ];
     let validators = Validators::new(None);
     for (path, bytes) in texts("tests/diagnostics") {

@@ -15,7 +15,9 @@ pub use saga::{
 pub use scenario::{
     CASE, CAUSES, END, ENDS, EXPECT, EXPLORE, ORGANIC, REPLY, SCRIPT, SIGNAL, TEST, WHEN,
 };
-pub use step::{BRANCH_WORDS, BRINGS, COMPENSATE, JOINS, ON_TIMEOUT, STEP, UNDO_STEP, VERBS};
+pub use step::{
+    BRANCH_WORDS, BRINGS, COMPENSATE, FOR_EACH, JOINS, ON_TIMEOUT, STEP, UNDO_STEP, VERBS,
+};
 pub use wait::{AWAIT, BACKOFFS, CANCEL_ON, FAIL_ON, REPORT, RETRY, RETRY_ON};
 
 /// A mapping of the language: its keys, and the rules between them.
@@ -186,6 +188,7 @@ pub static ALL: &[&Mapping] = &[
     &EVICTION,
     &DEFAULTS,
     &STEP,
+    &FOR_EACH,
     &COMPENSATE,
     &UNDO_STEP,
     &AWAIT,

@@ -7,7 +7,8 @@ use super::{Exclude, Kind, Mapping, Shape, later, optional, required};
 pub const ON_TIMEOUT: &[&str] = &["fail", "continue"];
 
 /// The verbs of a step; exactly one, and `await` alone is one too.
-pub const VERBS: &[&str] = &["issue", "emit", "delay", "group", "parallel", "fail", "done"];
+pub const VERBS: &[&str] =
+    &["issue", "emit", "delay", "group", "parallel", "for_each", "fail", "done"];
 
 /// The words of `join`.
 pub const JOINS: &[&str] = &["all", "any", "settled"];
@@ -16,7 +17,31 @@ pub const JOINS: &[&str] = &["all", "any", "settled"];
 pub const BRANCH_WORDS: &[&str] = &["undo", "probe", "on_timeout"];
 
 /// Keys that some keys of a step bring with them.
-pub const BRINGS: &[(&str, &[&str])] = &[("parallel", &["join"])];
+pub const BRINGS: &[(&str, &[&str])] = &[("parallel", &["join"]), ("for_each", &["steps", "join"])];
+
+/// `for_each`.
+pub static FOR_EACH: Mapping = Mapping {
+    name: "for_each",
+    what: "a `for_each`",
+    doc: "What a loop goes through, and how.",
+    one_of: &[],
+    excludes: &[],
+    needs: &[],
+    keys: &[
+        required("in", Shape::Condition, "The list; it is read once, when the step begins."),
+        required("as", Shape::Name, "What expressions of its steps call the element."),
+        optional(
+            "max_parallel",
+            Shape::Integer(1),
+            "So many elements at a time; `1` keeps their order. Absent: all at once.",
+        ),
+        optional(
+            "collect",
+            Shape::Condition,
+            "Read at each success of an element; `steps.ID.collected` is the list of these.",
+        ),
+    ],
+};
 
 /// What `fail` and `done` leave no time for.
 const AT_ONCE: &[&str] =
@@ -49,6 +74,12 @@ const EXCLUDES: &[Exclude] = &[
         help: "",
     },
     Exclude {
+        key: "for_each",
+        others: &["await", "fail_on"],
+        why: "does not go with `for_each`, whose steps wait for themselves",
+        help: "",
+    },
+    Exclude {
         key: "parallel",
         others: &["await", "fail_on"],
         why: "does not go with `parallel`, whose steps wait for themselves",
@@ -61,9 +92,15 @@ pub static STEP: Mapping = Mapping {
     name: "step",
     what: "a step",
     doc: "One step: an `id` and one verb.",
-    one_of: &[&["issue", "emit", "delay", "group", "parallel", "fail", "done", "await"]],
+    one_of: &[&[
+        "issue", "emit", "delay", "group", "parallel", "for_each", "fail", "done", "await",
+    ]],
     excludes: EXCLUDES,
-    needs: &[("with", &["issue", "emit"]), ("join", &["parallel", "for_each"])],
+    needs: &[
+        ("with", &["issue", "emit"]),
+        ("join", &["parallel", "for_each"]),
+        ("steps", &["for_each"]),
+    ],
     keys: &[
         required("id", Shape::Name, "Unique in the whole saga."),
         optional("if", Shape::Condition, "Run only when true, else the step is skipped."),
@@ -84,9 +121,9 @@ pub static STEP: Mapping = Mapping {
             "`all`: the first failure cancels the rest. `any`: the first success cancels the \
              losers, which are then undone. `settled`: all run to an end and the step succeeds.",
         ),
-        later("for_each", "One branch an element."),
+        optional("for_each", Shape::Map(&FOR_EACH), "One branch an element of a list."),
+        optional("steps", Shape::List(&STEP), "The steps of a `for_each`."),
         later("call", "A sub-saga."),
-        later("steps", "The steps of a `for_each`."),
         later("probe", "The question asked when in doubt."),
         optional(
             "with",

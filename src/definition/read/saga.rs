@@ -98,6 +98,7 @@ fn count(steps: &[Step]) -> usize {
     let one = |step: &Step| {
         let group = match &step.verb {
             Verb::Group(inner) => count(inner),
+            Verb::ForEach(each) => count(std::slice::from_ref(&each.roof)),
             Verb::Parallel { branches, .. } => {
                 branches.iter().map(|one| count(std::slice::from_ref(&one.roof))).sum()
             }

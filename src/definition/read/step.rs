@@ -2,8 +2,8 @@
 
 use crate::definition::await_::Await;
 use crate::definition::keys::{
-    BACKOFFS, BRANCH_WORDS, COMPENSATE, JOINS, Mapping, ON_TIMEOUT, RETRY, RETRY_ON, STEP,
-    UNDO_STEP, VERBS,
+    BACKOFFS, BRANCH_WORDS, COMPENSATE, FOR_EACH, JOINS, Mapping, ON_TIMEOUT, RETRY, RETRY_ON,
+    STEP, UNDO_STEP, VERBS,
 };
 use crate::definition::read::findings::YamlLimit;
 use crate::definition::read::node::{Kind, Node};
@@ -14,7 +14,7 @@ use crate::definition::read::scalar::{
 use crate::definition::read::values::values;
 use crate::definition::read::waits;
 use crate::definition::step::{
-    Backoff, Branch, Compensate, Join, OnTimeout, Retry, RetryChoice, RetryOn, Step, Verb,
+    Backoff, Branch, Compensate, ForEach, Join, OnTimeout, Retry, RetryChoice, RetryOn, Step, Verb,
 };
 use crate::definition::value::Named;
 use crate::diag::{At, Diagnostics, Span};
@@ -118,6 +118,9 @@ fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step>
     })
 }
 
+/// Names that expressions have for something else.
+const ROOTS: [&str; 6] = ["trigger", "input", "vars", "steps", "event", "saga"];
+
 /// The verb and the place of its key; the first one where several are written.
 fn verb(inner: Place, o: &mut Object, out: &mut Diagnostics) -> Option<(Verb, Span)> {
     let with = o.read_key("with", out, values);
@@ -144,8 +147,13 @@ fn verb(inner: Place, o: &mut Object, out: &mut Diagnostics) -> Option<(Verb, Sp
             "delay" => duration(node, key, out).map(Verb::Delay),
             "group" => steps(inner, node, key, out).map(Verb::Group),
             "parallel" => {
-                let join = join.take().flatten();
-                parallel(inner, (node, at), join, out)
+                let join = join_of(join.take().flatten(), at, out);
+                parallel(inner, node, join, out)
+            }
+            "for_each" => {
+                let join = join_of(join.take().flatten(), at, out);
+                let list = o.take_known("steps");
+                for_each(inner, (node, at), list, join, out)
             }
             "fail" => string(node, key, out).map(Verb::Fail),
             "done" => done(inner, node, at, out),
@@ -156,19 +164,63 @@ fn verb(inner: Place, o: &mut Object, out: &mut Diagnostics) -> Option<(Verb, Sp
     chosen
 }
 
+/// How branches end together, which has to be said.
+fn join_of(node: Option<Node>, at: Span, out: &mut Diagnostics) -> Option<At<Join>> {
+    let Some(node) = node else {
+        if let Some(key) = STEP.key("join") {
+            out.add_missing_key(key, at, &STEP);
+        }
+        return None;
+    };
+    let known = [(JOINS[0], Join::All), (JOINS[1], Join::Any), (JOINS[2], Join::Settled)];
+    word(node, "join", &known, out)
+}
+
+/// One branch an element of a list.
+fn for_each(
+    inner: Place,
+    (node, at): (Node, Span),
+    list: Option<Node>,
+    join: Option<At<Join>>,
+    out: &mut Diagnostics,
+) -> Option<Verb> {
+    let mut object = Object::read(node, "for_each", &FOR_EACH, out)?;
+    let o = &mut object;
+    let over = o.read_key("in", out, condition);
+    let element = o.take("as").and_then(|node| name(node, "as", out));
+    let max_parallel = o.read_key("max_parallel", out, |node, key, out| integer(node, key, 1, out));
+    let collect = o.read_key("collect", out, condition);
+    object.finish();
+    if let Some(name) = element.as_ref().filter(|name| ROOTS.contains(&name.value.as_str())) {
+        let why = "expressions call something else so";
+        out.add_reserved_name(&name.value, name.span, "an element", why);
+    }
+    let Some(list) = list else {
+        if let Some(key) = STEP.key("steps") {
+            out.add_missing_key(key, at, &STEP);
+        }
+        return None;
+    };
+    let span = list.span;
+    let steps = steps(Place { branch: true, ..inner }, list, "steps", out)?;
+    let most = |at: At<u64>| At::new(u32::try_from(at.value).unwrap_or(u32::MAX), at.span);
+    Some(Verb::ForEach(Box::new(ForEach {
+        over: over?,
+        element: element?,
+        max_parallel: max_parallel.map(most),
+        collect,
+        roof: Step::roof(span, at, steps),
+        join: join?,
+    })))
+}
+
 /// The branches of a `parallel`, each a list of steps under its name.
 fn parallel(
     inner: Place,
-    (node, at): (Node, Span),
-    join: Option<Node>,
+    node: Node,
+    join: Option<At<Join>>,
     out: &mut Diagnostics,
 ) -> Option<Verb> {
-    let known = [(JOINS[0], Join::All), (JOINS[1], Join::Any), (JOINS[2], Join::Settled)];
-    let said = join.is_some();
-    let join = join.and_then(|node| word(node, "join", &known, out));
-    if !said && let Some(key) = STEP.key("join") {
-        out.add_missing_key(key, at, &STEP);
-    }
     let span = node.span;
     let (_, lists) = free_map(node, "parallel", out)?;
     if lists.is_empty() {

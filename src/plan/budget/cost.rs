@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::ops::Add;
 
 use super::{Share, share, undo_of, undoers};
-use crate::limits::{FORWARD_RETRY_FIRST, FORWARD_RETRY_MAX};
-use crate::plan::{Join, OnTimeout, Plan, Retry, StepIx, Undo, Verb};
+use crate::limits::{FOR_EACH_MAX, FORWARD_RETRY_FIRST, FORWARD_RETRY_MAX};
+use crate::plan::{ForEach, Join, OnTimeout, Plan, Retry, StepIx, Undo, Verb};
 use crate::time::Millis;
 
 /// An upper bound of a time.
@@ -163,6 +163,7 @@ pub(super) fn within(plan: &Plan, ix: StepIx, past: bool) -> Cost {
     match &plan.step(ix).verb {
         Verb::Group(steps) => of_list(plan, steps, past),
         Verb::Parallel { branches, join } => of_branches(plan, branches, *join, past),
+        Verb::ForEach(each) => of_loop(plan, each, past),
         Verb::Issue { .. }
         | Verb::Await
         | Verb::Emit { .. }
@@ -191,6 +192,19 @@ fn of_branches(plan: &Plan, branches: &[StepIx], join: Join, past: bool) -> Cost
             let lost = undone + Cost::of_records(1);
             Cost { best: all.best, ..all + lost }
         }
+    }
+}
+
+/// A loop: nobody knows how many elements there will be. All at once take the time of one.
+fn of_loop(plan: &Plan, each: &ForEach, past: bool) -> Cost {
+    let one = of_branches(plan, std::slice::from_ref(&each.roof), each.join, past);
+    let most = FOR_EACH_MAX as u64;
+    let worst = Longest { open: one.worst.open || each.max_parallel.is_some(), ..one.worst };
+    Cost {
+        best: Millis(0),
+        worst,
+        commands: one.commands.saturating_mul(most),
+        records: one.records.saturating_mul(most),
     }
 }
 
@@ -225,7 +239,17 @@ pub(super) fn undone_by(plan: &Plan, steps: &[StepIx]) -> BTreeSet<StepIx> {
 pub(super) fn undoing(plan: &Plan, steps: &BTreeSet<StepIx>) -> Cost {
     steps.iter().fold(Cost::default(), |sum, ix| {
         let marks = Cost::of_records(undone_marks(plan, *ix));
-        sum + of_list(plan, undo_of(plan, *ix), false) + marks
+        let one = of_list(plan, undo_of(plan, *ix), false) + marks;
+        // Each element is undone, and those of a loop in order one after the other.
+        let most = (FOR_EACH_MAX as u64).saturating_pow(plan.step(*ix).loops);
+        let in_order = |at: &StepIx| plan.step(*at).verb.is_in_order();
+        let open = one.worst.open || plan.loops_around(*ix).iter().any(in_order);
+        sum + Cost {
+            worst: Longest { open, ..one.worst },
+            commands: one.commands.saturating_mul(most),
+            records: one.records.saturating_mul(most),
+            ..one
+        }
     })
 }
 
@@ -262,7 +286,9 @@ fn of_attempt(plan: &Plan, ix: StepIx) -> (u64, u64) {
         Verb::Await => (0, 2 + answer),
         Verb::Emit { .. } => (0, 2 + answer + u64::from(step.wait.is_some())),
         Verb::Delay(_) => (0, 2),
-        Verb::Group(_) | Verb::Parallel { .. } | Verb::Fail(_) | Verb::Done => (0, 1),
+        Verb::Group(_) | Verb::Parallel { .. } | Verb::ForEach(_) | Verb::Fail(_) | Verb::Done => {
+            (0, 1)
+        }
     }
 }
 
@@ -277,6 +303,7 @@ fn settling(plan: &Plan, ix: StepIx) -> u64 {
         | Verb::Delay(_)
         | Verb::Group(_)
         | Verb::Parallel { .. }
+        | Verb::ForEach(_)
         | Verb::Fail(_)
         | Verb::Done => 0,
     }
@@ -290,6 +317,7 @@ fn delay(plan: &Plan, ix: StepIx) -> Millis {
         | Verb::Emit { .. }
         | Verb::Group(_)
         | Verb::Parallel { .. }
+        | Verb::ForEach(_)
         | Verb::Fail(_)
         | Verb::Done => Millis(0),
     }
@@ -301,9 +329,12 @@ fn goes_on(plan: &Plan, ix: StepIx) -> bool {
     let tried = match &step.verb {
         Verb::Issue { .. } | Verb::Await => true,
         Verb::Emit { .. } => step.wait.is_some(),
-        Verb::Delay(_) | Verb::Group(_) | Verb::Parallel { .. } | Verb::Fail(_) | Verb::Done => {
-            false
-        }
+        Verb::Delay(_)
+        | Verb::Group(_)
+        | Verb::Parallel { .. }
+        | Verb::ForEach(_)
+        | Verb::Fail(_)
+        | Verb::Done => false,
     };
     tried && !step.best_effort && step.on_timeout == OnTimeout::Fail && plan.timeout.is_some()
 }

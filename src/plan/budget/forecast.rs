@@ -177,7 +177,9 @@ fn runs(plan: &Plan, ix: StepIx, walk: &Walk, out: &mut Vec<Walk>) {
             }
         }
         // What forks inside of branches is not told apart: each is taken in its most costly way.
-        Verb::Delay(_) | Verb::Parallel { .. } => out.push(pass(plan, ix, How::Answered, walk)),
+        Verb::Delay(_) | Verb::Parallel { .. } | Verb::ForEach(_) => {
+            out.push(pass(plan, ix, How::Answered, walk));
+        }
         Verb::Done => {
             let ran = pass(plan, ix, How::Answered, walk);
             out.push(Walk { end: Some(End::Completes), ..ran });
@@ -364,7 +366,8 @@ fn ways_of(plan: &Plan, ix: StepIx) -> Ways {
         | Verb::Await
         | Verb::Emit { .. }
         | Verb::Delay(_)
-        | Verb::Parallel { .. } => Ways::on(alternatives(plan, ix).max(1) as u64),
+        | Verb::Parallel { .. }
+        | Verb::ForEach(_) => Ways::on(alternatives(plan, ix).max(1) as u64),
         Verb::Done => Ways { on: 0, done: 1, failed: 0 },
         Verb::Fail(_) => Ways { on: 0, done: 0, failed: 1 },
     };

@@ -144,6 +144,11 @@ fn attempt(plan: &Plan, ix: StepIx) -> Longest {
         }
         Verb::Delay(span) => Longest { sure: *span, open: false },
         Verb::Group(steps) => list(plan, steps).within(step.timeout),
+        Verb::ForEach(each) => {
+            let one = share(plan, each.roof).longest();
+            let open = one.open || each.max_parallel.is_some();
+            Longest { open, ..one }.within(step.timeout)
+        }
         Verb::Parallel { branches, join } => {
             let each = branches.iter().map(|roof| share(plan, *roof).longest());
             let longest = each.fold(Longest::default(), Longest::or);

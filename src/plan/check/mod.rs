@@ -76,6 +76,12 @@ impl<'a> Subject<'a> {
         (0u32..).map(StepIx).zip(steps).map(|(ix, (step, written))| (ix, step, written))
     }
 
+    /// Whether a loop calls its element so.
+    fn is_element(&self, name: &str) -> bool {
+        let mut steps = self.saga.plan.steps.iter();
+        steps.any(|step| step.verb.element().is_some_and(|element| **element == *name))
+    }
+
     fn written(&self, ix: StepIx) -> &'a Written<'a> {
         &self.saga.written[ix.0 as usize]
     }
@@ -90,6 +96,7 @@ fn issued(step: &Step) -> Option<(&str, bool)> {
         | Verb::Delay(_)
         | Verb::Group(_)
         | Verb::Parallel { .. }
+        | Verb::ForEach(_)
         | Verb::Fail(_)
         | Verb::Done => None,
     }

@@ -46,6 +46,7 @@ fn tells_apart(subject: &Subject<'_>, value: &Ast) -> bool {
             }
             ["steps", _, "outcome" | "attempts", ..] => false,
             ["steps", ..] => true,
+            [name, ..] if subject.is_element(name) => true,
             _ => false,
         }
     })

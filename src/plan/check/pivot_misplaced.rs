@@ -3,7 +3,7 @@
 use crate::diag::{Code, Diagnostic, Diagnostics, Span};
 use crate::plan::compile::{Passed, Written};
 use crate::plan::outline::{Branch, Part};
-use crate::plan::{Body, Plan};
+use crate::plan::{Body, Plan, Verb};
 
 use super::Subject;
 
@@ -25,7 +25,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
             ),
             Part::Forward if in_a_loser(subject, ix) => out.add_pivot_misplaced(
                 at,
-                "a branch that may lose or fail by itself is no point of no return",
+                "a branch that may lose, fail by itself or run many times is no point of no return",
             ),
             Part::Forward => match first {
                 Some((first, other))
@@ -64,7 +64,8 @@ fn in_a_loser(subject: &Subject<'_>, ix: crate::plan::StepIx) -> bool {
     let mut at = Some(ix);
     while let Some(ix) = at {
         at = Plan::owner(plan.step(ix).body);
-        if at.is_some_and(|owner| !plan.step(owner).verb.runs_all()) {
+        let may_lose = |verb: &Verb| verb.is_loop() || !verb.runs_all();
+        if at.is_some_and(|owner| may_lose(&plan.step(owner).verb)) {
             return true;
         }
     }

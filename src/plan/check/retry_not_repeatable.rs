@@ -26,6 +26,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
             | Verb::Delay(_)
             | Verb::Group(_)
             | Verb::Parallel { .. }
+            | Verb::ForEach(_)
             | Verb::Fail(_)
             | Verb::Done => continue,
         };

@@ -114,6 +114,7 @@ fn published<'a>(plan: &'a Plan, step: &'a Step) -> Option<&'a str> {
         | Verb::Delay(_)
         | Verb::Group(_)
         | Verb::Parallel { .. }
+        | Verb::ForEach(_)
         | Verb::Fail(_)
         | Verb::Done => None,
     }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use super::exprs::{Place, Stage};
 use super::steps::{Seat, Way};
 use super::{Compiler, Passed};
+use crate::definition::Text;
 use crate::definition::step::{
-    Branch as BranchNode, Join as JoinNode, OnTimeout as OnTimeoutNode, Step as StepNode,
-    Verb as VerbNode,
+    Branch as BranchNode, ForEach as ForEachNode, Join as JoinNode, OnTimeout as OnTimeoutNode,
+    Step as StepNode, Verb as VerbNode,
 };
 use crate::diag::{At, Span};
+use crate::expr::{self, Ast, Type};
 use crate::plan::flow::Flow;
 use crate::plan::outline::{Branch, Part};
-use crate::plan::{Body, Join, StepIx, Verb};
+use crate::plan::{Body, ForEach, Join, StepIx, Verb};
 
 impl<'a> Compiler<'a> {
     /// The branches of a `parallel`, each from the point before it.
@@ -26,11 +28,7 @@ impl<'a> Compiler<'a> {
         inner: &Way,
     ) -> (Verb, Flow) {
         let entering = self.pivot;
-        let join_of = match join.value {
-            JoinNode::All => Join::All,
-            JoinNode::Any => Join::Any,
-            JoinNode::Settled => Join::Settled,
-        };
+        let join_of = join_of(join);
         let pivots: Vec<bool> = branches.iter().map(|one| has_pivot(&one.roof)).collect();
         let (mut roofs, mut flows) = (Vec::new(), Vec::new());
         let mut leaving = entering;
@@ -65,6 +63,72 @@ impl<'a> Compiler<'a> {
         (Verb::Parallel { branches: roofs, join: join_of }, after)
     }
 
+    /// A loop: its steps once, from the point before it, with the element's name.
+    pub(super) fn for_each(
+        &mut self,
+        node: &'a StepNode,
+        each: &'a ForEachNode,
+        ix: StepIx,
+        path: &str,
+        before: &Flow,
+        inner: &Way,
+    ) -> (Verb, Flow) {
+        let place = self.place_of(inner, before);
+        let (over, element) = self.list_of(&each.over, &place);
+        let name = &each.element;
+        if inner.elements.iter().any(|(known, _)| *known == name.value) {
+            self.found.add_element_twice(name);
+        }
+        let join = join_of(&each.join);
+        let entering = self.pivot;
+        if join == Join::Any {
+            self.pivot = Passed::No;
+        }
+        let roof: Arc<str> = format!("{path}[]").into();
+        let mut way = Way {
+            branch: self.outline.branch_number(node, ""),
+            loops: inner.loops + 1,
+            prefix: format!("{roof}.").into(),
+            ..inner.clone()
+        };
+        way.elements.push((name.value.clone(), element));
+        let seat = Seat { body: Body::Branches(ix), position: 0, path: roof };
+        let (roof, after) = self.step(&each.roof, seat, before.clone(), &way);
+        self.pivot = entering;
+        let place = self.place_of(&way, &after);
+        let collect = each.collect.as_ref().and_then(|text| self.bare(text, &place));
+        let (collect, ty) = collect.unzip();
+        if let (Some(id), Some(ty)) = (&node.id, ty) {
+            self.collected.insert(id.value.clone(), ty);
+        }
+        if before.live && !after.live && join != Join::Settled {
+            self.found.add_join_never(&each.join);
+        }
+        let verb = Verb::ForEach(Box::new(ForEach {
+            over: over.unwrap_or_else(nothing),
+            element: name.value.as_str().into(),
+            max_parallel: each.max_parallel.as_ref().map(|most| most.value),
+            collect,
+            roof,
+            join,
+        }));
+        // What is inside stays there; of no element at all nothing is known.
+        (verb, before.clone())
+    }
+
+    /// An expression that must be a list, and the type of its elements.
+    fn list_of(&mut self, text: &Text, place: &Place<'_>) -> (Option<Ast>, Type) {
+        match self.bare(text, place) {
+            None => (None, Type::Dyn),
+            Some((ast, Type::List(element))) => (Some(ast), *element),
+            Some((ast, Type::Dyn)) => (Some(ast), Type::Dyn),
+            Some((ast, other)) => {
+                self.found.add_no_list(text.at(ast.at()), &other);
+                (Some(ast), Type::Dyn)
+            }
+        }
+    }
+
     /// Whether what stands in that branch runs beside the place, so that nothing is known of it.
     pub(super) fn runs_beside(&self, branch: Branch, place: &Place<'_>) -> bool {
         place.stage == Stage::Step(Part::Forward) && self.outline.at_once(branch, place.branch)
@@ -80,11 +144,25 @@ impl<'a> Compiler<'a> {
     }
 }
 
+fn join_of(join: &At<JoinNode>) -> Join {
+    match join.value {
+        JoinNode::All => Join::All,
+        JoinNode::Any => Join::Any,
+        JoinNode::Settled => Join::Settled,
+    }
+}
+
+/// What stands for an expression that could not be read, which was said.
+fn nothing() -> Ast {
+    expr::parse("[]").expect("it is an expression")
+}
+
 /// Whether the step or any inside it is a pivot.
 fn has_pivot(step: &StepNode) -> bool {
     let any = |steps: &[StepNode]| steps.iter().any(has_pivot);
     let inside = match &step.verb {
         VerbNode::Group(steps) => any(steps),
+        VerbNode::ForEach(each) => has_pivot(&each.roof),
         VerbNode::Parallel { branches, .. } => branches.iter().any(|one| has_pivot(&one.roof)),
         VerbNode::Issue { .. }
         | VerbNode::Await

@@ -9,6 +9,7 @@ use crate::definition::Await as AwaitNode;
 use crate::definition::Step as StepNode;
 use crate::definition::keys::{CAUSES, ENDS};
 use crate::definition::saga::TriggerKind;
+use crate::definition::step::Verb as VerbNode;
 use crate::expr::{Env, Field, ObjectType, Path, Presence, Read, Type};
 use crate::plan::flow::Set;
 use crate::plan::outline::Part;
@@ -24,6 +25,9 @@ impl Compiler<'_> {
         let mut roots = BTreeMap::new();
         let trigger = place.trigger.as_ref().unwrap_or(&self.types.trigger);
         roots.insert("trigger".to_owned(), Type::Object(trigger.clone()));
+        for (name, ty) in &place.elements {
+            roots.insert(name.clone(), ty.clone());
+        }
         if let Some(event) = &place.event {
             roots.insert("event".to_owned(), Type::Object(event.clone()));
         }
@@ -113,6 +117,16 @@ impl Compiler<'_> {
             Field { ty: words(&OUTCOMES), presence: outcome.clone() },
         );
         fields.insert("attempts".to_owned(), Field { ty: Type::Int, presence: outcome });
+        if let VerbNode::ForEach(each) = &step.verb {
+            let word = Type::List(Box::new(words(&OUTCOMES)));
+            let presence = presence(set, "it went through its elements");
+            fields.insert("outcomes".to_owned(), Field { ty: word, presence: presence.clone() });
+            if each.collect.is_some() {
+                let ty = self.collected.get(id).cloned().unwrap_or(Type::Dyn);
+                let ty = Type::List(Box::new(ty));
+                fields.insert("collected".to_owned(), Field { ty, presence });
+            }
+        }
         if let Some(echo) = self.echo_of(step) {
             let presence = presence(set, "it came");
             fields.insert("echo".to_owned(), Field { ty: Type::Object(echo), presence });

@@ -26,6 +26,8 @@ pub(super) struct Place<'f> {
     pub facts: Facts,
     pub undone: Option<Undone>,
     pub branch: Branch,
+    /// Elements of the loops around: names and types.
+    pub elements: Vec<(String, Type)>,
 }
 
 /// Which names there are.
@@ -57,6 +59,7 @@ impl<'f> Place<'f> {
             facts: Facts::default(),
             undone: None,
             branch: Branch(0),
+            elements: Vec::new(),
         }
     }
 
@@ -70,8 +73,9 @@ impl<'f> Place<'f> {
         self
     }
 
-    pub(super) fn in_branch(mut self, branch: Branch) -> Place<'f> {
+    pub(super) fn in_branch(mut self, branch: Branch, elements: &[(String, Type)]) -> Place<'f> {
         self.branch = branch;
+        self.elements = elements.to_vec();
         self
     }
 
@@ -102,7 +106,7 @@ impl Compiler<'_> {
         self.bare(text, place).map(|(ast, _)| ast)
     }
 
-    fn bare(&mut self, text: &Text, place: &Place<'_>) -> Option<(Ast, Type)> {
+    pub(super) fn bare(&mut self, text: &Text, place: &Place<'_>) -> Option<(Ast, Type)> {
         match expr::parse(&text.value) {
             Ok(ast) => {
                 let ty = self.typed(&ast, text, place);
@@ -215,6 +219,9 @@ impl Compiler<'_> {
                     let name = At::new((*id).to_owned(), text.at(second_name(read)));
                     match self.outline.steps.get(id) {
                         None => self.found.add_unknown_step(&name, &self.outline),
+                        Some(known) if self.outline.is_hidden(known.branch, place.branch) => {
+                            self.found.add_loop_step(&name, known);
+                        }
                         Some(known) if self.runs_beside(known.branch, place) => {
                             self.found.add_branch_step(&name, known, &self.outline);
                         }

@@ -74,7 +74,7 @@ impl Compiler<'_> {
             let place =
                 Place::new(Stage::Watch, &flow).with_event(fields).with_facts(self.given.clone());
             let filter = one.filter.as_ref().and_then(|filter| self.condition(filter, &place));
-            let pins = self.pins(one, filter.as_ref());
+            let pins = self.pins(one, filter.as_ref(), &[]);
             let event = one.name.value.as_str().into();
             list.push(Alternative { echo: false, event, filter, pins, save: Vec::new() });
         }

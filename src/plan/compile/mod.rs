@@ -81,6 +81,7 @@ impl Written<'_> {
             | VerbNode::Delay(_)
             | VerbNode::Group(_)
             | VerbNode::Parallel { .. }
+            | VerbNode::ForEach(_)
             | VerbNode::Fail(_)
             | VerbNode::Done => self.step.verb_span,
         }
@@ -117,6 +118,8 @@ struct Compiler<'a> {
     ends: Vec<Flow>,
     vars_read: BTreeSet<String>,
     echoes_read: BTreeSet<String>,
+    /// By loop: the type of what it collects.
+    collected: BTreeMap<String, Type>,
     found: Diagnostics,
 }
 
@@ -168,6 +171,7 @@ impl<'a> Compiler<'a> {
             ends: Vec::new(),
             vars_read: BTreeSet::new(),
             echoes_read: BTreeSet::new(),
+            collected: BTreeMap::new(),
             found: Diagnostics::default(),
         }
     }

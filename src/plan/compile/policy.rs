@@ -52,9 +52,12 @@ pub(super) fn of_choice(choice: &RetryChoice) -> Option<Retry> {
 pub(in crate::plan) fn needs_bound(verb: &Verb, waits: bool) -> bool {
     match verb {
         Verb::Issue { .. } | Verb::Await | Verb::Emit { .. } => waits,
-        Verb::Delay(_) | Verb::Group(_) | Verb::Parallel { .. } | Verb::Fail(_) | Verb::Done => {
-            false
-        }
+        Verb::Delay(_)
+        | Verb::Group(_)
+        | Verb::Parallel { .. }
+        | Verb::ForEach(_)
+        | Verb::Fail(_)
+        | Verb::Done => false,
     }
 }
 

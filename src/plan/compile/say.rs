@@ -57,6 +57,30 @@ impl Diagnostics {
         );
     }
 
+    pub(super) fn add_loop_step(&mut self, name: &At<String>, known: &Known<'_>) {
+        let message = format!(
+            "step `{}` runs once for each element of a loop: from outside it is not one step",
+            name.value
+        );
+        self.push(
+            Diagnostic::new(Code::BranchStep, name.span, message)
+                .also(known.step.head(), "it stands here")
+                .help("read `outcomes` or `collected` of the `for_each`"),
+        );
+    }
+
+    pub(super) fn add_element_twice(&mut self, name: &At<String>) {
+        let message = format!("an element around this loop is called `{}` already", name.value);
+        let help = "give the inner one another name";
+        self.push(Diagnostic::new(Code::ReservedName, name.span, message).help(help));
+    }
+
+    pub(super) fn add_no_list(&mut self, at: Span, is: &Type) {
+        let message = format!("`in` must be a list, and this is {is}");
+        let help = "go through a list: `[…]`, a field that is an array, or `filter(…)` of one";
+        self.push(Diagnostic::new(Code::ExprWrongType, at, message).help(help));
+    }
+
     pub(super) fn add_branches_share(&mut self, name: &str, at: Span, first: Span) {
         let message = format!("another branch saves `vars.{name}` at the same time");
         self.push(

@@ -8,7 +8,7 @@ use super::undo::Undone;
 use super::{Compiler, Passed, PendingUndo, Written};
 use crate::definition::CommandDecl;
 use crate::definition::step::{OnTimeout as OnTimeoutNode, Step as StepNode, Verb as VerbNode};
-use crate::expr::{self, Facts};
+use crate::expr::{self, Facts, Type};
 use crate::plan::flow::Flow;
 use crate::plan::outline::{self, Branch, Part};
 use crate::plan::{Body, OnTimeout, Step, StepIx, Undo, Verb};
@@ -24,6 +24,10 @@ pub(super) struct Way {
     pub undone: Option<Undone>,
     /// The branch.
     pub branch: Branch,
+    /// Loops around its steps.
+    pub loops: u32,
+    /// Their elements: names and types.
+    pub elements: Vec<(String, Type)>,
     /// What stands before the ids of its steps in their paths: `ui.panes.`.
     pub prefix: Arc<str>,
 }
@@ -31,7 +35,15 @@ pub(super) struct Way {
 impl Way {
     /// The trunk of that part of the saga.
     pub fn trunk(part: Part, facts: Facts) -> Way {
-        Way { part, facts, undone: None, branch: Branch(0), prefix: Arc::from("") }
+        Way {
+            part,
+            facts,
+            undone: None,
+            branch: Branch(0),
+            loops: 0,
+            elements: Vec::new(),
+            prefix: Arc::from(""),
+        }
     }
 }
 
@@ -169,6 +181,7 @@ impl<'a> Compiler<'a> {
             covered_by: None,
             pivot: node.pivot.is_some(),
             best_effort: node.best_effort.is_some(),
+            loops: way.loops,
             echo_is_read: false,
         });
         ix
@@ -179,7 +192,7 @@ impl<'a> Compiler<'a> {
         Place::new(Stage::Step(way.part), flow)
             .with_facts(way.facts.clone())
             .undoing(way.undone.as_ref())
-            .in_branch(way.branch)
+            .in_branch(way.branch, &way.elements)
     }
 
     /// The verb, and what is known once it has done its part.
@@ -214,6 +227,10 @@ impl<'a> Compiler<'a> {
             }
             VerbNode::Parallel { branches, join } => {
                 let (verb, after) = self.branches(node, (branches, join), ix, path, before, inner);
+                (verb, None, after)
+            }
+            VerbNode::ForEach(each) => {
+                let (verb, after) = self.for_each(node, each, ix, path, before, inner);
                 (verb, None, after)
             }
             VerbNode::Fail(words) => {

@@ -84,6 +84,7 @@ impl Place<'_> {
     fn of_trigger(stage: Stage, trigger: ObjectType) -> Place<'static> {
         Place {
             branch: crate::plan::outline::Branch(0),
+            elements: Vec::new(),
             stage,
             flow: Cow::Owned(Flow::nothing()),
             trigger: Some(trigger),

@@ -129,6 +129,7 @@ impl<'a> Compiler<'a> {
             covered_by: None,
             pivot: false,
             best_effort: false,
+            loops: pending.way.loops,
             echo_is_read: false,
         });
         Undo::Step { step, covers: Vec::new() }

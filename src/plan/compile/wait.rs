@@ -11,7 +11,7 @@ use crate::definition::{
     Alternative as AlternativeNode, Await as AwaitNode, CommandDecl, EventDecl, Source,
 };
 use crate::diag::At;
-use crate::expr::{self, Pin};
+use crate::expr::{self, Pin, Type};
 use crate::plan::{Alternative, Await, FailOn, types};
 
 /// What a pin may compare a field of `event` with; a literal says nothing of this saga.
@@ -89,7 +89,7 @@ impl Compiler<'_> {
         let fields = decl.map_or_else(open_object, |decl| types::of_fields(&decl.fields));
         let place = place.clone().with_event(fields);
         let filter = one.filter.as_ref().and_then(|filter| self.condition(filter, &place));
-        let pins = if echo { Vec::new() } else { self.pins(one, filter.as_ref()) };
+        let pins = if echo { Vec::new() } else { self.pins(one, filter.as_ref(), &place.elements) };
         let place = match &filter {
             Some(filter) => place.proving(filter),
             None => place,
@@ -142,7 +142,10 @@ impl Compiler<'_> {
         &mut self,
         one: &AlternativeNode,
         filter: Option<&crate::expr::Ast>,
+        elements: &[(String, Type)],
     ) -> Vec<Pin> {
+        let elements = elements.iter().map(|(name, _)| name.as_str());
+        let bound: Vec<&str> = BOUND.iter().copied().chain(elements).collect();
         match (&one.filter, filter) {
             (None, _) => {
                 self.found.add_no_identity(one.name.span, &one.name.value);
@@ -150,7 +153,7 @@ impl Compiler<'_> {
             }
             // It could not be read, which was said.
             (Some(_), None) => Vec::new(),
-            (Some(text), Some(filter)) => expr::pins(filter, &BOUND).unwrap_or_else(|| {
+            (Some(text), Some(filter)) => expr::pins(filter, &bound).unwrap_or_else(|| {
                 self.found.add_no_identity(text.span, &one.name.value);
                 Vec::new()
             }),

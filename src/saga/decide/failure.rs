@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::limits::{FORWARD_RETRY_FIRST, FORWARD_RETRY_MAX};
-use crate::plan::{Backoff, Body, OnTimeout, Retry, StepIx, Verb};
+use crate::plan::{Backoff, Body, OnTimeout, Retry, Verb};
 use crate::saga::decide::{Decision, Next};
 use crate::saga::record::{
     Armed, Cause, Ending, Pause, Record, Reissued, State, Undoing, Unwinding, Verdict,
@@ -17,12 +17,12 @@ impl Decision<'_> {
     /// happened.
     pub(super) fn attempt_failed(
         &mut self,
-        step: StepIx,
+        step: StepKey,
         (cause, reason): (Cause, Arc<str>),
         known: bool,
     ) -> Next {
         if let Some(delay) = self.pause(step, cause, known) {
-            if self.plan.step(step).verb.holds_steps() && self.has_undo_within(step) {
+            if self.plan.step(step.step).verb.holds_steps() && self.has_undo_within(step) {
                 let path = self.path(step);
                 self.push(Record::Undoing(Undoing { step: path, cause, reason }));
                 return Next::Undo(Some(step));
@@ -37,7 +37,7 @@ impl Decision<'_> {
 
     pub(super) fn back_off(
         &mut self,
-        step: StepIx,
+        step: StepKey,
         delay: Millis,
         in_doubt: bool,
         (cause, reason): (Cause, Arc<str>),
@@ -48,8 +48,8 @@ impl Decision<'_> {
     }
 
     /// How long to wait before the next attempt, if there is to be one.
-    pub(super) fn pause(&self, step: StepIx, cause: Cause, known: bool) -> Option<Millis> {
-        let plan_step = self.plan.step(step);
+    pub(super) fn pause(&self, step: StepKey, cause: Cause, known: bool) -> Option<Millis> {
+        let plan_step = self.plan.step(step.step);
         let attempt = self.run(step).map_or(1, |run| run.attempt);
         // The same command again is safe only where the target repeats its answer [R11].
         let repeats = !matches!(&plan_step.verb, Verb::Issue { idempotent: false, .. });
@@ -69,21 +69,22 @@ impl Decision<'_> {
     }
 
     /// Whether the point of no return lies behind, inside that group: no attempt undoes it \[R13\].
-    fn has_passed_within(&self, group: StepIx) -> bool {
-        let mut inside = self.saga.runs.iter().filter(|r| self.plan.is_within(r.key.step, group));
+    fn has_passed_within(&self, group: StepKey) -> bool {
+        let mut inside =
+            self.saga.runs.iter().filter(|r| self.saga.is_within(self.plan, r.key, group));
         inside.any(|run| self.saga.has_passed(run, self.plan, self.targets))
     }
 
     /// Whether the point of no return lies behind, now that this step's attempt is over. A pivot
     /// that is known not to have happened is not passed, however it looked while it was open.
-    fn is_past(&self, step: StepIx, known: bool) -> bool {
-        let mut runs = self.saga.runs.iter().filter(|run| !known || run.key.step != step);
+    fn is_past(&self, step: StepKey, known: bool) -> bool {
+        let mut runs = self.saga.runs.iter().filter(|run| !known || run.key != step);
         runs.any(|run| self.saga.has_passed(run, self.plan, self.targets))
     }
 
     /// Past the pivot a failure goes on forward until the deadline \[R13\].
-    fn forward_pause(&self, step: StepIx, attempt: u32, known: bool) -> Option<Millis> {
-        let plan_step = self.plan.step(step);
+    fn forward_pause(&self, step: StepKey, attempt: u32, known: bool) -> Option<Millis> {
+        let plan_step = self.plan.step(step.step);
         let due = self.saga.due.filter(|due| self.now < *due)?;
         if plan_step.best_effort
             || plan_step.on_timeout != OnTimeout::Fail
@@ -98,32 +99,34 @@ impl Decision<'_> {
     }
 
     /// Begins again after a pause: the same command where the last attempt is in doubt \[R11\].
-    pub(super) fn try_again(&mut self, step: StepIx, in_doubt: bool) -> Next {
+    pub(super) fn try_again(&mut self, step: StepKey, in_doubt: bool) -> Next {
         let issued = self.run(step).is_some_and(|run| run.command.is_some());
         if !(in_doubt && issued) {
             return self.attempt(step);
         }
         let attempt = self.run(step).map_or(0, |run| run.attempt) + 1;
-        let due = self.plan.step(step).timeout.map(|timeout| self.now + timeout);
+        let due = self.plan.step(step.step).timeout.map(|timeout| self.now + timeout);
         let step = self.path(step);
         self.push(Record::Reissued(Reissued { step, attempt, due }));
         Next::Rest
     }
 
     /// A step failed for good: its `on_timeout`, `best_effort`, and where it stands say what now.
-    pub(super) fn failed(&mut self, step: StepIx, cause: Cause, reason: Arc<str>) -> Next {
+    pub(super) fn failed(&mut self, step: StepKey, cause: Cause, reason: Arc<str>) -> Next {
         if cause == Cause::TimedOut {
-            match &self.plan.step(step).on_timeout {
+            match &self.plan.step(step.step).on_timeout {
                 OnTimeout::Fail => {}
                 OnTimeout::Continue => return Next::After(step),
-                OnTimeout::Steps(_) => return Next::Enter(Body::OnTimeout(step), 0),
+                OnTimeout::Steps(_) => {
+                    return Next::Enter(step.branch, Body::OnTimeout(step.step), 0);
+                }
             }
         }
         self.give_up(step, cause, reason)
     }
 
-    fn give_up(&mut self, step: StepIx, cause: Cause, reason: Arc<str>) -> Next {
-        let plan_step = self.plan.step(step);
+    fn give_up(&mut self, step: StepKey, cause: Cause, reason: Arc<str>) -> Next {
+        let plan_step = self.plan.step(step.step);
         if plan_step.best_effort {
             return Next::After(step);
         }
@@ -131,24 +134,29 @@ impl Decision<'_> {
             Body::Main => self.unwind(cause, reason),
             // Recorded, and the outcome of the saga stays [R15].
             Body::Finally => Next::After(step),
-            Body::Group(group) => self.group_failed(group, cause, reason),
-            Body::Branches(owner) => self.branch_failed(owner, cause, reason),
+            Body::Group(_) => self.group_failed(self.around(step), cause, reason),
+            Body::Branches(_) => self.branch_failed(self.around(step), cause, reason),
             // The alternative failed too: now the step itself has failed its body.
-            Body::OnTimeout(owner) => self.give_up(owner, cause, reason),
-            Body::Undo(undone) => self.undo_failed(undone, &reason),
+            Body::OnTimeout(_) => self.give_up(self.around(step), cause, reason),
+            Body::Undo(_) => self.undo_failed(self.around(step), &reason),
         }
     }
 
-    pub(super) fn group_failed(&mut self, group: StepIx, cause: Cause, reason: Arc<str>) -> Next {
+    /// The step around one that does not stand in a list of the saga's own.
+    fn around(&self, step: StepKey) -> StepKey {
+        self.saga.owner(self.plan, step).unwrap_or(step)
+    }
+
+    pub(super) fn group_failed(&mut self, group: StepKey, cause: Cause, reason: Arc<str>) -> Next {
         self.close_within(group, cause, &reason);
         let known = !self.saga.any_within(self.plan, group);
         self.attempt_failed(group, (cause, reason), known)
     }
 
-    pub(super) fn has_undo_within(&self, group: StepIx) -> bool {
-        let inside = self.saga.runs.iter().filter(|r| self.plan.is_within(r.key.step, group));
-        let own = std::iter::once(StepKey::trunk(group));
-        let mut keys = inside.map(|run| run.key).chain(own);
+    pub(super) fn has_undo_within(&self, group: StepKey) -> bool {
+        let inside = self.saga.runs.iter().map(|run| run.key);
+        let inside = inside.filter(|key| self.saga.is_within(self.plan, *key, group));
+        let mut keys = inside.chain(std::iter::once(group));
         keys.any(|key| self.saga.needs_undo_in(self.plan, key, Extent::Attempt(group)))
     }
 
@@ -170,30 +178,31 @@ impl Decision<'_> {
     }
 
     /// Ends what is open of the way forward: in doubt where it may have been sent.
-    pub(super) fn close_open(&mut self, inside: Option<StepIx>, cause: Cause, reason: &Arc<str>) {
-        let open: Vec<StepIx> = self.open_steps(|step| {
-            self.is_forward(step) && inside.is_none_or(|owner| self.plan.is_within(step, owner))
+    pub(super) fn close_open(&mut self, inside: Option<StepKey>, cause: Cause, reason: &Arc<str>) {
+        let open: Vec<StepKey> = self.open_steps(|step| {
+            self.is_forward(step)
+                && inside.is_none_or(|owner| self.saga.is_within(self.plan, step, owner))
         });
         self.close_steps(&open, cause, reason);
     }
 
     /// Ends what is open inside a group, wherever the group stands.
-    fn close_within(&mut self, group: StepIx, cause: Cause, reason: &Arc<str>) {
+    fn close_within(&mut self, group: StepKey, cause: Cause, reason: &Arc<str>) {
         // What undoes an earlier attempt goes on: it is needed whatever becomes of the group.
-        let undoing = self.plan.is_undo(group);
+        let undoing = self.plan.is_undo(group.step);
         let open = self.open_steps(|step| {
-            self.plan.is_within(step, group) && self.plan.is_undo(step) == undoing
+            self.saga.is_within(self.plan, step, group) && self.plan.is_undo(step.step) == undoing
         });
         self.close_steps(&open, cause, reason);
     }
 
     /// Open steps, children before their parents, so that a group sees its children's ends.
-    pub(super) fn open_steps(&self, picks: impl Fn(StepIx) -> bool) -> Vec<StepIx> {
+    pub(super) fn open_steps(&self, picks: impl Fn(StepKey) -> bool) -> Vec<StepKey> {
         let open = self.saga.runs.iter().rev().filter(|run| run.is_open());
-        open.map(|run| run.key.step).filter(|step| picks(*step)).collect()
+        open.map(|run| run.key).filter(|step| picks(*step)).collect()
     }
 
-    pub(super) fn close_steps(&mut self, steps: &[StepIx], cause: Cause, reason: &Arc<str>) {
+    pub(super) fn close_steps(&mut self, steps: &[StepKey], cause: Cause, reason: &Arc<str>) {
         for step in steps {
             let outcome =
                 if self.may_have_happened(*step) { Ending::InDoubt } else { Ending::Failed };
@@ -202,8 +211,8 @@ impl Decision<'_> {
     }
 
     /// Whether an open step may have had its effect.
-    fn may_have_happened(&self, step: StepIx) -> bool {
-        if self.plan.step(step).verb.holds_steps() {
+    fn may_have_happened(&self, step: StepKey) -> bool {
+        if self.plan.step(step.step).verb.holds_steps() {
             return self.saga.any_within(self.plan, step);
         }
         match self.run(step).map(|run| &run.phase) {
@@ -229,7 +238,7 @@ impl Decision<'_> {
             if !self.run(step).is_some_and(waits) {
                 continue;
             }
-            let plan_step = self.plan.step(step);
+            let plan_step = self.plan.step(step.step);
             // What awaits nothing is owed until it is written, whatever it is [P5].
             let repeats = matches!(plan_step.verb, Verb::Issue { idempotent: true, .. })
                 || plan_step.wait.is_none();
@@ -252,9 +261,9 @@ impl Decision<'_> {
         for step in self.waiting_for(target) {
             let phase = self.run(step).map(|run| &run.phase);
             let unarmed = matches!(phase, Some(Phase::Waiting { due: None }));
-            if let Some(timeout) = self.plan.step(step).timeout
+            if let Some(timeout) = self.plan.step(step.step).timeout
                 && unarmed
-                && self.plan.is_undo(step)
+                && self.plan.is_undo(step.step)
             {
                 self.arm(step, timeout);
             }
@@ -262,21 +271,22 @@ impl Decision<'_> {
         }
     }
 
-    fn arm(&mut self, step: StepIx, timeout: Millis) {
+    fn arm(&mut self, step: StepKey, timeout: Millis) {
         let due = self.now + timeout;
         let step = self.path(step);
         self.push(Record::Armed(Armed { step, due }));
     }
 
     /// A command of an undoing group is handed over: now the group's own clock starts \[R14\].
-    pub(super) fn arm_around(&mut self, step: StepIx) {
+    pub(super) fn arm_around(&mut self, step: StepKey) {
         let mut at = step;
-        while let Body::Group(group) = self.plan.step(at).body {
+        while let Body::Group(group) = self.plan.step(at.step).body {
+            let group = StepKey { branch: at.branch, step: group };
             let unarmed =
                 self.run(group).is_some_and(|run| run.phase == Phase::Waiting { due: None });
-            if let Some(timeout) = self.plan.step(group).timeout
+            if let Some(timeout) = self.plan.step(group.step).timeout
                 && unarmed
-                && self.plan.is_undo(group)
+                && self.plan.is_undo(group.step)
             {
                 self.arm(group, timeout);
             }
@@ -285,16 +295,16 @@ impl Decision<'_> {
     }
 
     /// Whether a command inside that undoing group waits for a target that is away.
-    pub(super) fn waits_within(&self, group: StepIx) -> bool {
+    pub(super) fn waits_within(&self, group: StepKey) -> bool {
         self.saga.runs.iter().any(|run| {
             matches!(run.phase, Phase::Waiting { .. })
-                && self.plan.is_within(run.key.step, group)
+                && self.saga.is_within(self.plan, run.key, group)
                 && run.command.as_ref().is_some_and(|c| !self.targets.is_open(&c.target))
-                && !self.maybe_sent(run.key.step)
+                && !self.maybe_sent(run.key)
         })
     }
 
-    fn waiting_for(&self, target: &str) -> Vec<StepIx> {
+    fn waiting_for(&self, target: &str) -> Vec<StepKey> {
         self.open_steps(|step| {
             self.run(step).is_some_and(|run| {
                 matches!(run.phase, Phase::Waiting { .. })

@@ -12,7 +12,7 @@ impl Decision<'_> {
             return Next::Rest;
         }
         self.push(Record::Finishing(verdict));
-        Next::Enter(Body::Finally, 0)
+        Next::Enter(0, Body::Finally, 0)
     }
 
     /// `finally` is over.

@@ -9,20 +9,22 @@ use crate::limits::EMIT_DEPTH;
 use crate::plan::{Body, StepIx, Verb};
 use crate::saga::decide::{Decision, Next, SagaScope};
 use crate::saga::record::{Cause, Ending, Entered, Issued, Record, Reissued, State, Verdict};
+use crate::saga::state::StepKey;
 use crate::time::Timestamp;
 
 impl Decision<'_> {
-    pub(super) fn scope<'s>(&'s self, event: Option<&'s Value>) -> SagaScope<'s> {
-        SagaScope::new(self.saga, self.plan, self.now, event)
+    pub(super) fn scope<'s>(&'s self, branch: u32, event: Option<&'s Value>) -> SagaScope<'s> {
+        SagaScope::new(self.saga, self.plan, self.now, event).within(branch)
     }
 
     /// Evaluates named values, in order.
     pub(super) fn values(
         &self,
+        branch: u32,
         fields: &[(Arc<str>, Template)],
         event: Option<&Value>,
     ) -> Result<Map<String, Value>, Arc<str>> {
-        let scope = self.scope(event);
+        let scope = self.scope(branch, event);
         let mut values = Map::with_capacity(fields.len());
         for (name, template) in fields {
             let value = template
@@ -33,21 +35,27 @@ impl Decision<'_> {
         Ok(values)
     }
 
-    pub(super) fn words(&self, template: &Template, event: Option<&Value>) -> Arc<str> {
-        match template.eval(&self.scope(event)) {
+    pub(super) fn words(
+        &self,
+        branch: u32,
+        template: &Template,
+        event: Option<&Value>,
+    ) -> Arc<str> {
+        match template.eval(&self.scope(branch, event)) {
             Ok(Value::String(words)) => Arc::from(words),
             Ok(other) => Arc::from(other.to_string()),
             Err(error) => Arc::from(format!("its words cannot be evaluated: {error}")),
         }
     }
 
-    pub(super) fn enter(&mut self, body: Body, position: usize) -> Next {
+    pub(super) fn enter(&mut self, branch: u32, body: Body, position: usize) -> Next {
         let Some(step) = self.plan.body(body).get(position).copied() else {
-            return self.leave(body);
+            return self.leave(branch, body);
         };
+        let step = StepKey { branch, step };
         let plan = self.plan;
-        if let Some(condition) = &plan.step(step).condition {
-            match expr::eval_bool(condition, &self.scope(None)) {
+        if let Some(condition) = &plan.step(step.step).condition {
+            match expr::eval_bool(condition, &self.scope(branch, None)) {
                 Ok(true) => {}
                 Ok(false) => {
                     self.push_outcome(step, Ending::Skipped, None);
@@ -63,10 +71,10 @@ impl Decision<'_> {
     }
 
     /// Begins the first or a further attempt of a step.
-    pub(super) fn attempt(&mut self, step: StepIx) -> Next {
+    pub(super) fn attempt(&mut self, step: StepKey) -> Next {
         let plan = self.plan;
         let attempt = self.run(step).map_or(0, |run| run.attempt) + 1;
-        let plan_step = plan.step(step);
+        let plan_step = plan.step(step.step);
         let due = plan_step.timeout.map(|timeout| self.now + timeout);
         match &plan_step.verb {
             Verb::Issue { .. } => self.issue(step, attempt, due),
@@ -76,7 +84,7 @@ impl Decision<'_> {
                     let reason = format!("`emit` is {EMIT_DEPTH} deep already");
                     return self.fault(step, Arc::from(reason));
                 }
-                let fields = self.values(with, None).and_then(|fields| {
+                let fields = self.values(step.branch, with, None).and_then(|fields| {
                     plan.check_event(event, fields).map_err(|error| Arc::from(error.to_string()))
                 });
                 match fields {
@@ -95,16 +103,17 @@ impl Decision<'_> {
             }
             Verb::Group(_) => {
                 // An undo's clock starts when a session gets its first command [R14].
-                let waits = self.plan.is_undo(step) && self.issues_within(step);
+                let waits = self.plan.is_undo(step.step) && self.issues_within(step.step);
                 self.wait(step, attempt, due.filter(|_| !waits));
-                Next::Enter(Body::Group(step), 0)
+                Next::Enter(step.branch, Body::Group(step.step), 0)
             }
             Verb::Parallel { .. } => {
                 self.wait(step, attempt, due);
                 Next::Branches(step)
             }
+            Verb::ForEach(each) => self.begin_loop(step, each, attempt, due),
             Verb::Fail(reason) => {
-                let reason = self.words(reason, None);
+                let reason = self.words(step.branch, reason, None);
                 self.push_outcome(step, Ending::Failed, Some((Cause::FailStep, reason.clone())));
                 Next::Failed(step, Cause::FailStep, reason)
             }
@@ -115,19 +124,19 @@ impl Decision<'_> {
         }
     }
 
-    fn wait(&mut self, step: StepIx, attempt: u32, due: Option<Timestamp>) -> Next {
+    fn wait(&mut self, step: StepKey, attempt: u32, due: Option<Timestamp>) -> Next {
         let step = self.path(step);
-        self.push(Record::Entered(Entered { step, attempt, due }));
+        self.push(Record::Entered(Entered { step, attempt, due, elements: None }));
         Next::Rest
     }
 
-    fn issue(&mut self, step: StepIx, attempt: u32, due: Option<Timestamp>) -> Next {
+    fn issue(&mut self, step: StepKey, attempt: u32, due: Option<Timestamp>) -> Next {
         let plan = self.plan;
-        let Verb::Issue { command, target, with, .. } = &plan.step(step).verb else {
+        let Verb::Issue { command, target, with, .. } = &plan.step(step.step).verb else {
             return Next::Rest;
         };
         // An undo's clock starts when a session can take it [R14].
-        let waits = plan.is_undo(step) && !self.targets.is_open(target);
+        let waits = plan.is_undo(step.step) && !self.targets.is_open(target);
         let due = if waits { None } else { due };
         // An operator asks for it again: it may have happened, so it is the same command [R11].
         if self.run(step).is_some_and(|run| run.doubted) {
@@ -135,7 +144,7 @@ impl Decision<'_> {
             self.push(Record::Reissued(Reissued { step: path, attempt, due }));
             return self.handed(step, waits);
         }
-        let with = match self.values(with, None) {
+        let with = match self.values(step.branch, with, None) {
             Ok(values) => values,
             Err(reason) => return self.fault(step, reason),
         };
@@ -160,7 +169,7 @@ impl Decision<'_> {
         self.handed(step, waits)
     }
 
-    fn handed(&mut self, step: StepIx, waits: bool) -> Next {
+    fn handed(&mut self, step: StepKey, waits: bool) -> Next {
         if !waits {
             self.arm_around(step);
         }
@@ -175,31 +184,33 @@ impl Decision<'_> {
     }
 
     /// A bad value at run time: the step is known not to have happened.
-    pub(super) fn fault(&mut self, step: StepIx, reason: Arc<str>) -> Next {
+    pub(super) fn fault(&mut self, step: StepKey, reason: Arc<str>) -> Next {
         self.push_outcome(step, Ending::Failed, Some((Cause::Fault, reason.clone())));
         Next::Failed(step, Cause::Fault, reason)
     }
 
-    pub(super) fn after(&mut self, step: StepIx) -> Next {
-        let plan_step = self.plan.step(step);
+    pub(super) fn after(&mut self, step: StepKey) -> Next {
+        let plan_step = self.plan.step(step.step);
         match plan_step.body {
-            Body::Undo(undone) => self.undo_ended(undone, step),
-            Body::Branches(owner) => self.branch_succeeded(owner, step),
+            Body::Undo(undone) => {
+                self.undo_ended(StepKey { branch: step.branch, step: undone }, step)
+            }
+            Body::Branches(_) => match self.saga.owner(self.plan, step) {
+                Some(owner) => self.branch_succeeded(owner, step),
+                None => Next::Rest,
+            },
             body @ (Body::Main | Body::Finally | Body::Group(_) | Body::OnTimeout(_)) => {
-                Next::Enter(body, plan_step.position + 1)
+                Next::Enter(step.branch, body, plan_step.position + 1)
             }
         }
     }
 
-    fn leave(&mut self, body: Body) -> Next {
+    fn leave(&mut self, branch: u32, body: Body) -> Next {
         match body {
             Body::Main => self.complete(),
             Body::Finally => self.close(),
-            Body::Group(group) => {
-                self.push_outcome(group, Ending::Succeeded, None);
-                Next::After(group)
-            }
-            Body::OnTimeout(step) => Next::After(step),
+            Body::Group(step) => self.leave_group(StepKey { branch, step }),
+            Body::OnTimeout(step) => Next::After(StepKey { branch, step }),
             // A compensation is a list of one, and its end is `undo_ended`; branches are no list
             // that is gone through.
             Body::Undo(_) | Body::Branches(_) => Next::Rest,
@@ -212,7 +223,7 @@ impl Decision<'_> {
         for group in self.open_steps(|step| self.is_forward(step)) {
             self.push_outcome(group, Ending::Succeeded, None);
         }
-        match self.values(&self.plan.result, None) {
+        match self.values(0, &self.plan.result, None) {
             Ok(values) => {
                 let result =
                     (!self.plan.result.is_empty()).then(|| Arc::new(Value::Object(values)));
@@ -224,7 +235,7 @@ impl Decision<'_> {
     }
 
     /// Whether the step belongs to the way forward, and not to undoing or `finally`.
-    pub(super) fn is_forward(&self, step: StepIx) -> bool {
-        self.plan.is_forward(step)
+    pub(super) fn is_forward(&self, step: StepKey) -> bool {
+        self.plan.is_forward(step.step)
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::ids::Seq;
-use crate::plan::{Body, OnRestart, Plan, StepIx};
+use crate::plan::{Body, OnRestart, Plan};
 use crate::saga::apply::Corrupt;
 use crate::saga::record::{
     Cause, Emitted, Ending, Late, Operator, Outcome, Record, Refused, State, StepOnly, Unwinding,
@@ -130,16 +130,16 @@ struct Decision<'a> {
 
 /// What comes next inside one decision; a loop and not a recursion, so that length costs no stack.
 enum Next {
-    /// Enter the step at that place of a body, or leave the body.
-    Enter(Body, usize),
+    /// Enter the step at that place of a body in that branch, or leave the body.
+    Enter(u32, Body, usize),
     /// That step is over and the way goes on behind it.
-    After(StepIx),
+    After(StepKey),
     /// That step failed for good, and its outcome is recorded.
-    Failed(StepIx, Cause, Arc<str>),
+    Failed(StepKey, Cause, Arc<str>),
     /// Start the branches of that step that have not begun.
-    Branches(StepIx),
+    Branches(StepKey),
     /// Undo what is next to undo, for the whole saga or one group's attempt.
-    Undo(Option<StepIx>),
+    Undo(Option<StepKey>),
     /// The verdict is found.
     Finish(Verdict),
     /// Nothing more until something comes in.
@@ -169,7 +169,7 @@ pub fn decide(
 impl Decision<'_> {
     fn input(&mut self, input: Input<'_>) {
         match input {
-            Input::Start => self.go(Next::Enter(Body::Main, 0)),
+            Input::Start => self.go(Next::Enter(0, Body::Main, 0)),
             Input::Report(report) => self.report(report),
             Input::ActionFailed { step, command_id, reason } => {
                 self.action_failed(step, command_id, reason);
@@ -193,7 +193,7 @@ impl Decision<'_> {
         let mut next = first;
         while self.clash.is_none() {
             next = match next {
-                Next::Enter(body, position) => self.enter(body, position),
+                Next::Enter(branch, body, position) => self.enter(branch, body, position),
                 Next::After(step) => self.after(step),
                 Next::Failed(step, cause, reason) => self.failed(step, cause, reason),
                 Next::Undo(scope) => self.next_undo(scope),
@@ -218,29 +218,40 @@ impl Decision<'_> {
         self.out.push(record);
     }
 
-    fn path(&self, step: StepIx) -> Arc<str> {
-        self.plan.step(step).path.clone()
+    fn path(&self, step: StepKey) -> Arc<str> {
+        self.saga.path(self.plan, step)
     }
 
-    fn run(&self, step: StepIx) -> Option<&Run> {
-        self.saga.run(StepKey::trunk(step))
+    fn run(&self, step: StepKey) -> Option<&Run> {
+        self.saga.run(step)
     }
 
     /// Which attempt of the step is under way; what waits for nothing has one.
-    fn attempt_of(&self, step: StepIx) -> u32 {
+    fn attempt_of(&self, step: StepKey) -> u32 {
         self.run(step).map_or(1, |run| run.attempt.max(1))
     }
 
-    fn push_outcome(&mut self, step: StepIx, outcome: Ending, why: Option<(Cause, Arc<str>)>) {
+    fn push_outcome(&mut self, step: StepKey, outcome: Ending, why: Option<(Cause, Arc<str>)>) {
+        self.push_end(step, outcome, why, None);
+    }
+
+    /// The same; `echo`: what the step leaves for others to read.
+    fn push_end(
+        &mut self,
+        step: StepKey,
+        outcome: Ending,
+        why: Option<(Cause, Arc<str>)>,
+        echo: Option<Arc<Value>>,
+    ) {
         let (cause, reason) = why.unzip();
         let (step, attempt) = (self.path(step), self.attempt_of(step));
         let save = serde_json::Map::new();
-        let outcome = Outcome { step, outcome, attempt, cause, reason, echo: None, save };
+        let outcome = Outcome { step, outcome, attempt, cause, reason, echo, save };
         self.push(Record::Outcome(Box::new(outcome)));
     }
 
     /// Whether that open step's newest command may have been sent \[P10\].
-    fn maybe_sent(&self, step: StepIx) -> bool {
+    fn maybe_sent(&self, step: StepKey) -> bool {
         self.run(step).is_some_and(|run| self.saga.may_have_been_sent(run, self.targets))
     }
 
@@ -307,14 +318,14 @@ impl Decision<'_> {
         let ended = self.saga.verdict.clone();
         self.push(Record::Retried(operator.clone()));
         if forward && stuck.again.is_empty() {
-            return self.go(Next::Enter(Body::Main, self.plan.main.len()));
+            return self.go(Next::Enter(0, Body::Main, self.plan.main.len()));
         }
         if forward {
-            let branches = stuck.around.iter().map(|key| Next::Branches(key.step));
+            let branches = stuck.around.iter().map(|key| Next::Branches(*key));
             self.pending.extend(branches);
             let again = stuck.again.iter().rev().map(|key| {
                 let step = self.plan.step(key.step);
-                Next::Enter(step.body, step.position)
+                Next::Enter(key.branch, step.body, step.position)
             });
             self.pending.extend(again);
             return self.go(Next::Rest);
@@ -331,7 +342,7 @@ impl Decision<'_> {
 
     fn sent(&mut self, command_id: &str) {
         let Some(step) = self.waiting_on(command_id) else { return };
-        if self.plan.step(step).wait.is_some() {
+        if self.plan.step(step.step).wait.is_some() {
             return;
         }
         let path = self.path(step);
@@ -341,20 +352,20 @@ impl Decision<'_> {
     }
 
     /// The open step whose newest command that is.
-    fn waiting_on(&self, command_id: &str) -> Option<StepIx> {
+    fn waiting_on(&self, command_id: &str) -> Option<StepKey> {
         let run = self.saga.runs.iter().find(|run| {
             matches!(run.phase, Phase::Waiting { .. })
                 && run.command.as_ref().is_some_and(|c| &*c.id == command_id)
         });
-        run.map(|run| run.key.step)
+        run.map(|run| run.key)
     }
 
-    fn late(&mut self, step: StepIx, what: &str) {
+    fn late(&mut self, step: StepKey, what: &str) {
         let step = self.path(step);
         self.push(Record::Late(Late { step, what: Arc::from(what) }));
     }
 
-    fn emitted(&mut self, step: StepIx, event: &Arc<str>, fields: Value) {
+    fn emitted(&mut self, step: StepKey, event: &Arc<str>, fields: Value) {
         let step = self.path(step);
         let fields = Arc::new(fields);
         self.push(Record::Emitted(Emitted { step, event: event.clone(), fields }));

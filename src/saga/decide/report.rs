@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::expr;
-use crate::plan::{Alternative, Body, StepIx, Undo};
+use crate::plan::{Alternative, Body, Undo};
 use crate::saga::decide::{Decision, Next, Report};
 use crate::saga::record::{Cause, Ending, Matched, Outcome, Record, State};
-use crate::saga::state::{Phase, Run};
+use crate::saga::state::{Phase, Run, StepKey};
 
 /// What a report means for a step.
 enum Meaning {
@@ -28,7 +28,7 @@ impl Decision<'_> {
         for (open, failures) in [(true, true), (true, false), (false, true), (false, false)] {
             let steps = self.saga.runs.iter().filter(|run| run.is_open() == open);
             let mut listening = steps
-                .map(|run| run.key.step)
+                .map(|run| run.key)
                 .filter(|step| self.listens(*step) && self.is_older(*step, report));
             let found = listening.find_map(|step| {
                 let meaning =
@@ -50,7 +50,7 @@ impl Decision<'_> {
             return false;
         }
         let mut watched = self.plan.cancel_on.iter();
-        if !watched.any(|on| *on.event == *report.name && self.fits(on, report.fields)) {
+        if !watched.any(|on| *on.event == *report.name && self.fits(0, on, report.fields)) {
             return false;
         }
         let reason = Arc::from(format!("`{}` cancels it", report.name));
@@ -59,17 +59,17 @@ impl Decision<'_> {
         self.saga.state != State::Running
     }
 
-    fn fails_on(&self, step: StepIx, report: Report<'_>) -> Option<Meaning> {
-        let fail_on = &self.plan.step(step).fail_on;
+    fn fails_on(&self, step: StepKey, report: Report<'_>) -> Option<Meaning> {
+        let fail_on = &self.plan.step(step.step).fail_on;
         let hit = fail_on.iter().find(|on| self.correlates(step, &on.on, report))?;
         Some(Meaning::Fails(match &hit.reason {
-            Some(words) => self.words(words, Some(report.fields)),
+            Some(words) => self.words(step.branch, words, Some(report.fields)),
             None => Arc::from(report.name),
         }))
     }
 
-    fn matches(&self, step: StepIx, report: Report<'_>) -> Option<Meaning> {
-        let wait = self.plan.step(step).wait.as_ref()?;
+    fn matches(&self, step: StepKey, report: Report<'_>) -> Option<Meaning> {
+        let wait = self.plan.step(step.step).wait.as_ref()?;
         let matched = self.run(step).map_or(&[][..], |run| &run.matched);
         let place = wait.alternatives.iter().enumerate().position(|(place, alternative)| {
             let came = wait.all && matched.contains(&(place as u32));
@@ -79,7 +79,7 @@ impl Decision<'_> {
     }
 
     /// Whether a step can still take an answer: open, or in doubt and not yet being undone \[R19\].
-    fn listens(&self, step: StepIx) -> bool {
+    fn listens(&self, step: StepKey) -> bool {
         let Some(run) = self.run(step) else { return false };
         match &run.phase {
             Phase::Waiting { .. } | Phase::Pausing { in_doubt: true, .. } => true,
@@ -96,49 +96,55 @@ impl Decision<'_> {
     }
 
     /// Whether the step was entered before that happened \[R5\].
-    fn is_older(&self, step: StepIx, report: Report<'_>) -> bool {
+    fn is_older(&self, step: StepKey, report: Report<'_>) -> bool {
         self.run(step).is_some_and(|run| run.entered < report.seq)
     }
 
-    fn undo_was_issued(&self, step: StepIx) -> bool {
+    fn undo_was_issued(&self, step: StepKey) -> bool {
         let mut at = step;
         loop {
-            let undoer = self.plan.step(at).covered_by.unwrap_or(at);
+            let undoer = self.plan.step(at.step).covered_by.unwrap_or(at.step);
             if let Undo::Step { step: undo, .. } = &self.plan.step(undoer).undo
-                && self.run(*undo).is_some_and(|run| run.phase != Phase::Idle)
+                && self
+                    .run(StepKey { branch: at.branch, step: *undo })
+                    .is_some_and(|run| run.phase != Phase::Idle)
             {
                 return true;
             }
             // A group's own undo stands for all that is inside.
-            at = match self.plan.step(at).body {
-                Body::Group(owner) | Body::Branches(owner) => owner,
+            at = match self.plan.step(at.step).body {
+                Body::Group(_) | Body::Branches(_) => match self.saga.owner(self.plan, at) {
+                    Some(owner) => owner,
+                    None => return false,
+                },
                 Body::Main | Body::Finally | Body::OnTimeout(_) | Body::Undo(_) => return false,
             };
         }
     }
 
-    fn correlates(&self, step: StepIx, on: &Alternative, report: Report<'_>) -> bool {
+    fn correlates(&self, step: StepKey, on: &Alternative, report: Report<'_>) -> bool {
         *on.event == *report.name
             && (!on.echo || self.answers(step, report.echo))
-            && self.fits(on, report.fields)
+            && self.fits(step.branch, on, report.fields)
     }
 
     /// Whether that is the answer to the step's current command \[R5\].
-    fn answers(&self, step: StepIx, echo: Option<(&str, Option<&str>)>) -> bool {
+    fn answers(&self, step: StepKey, echo: Option<(&str, Option<&str>)>) -> bool {
         let Some((path, command_id)) = echo else { return false };
         let Some(command) = self.run(step).and_then(|run| run.command.as_ref()) else {
             return false;
         };
-        *self.plan.step(step).path == *path && command_id.is_none_or(|id| id == &*command.id)
+        *self.path(step) == *path && command_id.is_none_or(|id| id == &*command.id)
     }
 
-    fn fits(&self, on: &Alternative, fields: &Value) -> bool {
+    fn fits(&self, branch: u32, on: &Alternative, fields: &Value) -> bool {
         // A value that cannot be compared is no match; the static checks leave few of them.
-        let fits = |filter| expr::eval_bool(filter, &self.scope(Some(fields))).unwrap_or(false);
+        let fits =
+            |filter| expr::eval_bool(filter, &self.scope(branch, Some(fields))).unwrap_or(false);
         on.filter.as_ref().is_none_or(fits)
     }
 
-    fn take(&mut self, step: StepIx, meaning: Meaning, report: Report<'_>) {
+    fn take(&mut self, step: StepKey, meaning: Meaning, report: Report<'_>) {
         let settles = self.run(step).and_then(Run::outcome).is_some();
         let next = match meaning {
             Meaning::Fails(reason) if settles => {
@@ -153,11 +159,11 @@ impl Decision<'_> {
         self.go(next);
     }
 
-    fn matched(&mut self, step: StepIx, place: usize, report: Report<'_>, settles: bool) -> Next {
+    fn matched(&mut self, step: StepKey, place: usize, report: Report<'_>, settles: bool) -> Next {
         let plan = self.plan;
-        let Some(wait) = &plan.step(step).wait else { return Next::Rest };
+        let Some(wait) = &plan.step(step.step).wait else { return Next::Rest };
         let alternative = &wait.alternatives[place];
-        let save = match self.values(&alternative.save, Some(report.fields)) {
+        let save = match self.values(step.branch, &alternative.save, Some(report.fields)) {
             Ok(save) => save,
             Err(_) if settles => return Next::Rest,
             // It answered, so it may have happened; but what it said cannot be used.
@@ -180,13 +186,13 @@ impl Decision<'_> {
 
     fn succeed(
         &mut self,
-        step: StepIx,
+        step: StepKey,
         fields: &Arc<Value>,
         save: Map<String, Value>,
         is_echo: bool,
     ) {
         // An echo's fields are in its own record beside this one; others' events are elsewhere.
-        let keep = self.plan.step(step).echo_is_read || !is_echo;
+        let keep = self.plan.step(step.step).echo_is_read || !is_echo;
         let outcome = Outcome {
             step: self.path(step),
             outcome: Ending::Succeeded,
@@ -205,7 +211,7 @@ impl Decision<'_> {
         command_id: Option<&str>,
         reason: &Arc<str>,
     ) {
-        let Some(step) = self.plan.by_path.get(path).copied() else { return };
+        let Some(step) = self.saga.find(self.plan, path) else { return };
         if !self.saga.is_open() || !self.answers(step, Some((path, command_id))) {
             return;
         }
@@ -219,7 +225,7 @@ impl Decision<'_> {
 
     /// An answer to a doubt whose undo has begun is only written down \[R19\].
     fn note_late(&mut self, path: &str, what: &str) {
-        let Some(step) = self.plan.by_path.get(path).copied() else { return };
+        let Some(step) = self.saga.find(self.plan, path) else { return };
         let doubted = self
             .run(step)
             .is_some_and(|run| run.outcome() == Some(Ending::InDoubt) && run.command.is_some());

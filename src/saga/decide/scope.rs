@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::expr::{Resolved, Scope};
-use crate::plan::{Plan, StepIx};
+use crate::plan::Plan;
 use crate::saga::record::Ending;
 use crate::saga::state::{Phase, Run, Saga, StepKey};
 use crate::time::Timestamp;
@@ -18,46 +18,56 @@ pub struct SagaScope<'a> {
     plan: &'a Plan,
     now: Timestamp,
     event: Option<&'a Value>,
+    branch: u32,
 }
 
 impl<'a> SagaScope<'a> {
     /// The view of one saga at one instant.
     #[must_use]
     pub fn new(saga: &'a Saga, plan: &'a Plan, now: Timestamp, event: Option<&'a Value>) -> Self {
-        SagaScope { saga, plan, now, event }
+        SagaScope { saga, plan, now, event, branch: 0 }
+    }
+
+    /// The same as steps of that branch see it.
+    #[must_use]
+    pub fn within(self, branch: u32) -> Self {
+        SagaScope { branch, ..self }
     }
 
     fn step(&self, path: &[Box<str>]) -> Resolved<'_> {
         let [id, field, ..] = path else { return Resolved::Missing };
         let Some(ix) = self.plan.by_path.get(id) else { return Resolved::Missing };
-        let Some(run) = self.saga.run(StepKey::trunk(*ix)) else {
-            return self.never_reached(*ix, field);
+        let Some(key) = self.saga.seen_from(self.plan, *ix, self.branch) else {
+            return Resolved::Missing;
         };
+        let Some(run) = self.saga.run(key) else { return self.never_reached(key, field) };
         match &**field {
             "echo" => run
                 .echo
                 .as_deref()
                 .map_or(Resolved::Missing, |echo| Resolved::Found(Cow::Borrowed(echo), 2)),
             "outcome" => outcome_word(run).map_or_else(
-                || self.never_reached(*ix, field),
+                || self.never_reached(key, field),
                 |word| Resolved::Found(Cow::Owned(word.into()), 2),
             ),
             // What an undo of the catalog repeats; no definition can read it.
             "with" => run.command.as_ref().map_or(Resolved::Missing, |issued| {
                 Resolved::Found(Cow::Borrowed(&issued.with), 2)
             }),
+            "outcomes" => Resolved::Found(Cow::Owned(self.outcomes(run)), 2),
+            "collected" => Resolved::Found(Cow::Owned(self.collected(run)), 2),
             "attempts" => Resolved::Found(Cow::Owned(run.attempt.into()), 2),
             _ => Resolved::Missing,
         }
     }
 
     /// A step that the saga turned around before counts as skipped: an undo or `finally` may ask.
-    fn never_reached(&self, ix: StepIx, field: &str) -> Resolved<'_> {
+    fn never_reached(&self, key: StepKey, field: &str) -> Resolved<'_> {
         let undoing = |run: &Run| matches!(run.phase, Phase::Undoing { .. });
         let is_over = self.saga.unwinding.is_some()
             || self.saga.verdict.is_some()
             || self.saga.runs.iter().any(undoing)
-            || self.is_behind(ix);
+            || self.is_behind(key);
         match field {
             "outcome" if is_over => Resolved::Found(Cow::Owned(Ending::Skipped.as_str().into()), 2),
             "attempts" if is_over => Resolved::Found(Cow::Owned(0.into()), 2),
@@ -66,10 +76,39 @@ impl<'a> SagaScope<'a> {
     }
 
     /// Whether something around the step has ended, so that it never comes to it.
-    fn is_behind(&self, ix: StepIx) -> bool {
-        let around = |ix: &StepIx| Plan::owner(self.plan.step(*ix).body);
-        let mut around = std::iter::successors(around(&ix), around);
-        around.any(|ix| self.saga.run(StepKey::trunk(ix)).and_then(Run::outcome).is_some())
+    fn is_behind(&self, key: StepKey) -> bool {
+        let around = |key: &StepKey| self.saga.owner(self.plan, *key);
+        let mut around = std::iter::successors(around(&key), around);
+        around.any(|key| self.saga.run(key).and_then(Run::outcome).is_some())
+    }
+
+    /// How the elements of a loop ended, one after the other.
+    fn outcomes(&self, run: &Run) -> Value {
+        let roofs: Vec<&Run> = self.saga.roofs(self.plan, run.key).collect();
+        let count = run.elements.as_ref().map_or(0, |elements| elements.len());
+        let mut words = vec![Value::from(Ending::Skipped.as_str()); count];
+        for roof in roofs {
+            let place = self.saga.branch(roof.key.branch).map(|branch| branch.index as usize);
+            if let (Some(word), Some(place)) = (outcome_word(roof), place)
+                && let Some(there) = words.get_mut(place)
+            {
+                *there = word.into();
+            }
+        }
+        Value::Array(words)
+    }
+
+    /// What the elements that succeeded left, in the order of the elements.
+    fn collected(&self, run: &Run) -> Value {
+        let roofs = self.saga.roofs(self.plan, run.key);
+        let left = roofs.filter_map(|roof| {
+            let place = self.saga.branch(roof.key.branch)?.index;
+            let value = roof.echo.as_deref()?;
+            (roof.outcome() == Some(Ending::Succeeded)).then(|| (place, value.clone()))
+        });
+        let mut left: Vec<(u32, Value)> = left.collect();
+        left.sort_by_key(|(place, _)| *place);
+        Value::Array(left.into_iter().map(|(_, value)| value).collect())
     }
 
     fn of_saga(&self, path: &[Box<str>]) -> Resolved<'_> {
@@ -126,11 +165,14 @@ impl Scope for SagaScope<'_> {
                 .map_or(Resolved::Missing, |event| Resolved::Found(Cow::Borrowed(event), 0)),
             "vars" => path
                 .first()
-                .and_then(|name| self.saga.vars.get(&**name))
+                .and_then(|name| self.saga.var(self.branch, name))
                 .map_or(Resolved::Missing, |value| Resolved::Found(Cow::Borrowed(value), 1)),
             "steps" => self.step(path),
             "saga" => self.of_saga(path),
-            _ => Resolved::Missing,
+            name => self
+                .saga
+                .element(self.plan, self.branch, name)
+                .map_or(Resolved::Missing, |value| Resolved::Found(Cow::Borrowed(value), 0)),
         }
     }
 }

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::plan::{StepIx, Verb};
+use crate::plan::Verb;
 use crate::saga::decide::{Decision, Next};
 use crate::saga::record::{Cause, Ending, Entered, Record, State};
-use crate::saga::state::{Phase, Saga};
+use crate::saga::state::{Phase, Saga, StepKey};
 use crate::time::Timestamp;
 
 /// What is due first.
 enum Due {
     Saga,
-    Step(StepIx),
+    Step(StepKey),
 }
 
 impl Decision<'_> {
@@ -33,7 +33,7 @@ impl Decision<'_> {
             .saga
             .runs
             .iter()
-            .filter_map(|run| run_due(&run.phase).map(|at| (at, Due::Step(run.key.step))));
+            .filter_map(|run| run_due(&run.phase).map(|at| (at, Due::Step(run.key))));
         let first = steps.min_by_key(|(at, _)| *at);
         match (first, saga_due(self.saga)) {
             // A step's own bound names the cause better than the saga's, so it goes first.
@@ -43,26 +43,28 @@ impl Decision<'_> {
         }
     }
 
-    fn step_due(&mut self, step: StepIx) -> Next {
+    fn step_due(&mut self, step: StepKey) -> Next {
         let Some(run) = self.run(step) else { return Next::Rest };
         if let Phase::Pausing { in_doubt, .. } = run.phase {
             return self.try_again(step, in_doubt);
         }
         let plan = self.plan;
-        let plan_step = plan.step(step);
+        let plan_step = plan.step(step.step);
         if matches!(plan_step.verb, Verb::Delay(_)) {
             self.push_outcome(step, Ending::Succeeded, None);
             return Next::After(step);
         }
         // The clock of an undoing group stands while a command inside has not been handed over.
-        if plan.is_undo(step) && self.waits_within(step) {
+        if plan.is_undo(step.step) && self.waits_within(step) {
             return self.stop_clock(step);
         }
         let after = plan_step.timeout.map(|timeout| format!(" after {timeout}"));
-        let reason = format!("step `{}` timed out{}", plan_step.path, after.unwrap_or_default());
+        let reason = format!("step `{}` timed out{}", self.path(step), after.unwrap_or_default());
         let why = (Cause::TimedOut, Arc::from(reason));
         match &plan_step.verb {
-            Verb::Group(_) | Verb::Parallel { .. } => self.group_failed(step, why.0, why.1),
+            Verb::Group(_) | Verb::Parallel { .. } | Verb::ForEach(_) => {
+                self.group_failed(step, why.0, why.1)
+            }
             Verb::Issue { .. } => {
                 let known = !self.maybe_sent(step);
                 self.attempt_failed(step, why, known)
@@ -73,10 +75,10 @@ impl Decision<'_> {
         }
     }
 
-    fn stop_clock(&mut self, step: StepIx) -> Next {
+    fn stop_clock(&mut self, step: StepKey) -> Next {
         let attempt = self.run(step).map_or(1, |run| run.attempt);
-        let step = self.plan.step(step).path.clone();
-        self.push(Record::Entered(Entered { step, attempt, due: None }));
+        let step = self.path(step);
+        self.push(Record::Entered(Entered { step, attempt, due: None, elements: None }));
         Next::Rest
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::plan::{Body, OnTimeout, StepIx, Undo};
+use crate::plan::{Body, OnTimeout, Undo};
 use crate::saga::decide::{Decision, Next};
 use crate::saga::record::{Cause, Ending, Record, State, Undone, Verdict};
 use crate::saga::state::{Extent, Phase, Run, StepKey};
@@ -22,7 +22,7 @@ enum Found {
 impl Decision<'_> {
     /// Finds what is next to undo, in the whole saga, in one group's attempt, or in branches that
     /// lost.
-    pub(super) fn next_undo(&mut self, scope: Option<StepIx>) -> Next {
+    pub(super) fn next_undo(&mut self, scope: Option<StepKey>) -> Next {
         let turned = self.saga.state == State::Compensating && self.saga.verdict.is_none();
         if scope.is_none() && !turned {
             return Next::Rest;
@@ -40,7 +40,7 @@ impl Decision<'_> {
                 if self.plan.has_branches() {
                     self.pending.push(Next::Undo(scope));
                 }
-                Next::Enter(Body::Undo(key.step), 0)
+                Next::Enter(key.branch, Body::Undo(key.step), 0)
             }
             (Found::Busy, _) => Next::Rest,
             (Found::Nothing, Some(group)) => self.group_is_undone(group),
@@ -48,7 +48,7 @@ impl Decision<'_> {
         }
     }
 
-    fn undo_in_order(&self, scope: Option<StepIx>) -> Found {
+    fn undo_in_order(&self, scope: Option<StepKey>) -> Found {
         let (mut keys, extent) = (self.backwards(scope), self.extent_of(scope));
         let next = keys.find(|key| self.saga.needs_undo_in(self.plan, *key, extent));
         next.map_or(Found::Nothing, Found::Begin)
@@ -56,10 +56,10 @@ impl Decision<'_> {
 
     /// The same where branches are: each list of steps is undone one after the other, and several
     /// branches at once.
-    fn undo_at_once(&self, scope: Option<StepIx>) -> Found {
+    fn undo_at_once(&self, scope: Option<StepKey>) -> Found {
         let extent = self.extent_of(scope);
-        let busy: Vec<StepIx> = self.undone_now();
-        let mut taken: BTreeMap<Option<StepIx>, StepIx> = BTreeMap::new();
+        let busy: Vec<StepKey> = self.undone_now();
+        let mut taken: BTreeMap<Option<StepKey>, StepKey> = BTreeMap::new();
         for (list, item) in busy.iter().flat_map(|step| self.places_of(*step)) {
             taken.entry(list).or_insert(item);
         }
@@ -69,11 +69,11 @@ impl Decision<'_> {
             Found::Nothing
         };
         for key in self.backwards(scope) {
-            if busy.contains(&key.step) || !self.saga.needs_undo_in(self.plan, key, extent) {
+            if busy.contains(&key) || !self.saga.needs_undo_in(self.plan, key, extent) {
                 continue;
             }
-            let mut free = !busy.iter().any(|step| self.plan.is_within(*step, key.step));
-            for (list, item) in self.places_of(key.step) {
+            let mut free = !busy.iter().any(|step| self.saga.is_within(self.plan, *step, key));
+            for (list, item) in self.places_of(key) {
                 free &= *taken.entry(list).or_insert(item) == item;
             }
             if free {
@@ -86,21 +86,19 @@ impl Decision<'_> {
 
     /// What ended, the last first. A group whose attempt is being undone has not: its own undo
     /// comes before all.
-    fn backwards(&self, scope: Option<StepIx>) -> impl Iterator<Item = StepKey> {
+    fn backwards(&self, scope: Option<StepKey>) -> impl Iterator<Item = StepKey> {
         let own = match self.extent_of(scope) {
-            Extent::Attempt(group) => Some(StepKey::trunk(group)),
+            Extent::Attempt(group) => Some(group),
             Extent::Whole | Extent::Losers(_) => None,
         };
         let ended = self.saga.order.iter().rev().copied();
-        own.into_iter().chain(ended.filter(move |key| self.is_undone_with(key.step, scope)))
+        own.into_iter().chain(ended.filter(move |key| self.is_undone_with(*key, scope)))
     }
 
-    fn extent_of(&self, scope: Option<StepIx>) -> Extent {
+    fn extent_of(&self, scope: Option<StepKey>) -> Extent {
         match scope {
             None => Extent::Whole,
-            Some(owner) if self.saga.winner(self.plan, StepKey::trunk(owner)).is_some() => {
-                Extent::Losers(owner)
-            }
+            Some(owner) if self.saga.winner(self.plan, owner).is_some() => Extent::Losers(owner),
             Some(group) => Extent::Attempt(group),
         }
     }
@@ -125,13 +123,13 @@ impl Decision<'_> {
     }
 
     /// The failed attempt left no effect: the next one may begin, unless an undo failed.
-    fn group_is_undone(&mut self, group: StepIx) -> Next {
+    fn group_is_undone(&mut self, group: StepKey) -> Next {
         let phase = self.run(group).map(|run| run.phase.clone());
         let Some(Phase::Undoing { cause, reason }) = phase else { return Next::Rest };
-        if self.saga.winner(self.plan, StepKey::trunk(group)).is_some() {
+        if self.saga.winner(self.plan, group).is_some() {
             return self.losers_undone(group);
         }
-        let inside = |run: &Run| run.key.step == group || self.plan.is_within(run.key.step, group);
+        let inside = |run: &Run| run.key == group || self.saga.is_within(self.plan, run.key, group);
         let stuck = self.saga.runs.iter().any(|run| run.undone == Some(false) && inside(run));
         let delay = if stuck { None } else { self.pause(group, cause, true) };
         if let Some(delay) = delay {
@@ -144,9 +142,9 @@ impl Decision<'_> {
     }
 
     /// The compensating step is over and did not fail.
-    pub(super) fn undo_ended(&mut self, undone: StepIx, undo: StepIx) -> Next {
+    pub(super) fn undo_ended(&mut self, undone: StepKey, undo: StepKey) -> Next {
         let outcome = |step| self.run(step).and_then(Run::outcome);
-        let replaced = matches!(self.plan.step(undo).on_timeout, OnTimeout::Steps(_));
+        let replaced = matches!(self.plan.step(undo.step).on_timeout, OnTimeout::Steps(_));
         match outcome(undo) {
             // Nobody looked whether the effect is there: that is no undo (language, `compensate`).
             Some(Ending::Skipped) if outcome(undone) == Some(Ending::InDoubt) => {
@@ -166,22 +164,25 @@ impl Decision<'_> {
         Next::Undo(self.undo_scope(undone))
     }
 
-    pub(super) fn undo_failed(&mut self, undone: StepIx, reason: &Arc<str>) -> Next {
+    pub(super) fn undo_failed(&mut self, undone: StepKey, reason: &Arc<str>) -> Next {
         self.push_undone(undone, Some(reason));
         Next::Undo(self.undo_scope(undone))
     }
 
     /// Records the undo of a step and of all that it stands for.
-    fn push_undone(&mut self, undone: StepIx, failure: Option<&Arc<str>>) {
-        let covers = match &self.plan.step(undone).undo {
+    fn push_undone(&mut self, undone: StepKey, failure: Option<&Arc<str>>) {
+        let covers = match &self.plan.step(undone.step).undo {
             Undo::Step { covers, .. } => covers.as_slice(),
             Undo::Nothing => &[],
         };
-        let inside = self.saga.runs.iter().map(|run| run.key.step).filter(|step| {
+        let covers: Vec<StepKey> =
+            covers.iter().map(|step| StepKey { branch: undone.branch, step: *step }).collect();
+        let inside = self.saga.runs.iter().map(|run| run.key).filter(|step| {
             let mut roofs = covers.iter().chain(std::iter::once(&undone));
-            roofs.any(|roof| self.plan.is_within(*step, *roof)) && !self.plan.is_undo(*step)
+            roofs.any(|roof| self.saga.is_within(self.plan, *step, *roof))
+                && !self.plan.is_undo(step.step)
         });
-        let stood_for: Vec<StepIx> = covers
+        let stood_for: Vec<StepKey> = covers
             .iter()
             .copied()
             .chain(inside)
@@ -198,13 +199,13 @@ impl Decision<'_> {
 
     /// The innermost group whose attempt is being undone around that step; the whole saga once it
     /// turned around.
-    fn undo_scope(&self, undone: StepIx) -> Option<StepIx> {
+    fn undo_scope(&self, undone: StepKey) -> Option<StepKey> {
         if self.saga.state == State::Compensating {
             return None;
         }
         let undoing = self.saga.runs.iter().filter(|r| matches!(r.phase, Phase::Undoing { .. }));
         undoing
-            .map(|run| run.key.step)
-            .rfind(|group| *group == undone || self.plan.is_within(undone, *group))
+            .map(|run| run.key)
+            .rfind(|group| *group == undone || self.saga.is_within(self.plan, undone, *group))
     }
 }

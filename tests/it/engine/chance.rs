@@ -36,6 +36,8 @@ struct Draft {
     used: u32,
     pivot: bool,
     with_pivot: bool,
+    /// How many loops are around.
+    loops: u32,
 }
 
 impl Draft {
@@ -43,7 +45,8 @@ impl Draft {
         let text = "saga: it\ntrigger: { event: go }\neviction: { policy: parallel }\ntimeout: \
                     10h\ndefaults: { timeout: 10s }\nsteps:\n";
         let with_pivot = chance.one_in(3);
-        let mut draft = Draft { text: text.to_owned(), used: 0, pivot: false, with_pivot };
+        let mut draft =
+            Draft { text: text.to_owned(), used: 0, pivot: false, with_pivot, loops: 0 };
         draft.list(chance, 2, 3);
         draft
     }
@@ -55,7 +58,7 @@ impl Draft {
     fn list(&mut self, chance: &mut Chance, indent: usize, depth: usize) {
         for _ in 0..=chance.below(2) {
             if depth > 0 && chance.one_in(2) && self.used + 3 < COMMANDS {
-                self.parallel(chance, indent, depth);
+                self.branches(chance, indent, depth);
             } else {
                 self.step(chance, indent);
             }
@@ -70,20 +73,30 @@ impl Draft {
         }
         let n = self.used;
         self.used += 1;
-        let turns = self.with_pivot && !self.pivot && chance.one_in(3);
+        let turns = self.with_pivot && !self.pivot && self.loops == 0 && chance.one_in(3);
         self.pivot |= turns;
         let pivot = if turns { ", pivot: true" } else { "" };
         let step = format!("- {{ id: s{n}, issue: c{n}, await: {{ echo: did }}{pivot} }}");
         self.line(indent, &step);
     }
 
-    fn parallel(&mut self, chance: &mut Chance, indent: usize, depth: usize) {
+    fn branches(&mut self, chance: &mut Chance, indent: usize, depth: usize) {
         let n = self.text.len();
         self.line(indent, &format!("- id: b{n}"));
-        self.line(indent + 2, "parallel:");
-        for branch in 0..=chance.below(3) {
-            self.line(indent + 4, &format!("x{branch}:"));
-            self.list(chance, indent + 6, depth - 1);
+        if chance.one_in(3) {
+            let most = ["", ", max_parallel: 1", ", max_parallel: 2"][chance.below(3)];
+            let over = format!("for_each: {{ in: \"[1, 2, 3]\", as: e{n}{most} }}");
+            self.line(indent + 2, &over);
+            self.line(indent + 2, "steps:");
+            self.loops += 1;
+            self.list(chance, indent + 4, depth - 1);
+            self.loops -= 1;
+        } else {
+            self.line(indent + 2, "parallel:");
+            for branch in 0..=chance.below(3) {
+                self.line(indent + 4, &format!("x{branch}:"));
+                self.list(chance, indent + 6, depth - 1);
+            }
         }
         // Where there is a point of no return, all have to reach it.
         let join = ["all", "any", "settled"][if self.with_pivot { 0 } else { chance.below(3) }];
@@ -117,7 +130,7 @@ struct Host {
     /// What it did for each command, for ever.
     did: BTreeMap<String, bool>,
     unanswered: Vec<Sent>,
-    /// What stands, by the number of its command.
+    /// What stands, by the path of its step.
     effects: BTreeMap<String, bool>,
 }
 
@@ -129,7 +142,8 @@ impl Host {
             let did = undoes || !chance.one_in(5);
             let did = *self.did.entry(sent.id().to_owned()).or_insert(did);
             if new && did {
-                self.effects.insert(sent.cmd()[1..].to_owned(), !undoes);
+                let step = sent.owed.step.trim_end_matches(".undo");
+                self.effects.insert(step.to_owned(), !undoes);
             }
             self.unanswered.push(sent.clone());
         }
@@ -152,12 +166,12 @@ impl Host {
 }
 
 fn live(world: &mut World, host: &mut Host, chance: &mut Chance) {
-    for round in 0..600 {
+    for round in 0..900 {
         if world.open().is_empty() {
             return;
         }
         host.read(world, chance);
-        let unrest = round < 60;
+        let unrest = round < 80;
         // An undo that nobody answers in time is an incident, and none of these is to be one.
         let undoing = host.unanswered.iter().any(|sent| sent.cmd().starts_with('u'));
         match chance.below(24) {
@@ -188,29 +202,52 @@ fn live(world: &mut World, host: &mut Host, chance: &mut Chance) {
 
 /// Steps of branches that lost have no effect: the records say which branch won.
 fn judge_losers(trail: &[String], host: &Host, text: &str) {
-    let any = text.lines().zip(1..).filter(|(line, _)| line.trim() == "join: any");
-    for (_, at) in any {
-        let indent = text.lines().nth(at - 1).map_or(0, |line| line.find("join").unwrap_or(0));
-        let above: Vec<&str> = text.lines().take(at).collect();
-        let head = above.iter().rposition(|line| line.find("- id: b") == Some(indent - 2));
-        let id = above[head.expect("it has a head")].trim().trim_start_matches("- id: ");
-        let of = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
-        let won = trail.iter().rev().find(|line| {
-            let path = of(line);
-            let last = path.rsplit('.').nth(1).unwrap_or_default().to_owned();
-            last == id
-                && line.ends_with(" succeeded")
-                && path.rsplit('.').next().is_some_and(|b| b.starts_with('x'))
-        });
-        let Some(won) = won.map(|line| of(line)) else { continue };
-        let roof = won.rsplit_once('.').expect("a branch has a path").0.to_owned();
-        for line in trail.iter().filter(|line| line.ends_with(" issued")) {
-            let path = of(line);
-            let lost =
-                path.starts_with(&format!("{roof}.")) && !path.starts_with(&format!("{won}."));
-            let step = path.rsplit('.').next().and_then(|step| step.strip_prefix('s'));
-            if let Some(step) = step.filter(|_| lost) {
-                assert!(!host.effects.get(step).copied().unwrap_or(false), "{path} stands still");
+    let lines: Vec<&str> = text.lines().collect();
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.trim() == "join: any") {
+        let indent = line.find("join").unwrap_or(0) - 2;
+        let head = lines[..at].iter().rev().find(|line| line.find("- id: b") == Some(indent));
+        let id = head.expect("it has a head").trim().trim_start_matches("- id: ");
+        for (owner, won) in winners(trail, id) {
+            for (path, stands) in &host.effects {
+                let of =
+                    path.strip_prefix(owner.as_str()).is_some_and(|r| r.starts_with(['.', '[']));
+                let lost = of && !path.starts_with(&format!("{won}."));
+                assert!(!(lost && *stands), "{path} stands still, and {won} has won");
+            }
+        }
+    }
+}
+
+/// The branch that won last, by the path of the step that has it.
+fn winners(trail: &[String], id: &str) -> BTreeMap<String, String> {
+    let mut won = BTreeMap::new();
+    for path in trail.iter().filter_map(|line| line.strip_suffix(" succeeded")) {
+        let owner = match path.rsplit_once('.') {
+            Some((owner, branch)) if branch.starts_with('x') => owner,
+            Some(_) | None if path.ends_with(']') => path.rsplit_once('[').expect("so it is").0,
+            Some(_) | None => continue,
+        };
+        if owner.rsplit('.').next() == Some(id) {
+            won.insert(owner.to_owned(), path.to_owned());
+        }
+    }
+    won
+}
+
+/// In one list of steps what came later is undone before what came earlier is begun to be undone.
+fn judge_order(trail: &[String]) {
+    let at = |line: &str| trail.iter().position(|told| told == line);
+    let issued: Vec<&str> = trail.iter().filter_map(|line| line.strip_suffix(" issued")).collect();
+    for (place, earlier) in issued.iter().enumerate() {
+        let list = earlier.rsplit_once('.').map_or("", |(list, _)| list);
+        let Some(begun) = at(&format!("{earlier}.undo issued")) else { continue };
+        for later in issued[place + 1..].iter().filter(|path| !path.ends_with(".undo")) {
+            let beside = later.rsplit_once('.').map_or("", |(list, _)| list) == list;
+            let under = later.starts_with(&format!("{list}.")) || list.is_empty();
+            if let Some(undone) = at(&format!("{later} compensated"))
+                && (beside || under)
+            {
+                assert!(undone < begun, "R12: {earlier} was undone before {later}");
             }
         }
     }
@@ -231,6 +268,9 @@ fn r12_sagas_of_chance_end_once_and_leave_nothing_that_lost_or_was_undone() {
         let trail = world.trail(1);
         let told = || format!("seed {seed}\n{}\n{trail:#?}", draft.text);
         assert_eq!(world.terminals(1).len(), 1, "R1, {}", told());
+        if !draft.text.contains("retry") && !draft.text.contains("join: any") {
+            judge_order(&trail);
+        }
         let turned = trail.iter().any(|line| line.starts_with("unwinding"));
         match world.state(1) {
             State::Completed => {

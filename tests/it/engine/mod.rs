@@ -6,6 +6,7 @@ mod edited;
 mod eviction;
 mod explore;
 mod finally;
+mod for_each;
 mod group;
 mod incident;
 mod meets;
