@@ -113,10 +113,14 @@ cases:
 
 #[test]
 fn what_comes_as_expected_passes() {
-    let (_here, did) = played(GOOD);
+    let (here, did) = played(GOOD);
     assert_eq!(did.exit, 0, "{}{}", did.stdout, did.stderr);
     assert!(did.stderr.contains("7 cases"), "{}", did.stderr);
     assert!(did.stdout.contains("ok    faults change nothing ("), "{}", did.stdout);
+    for path in ["sagas", "sagas/tidy.test.yaml", "sagas/tidy.saga.yaml"] {
+        let same = run(here.path(), &["test", path]);
+        assert_eq!((same.exit, same.stdout), (0, did.stdout.clone()), "{path}: {}", same.stderr);
+    }
 }
 
 /// What a changed case says, from its `FAIL` on.
