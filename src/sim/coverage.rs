@@ -226,12 +226,14 @@ impl<'a> Reader<'a> {
             }
         } else if let Record::Undone(undone) = record {
             if undone.ok {
-                self.add(Kind::Compensation, &*undone.step);
+                self.add(Kind::Compensation, &*self.name(&undone.step));
             }
         } else if let Record::Outcome(outcome) = record {
             let step = &outcome.step;
             match outcome.outcome {
-                Ending::Skipped => return self.add(Kind::Alternative, skipped(step)),
+                Ending::Skipped => {
+                    return self.add(Kind::Alternative, skipped(&self.name(step)));
+                }
                 Ending::Succeeded => self.succeeded(saga, at, step),
                 Ending::Failed | Ending::InDoubt => self.failed(saga, at, step, outcome.cause),
             }
@@ -239,43 +241,51 @@ impl<'a> Reader<'a> {
             self.failed(saga, at, &pause.step, Some(pause.cause));
         } else if let Record::Reissued(again) = record {
             // Past the pivot a silent step is asked again without a pause.
-            self.add(Kind::Timeout, &*again.step);
+            self.add(Kind::Timeout, &*self.name(&again.step));
         } else if let Record::Matched(matched) = record {
             let place = matched.alternative as usize;
             let wait = self.step(&matched.step).and_then(|step| step.wait.as_ref());
             let event = wait.and_then(|wait| wait.alternatives.get(place));
-            if let Some(name) = event.map(|one| answer(&matched.step, place, &one.event)) {
+            if let Some(name) =
+                event.map(|one| answer(&self.name(&matched.step), place, &one.event))
+            {
                 self.add(Kind::Alternative, name);
             }
         }
         if let Some(step) = record.step() {
-            self.add(Kind::Step, &**step);
+            self.add(Kind::Step, &*self.name(step));
         }
     }
 
     fn step(&self, path: &str) -> Option<&'a Step> {
         let plan = self.plan;
-        plan.by_path.get(path).map(|ix| plan.step(*ix))
+        plan.find(path).map(|ix| plan.step(ix))
+    }
+
+    /// What the plan calls a step: the same for all elements of a loop.
+    fn name(&self, path: &str) -> Arc<str> {
+        self.step(path).map_or_else(|| path.into(), |step| step.path.clone())
     }
 
     fn succeeded(&mut self, saga: SagaId, at: Timestamp, path: &str) {
         let Some(step) = self.step(path) else { return };
         let ways = step.wait.iter().filter(|wait| !wait.all).flat_map(|wait| &wait.alternatives);
         let ways: Vec<&Alternative> = ways.collect();
-        if let Some((place, event)) = self.which(saga, at, &ways) {
-            self.add(Kind::Alternative, answer(path, place, &event));
+        if let Some((place, event)) = self.which(saga, at, path, &ways) {
+            self.add(Kind::Alternative, answer(&self.name(path), place, &event));
         }
     }
 
     fn failed(&mut self, saga: SagaId, at: Timestamp, path: &str, cause: Option<Cause>) {
         match cause {
-            Some(Cause::TimedOut) => self.add(Kind::Timeout, path),
+            Some(Cause::TimedOut) => self.add(Kind::Timeout, &*self.name(path)),
             Some(Cause::ActionFailed) => {
                 let Some(step) = self.step(path) else { return };
                 let ways: Vec<&Alternative> = step.fail_on.iter().map(|one| &one.on).collect();
-                match self.which(saga, at, &ways) {
-                    Some((place, event)) => self.add(Kind::Failure, answer(path, place, &event)),
-                    None => self.add(Kind::Failure, refused(path)),
+                let name = self.name(path);
+                match self.which(saga, at, path, &ways) {
+                    Some((place, event)) => self.add(Kind::Failure, answer(&name, place, &event)),
+                    None => self.add(Kind::Failure, refused(&name)),
                 }
             }
             Some(
@@ -296,6 +306,7 @@ impl<'a> Reader<'a> {
         &mut self,
         saga: SagaId,
         at: Timestamp,
+        path: &str,
         ways: &[&Alternative],
     ) -> Option<(usize, Arc<str>)> {
         let (seq, name, fields) = self.event.clone()?;
@@ -305,6 +316,8 @@ impl<'a> Reader<'a> {
         }
         let state = fold(saga, self.plan, past).ok()?;
         let scope = SagaScope::new(&state, self.plan, at, Some(&fields));
+        let branch = state.find(self.plan, path).map_or(0, |key| key.branch);
+        let scope = scope.within(branch);
         let fits = |one: &&Alternative| {
             let filter = one.filter.as_ref();
             one.event == name && filter.is_none_or(|f| eval_bool(f, &scope).unwrap_or(false))

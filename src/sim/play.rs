@@ -409,7 +409,7 @@ impl<'a> Player<'a> {
             Phase::Idle | Phase::Undoing { .. } | Phase::Ended { .. } => None,
         });
         let said = waits.map(|(run, due)| {
-            let path = &plan.step(run.key.step).path;
+            let path = saga.path(plan, run.key);
             let now = self.world.now();
             let due = due.map(|due| format!(" for another {}", due.since(now)));
             format!("`{path}` waits{}", due.unwrap_or_default())

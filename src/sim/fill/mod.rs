@@ -249,7 +249,7 @@ fn of_command(catalog: &Catalog, plan: &Plan, player: &Player<'_>, owed: &Owed) 
     };
     let path = &owed.step;
     let silence = Choice { what: expect(Reply::None), words: format!("{path} gets no answer") };
-    let step = plan.by_path.get(&**path).map(|ix| plan.step(*ix));
+    let step = plan.find(path).map(|ix| plan.step(ix));
     let Some((step, wait)) = step.and_then(|step| Some((step, step.wait.as_ref()?))) else {
         return vec![silence];
     };

@@ -394,3 +394,43 @@ fn time_that_holds_too_much_is_refused_and_not_played_for_ever() {
     assert_eq!(did.exit, 1, "{}", did.stderr);
     assert!(did.stdout.contains("let less time pass at once"), "{}", did.stdout);
 }
+
+/// Elements of a loop are one step of the definition, and each has its own in a transcript.
+#[test]
+fn a_scenario_of_branches_reaches_each_step_once() {
+    let steps = "\
+steps:
+  - id: each
+    for_each: { in: \"['a', 'b']\", as: one, max_parallel: 1 }
+    steps:
+      - id: reap
+        issue: reap
+        with: { label: \"${{ one }}\" }
+        await: { echo: reaped, where: event.label == one }
+        timeout: 10s
+    join: settled
+";
+    let head = SAGA.split("vars:").next().expect("it has a head");
+    let saga = format!("{head}{steps}");
+    let reap = |label: &str| {
+        format!(
+            "      - expect: {{ issue: reap, with: {{ label: {label} }} }}\n        reply: {{ echo: \
+             reaped, with: {{ label: {label} }} }}\n"
+        )
+    };
+    let test = format!(
+        "saga: tidy\ncases:\n  - name: both\n    when: {{ event: closed, with: {{ label: m }} }}\n    \
+         script:\n{}{}    end: {{ state: completed }}\n",
+        reap("a"),
+        reap("b")
+    );
+    let files = [
+        ("sagas/a.catalog.yaml", CATALOG),
+        ("sagas/tidy.saga.yaml", saga.as_str()),
+        ("sagas/tidy.test.yaml", test.as_str()),
+    ];
+    let here = scratch(&files);
+    let did = run(here.path(), &["test"]);
+    assert_eq!(did.exit, 0, "{}{}", did.stdout, did.stderr);
+    assert!(did.stdout.contains("tidy reached: steps 1/1"), "{}", did.stdout);
+}
