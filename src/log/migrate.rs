@@ -19,9 +19,9 @@ const MIGRATIONS: &[&str] = &[include_str!("v1.sql")];
 pub(super) const FORMAT: i64 = MIGRATIONS.len() as i64;
 /// `saga` in ASCII, in every log's header: tells a log from any other SQLite file.
 const APPLICATION_ID: i64 = 0x7361_6761;
-/// Bytes of a page of a new log. With 4,096 a turn of one saga is a twentieth cheaper, and a turn
-/// of a thousand a sixth dearer (`cargo bench -- log`).
-const PAGE_BYTES: i64 = 8_192;
+/// Bytes of a page of a new log. A turn of one saga touches three or four pages and writes each of
+/// them whole: with 8,192 it is a tenth dearer, and only a turn of a thousand is cheaper.
+const PAGE_BYTES: i64 = 4_096;
 /// How long a reader waits for one that just recovers the file, in milliseconds.
 const READER_BUSY_MS: i64 = 2_000;
 /// How many tables of a log there are.

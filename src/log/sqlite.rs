@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 /// make the turn that moves them wait noticeably; never moving them is slower than moving them, for
 /// a file that grows costs more than one that is written over. A failure to move is no failure of
 /// the commit: the pages stay where they are and are moved later.
-const CHECKPOINT_PAGES: i64 = 500;
+const CHECKPOINT_PAGES: i64 = 1_000;
 /// Kibibytes of pages that SQLite keeps in memory.
 const CACHE_KIB: i64 = 16 * 1024;
 /// How long a stranger's lock is waited for, in milliseconds: a person with a shell, nobody else.

@@ -254,7 +254,7 @@ fn a_damaged_page_is_an_error_and_no_panic() {
     }
     Box::new(log).close().expect("the log is closed");
     let sound = fs::read(scratch.path()).expect("the log is read");
-    let pages = sound.len() / 8_192;
+    let pages = sound.len() / 4_096;
     let mut damaged = 0;
     for page in (1..pages).step_by(7) {
         damaged += u32::from(!survives(&scratch.path(), &sound, page));
@@ -265,7 +265,7 @@ fn a_damaged_page_is_an_error_and_no_panic() {
 /// Whether the log can be read through with that page blanked.
 fn survives(path: &Path, sound: &[u8], page: usize) -> bool {
     let mut bytes = sound.to_vec();
-    bytes[page * 8_192..(page + 1) * 8_192].fill(0);
+    bytes[page * 4_096..(page + 1) * 4_096].fill(0);
     fs::write(path, bytes).expect("the log is written");
     let Ok(log) = SqliteLog::open(path) else { return false };
     let mut each = |_: StoredSaga| ControlFlow::Continue(());

@@ -104,9 +104,9 @@ fn l1_what_is_not_a_whole_log_is_refused_with_what_to_do() {
         ("the log LOG is damaged (it is empty)", Vec::clear),
         ("the log LOG is damaged (it ends within its header)", |bytes| bytes.truncate(60)),
         ("the log LOG is damaged (it was cut short: ", |bytes| {
-            bytes.truncate(bytes.len() - 8_192);
+            bytes.truncate(bytes.len() - 4_096);
         }),
-        ("the log LOG is damaged (", |bytes| bytes[100..8_192].fill(0x5a)),
+        ("the log LOG is damaged (", |bytes| bytes[100..4_096].fill(0x5a)),
     ];
     for (expected, spoil) in cases {
         let said = refused(|path| edit(path, spoil));
