@@ -15,6 +15,8 @@ use crate::saga::owed::Owed;
 use crate::saga::record::{Record, Verdict};
 use crate::time::{Millis, Timestamp};
 
+use super::always::Watch;
+
 /// When every world begins.
 pub const START: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -48,6 +50,7 @@ pub struct World {
     commits: u64,
     crash_after: Option<u64>,
     broken: Option<String>,
+    watch: Watch,
     next_pid: u64,
 }
 
@@ -67,6 +70,7 @@ impl World {
             commits: 0,
             crash_after: None,
             broken: None,
+            watch: Watch::default(),
             next_pid: 100,
         };
         world.coordinator.begin_turn(START);
@@ -109,6 +113,12 @@ impl World {
     #[must_use]
     pub fn broken(&self) -> Option<&str> {
         self.broken.as_deref()
+    }
+
+    /// What of a saga's `always` did not hold first, after which commit ever, and in which state.
+    #[must_use]
+    pub fn unkept(&self) -> Option<&str> {
+        self.watch.broken()
     }
 
     /// The coordinator, to be looked at.
@@ -164,6 +174,7 @@ impl World {
         if facts.is_empty() {
             return;
         }
+        self.watch.committed(&self.plans, out.now, &facts);
         self.facts.extend(facts.into_iter().map(|fact| (out.now, fact)));
         self.commits += 1;
         if self.crash_after == Some(self.commits) {

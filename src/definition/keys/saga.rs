@@ -59,7 +59,12 @@ pub static SAGA: Mapping = Mapping {
         optional("cancel_on", Shape::List(&CANCEL_ON), "Events that cancel the saga."),
         later("signals", "What a person or client may say to the saga."),
         later("reactions", "What it does on the side while it runs."),
-        later("always", "What holds in every reachable state."),
+        optional(
+            "always",
+            Shape::ConditionList,
+            "Conditions that hold in every state that the saga can reach; `sagaflow test` judges \
+             them after every decision.",
+        ),
         optional(
             "on_restart",
             Shape::Words(ON_RESTART),
