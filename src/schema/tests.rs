@@ -230,7 +230,6 @@ fn walk(mapping: &'static Mapping, value: &Value, seen: &mut BTreeSet<(&str, &st
             | Shape::Template
             | Shape::Condition
             | Shape::Conditions
-            | Shape::ConditionList
             | Shape::Name
             | Shape::Ref(_)
             | Shape::Refs(_)

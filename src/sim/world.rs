@@ -1,4 +1,7 @@
 //! One launcher's life in memory: turns, commits, hand-overs, crashes. Knows no scenario.
+//!
+//! Scenarios and exhaustive checks need no more log than a list of facts. Who wants the rows and
+//! lines of the production log as well, and a start that reads them, gives a [`Shelf`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +18,7 @@ use crate::saga::owed::Owed;
 use crate::saga::record::{Record, Verdict};
 use crate::time::{Millis, Timestamp};
 
-use super::always::Watch;
+use super::shelf::{Sent, Shelf};
 
 /// When every world begins.
 pub const START: Timestamp = Timestamp(1_800_000_000_000);
@@ -26,31 +29,25 @@ const TURNS_MAX: u32 = 20_000;
 /// The kind of client that stands for everybody who is no target.
 const TOOL: &str = "tool";
 
-/// A command that reached a target.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sent {
-    /// The session that it went to.
-    pub session: SessionNo,
-    /// The command.
-    pub owed: Arc<Owed>,
-}
-
 /// A launcher's life.
 #[derive(Debug)]
-pub struct World {
+pub struct World<S = ()> {
     coordinator: Coordinator,
     catalog: Arc<Catalog>,
     plans: Vec<Arc<Plan>>,
+    /// What ran before the definitions were changed.
+    older: Vec<Arc<Plan>>,
     /// The log: every fact with its instant.
     facts: Vec<(Timestamp, Fact)>,
+    shelf: S,
     now: Timestamp,
     clients: BTreeMap<Arc<str>, Client>,
     handed: BTreeSet<(Arc<str>, SessionNo, Seq)>,
     sent: Vec<Sent>,
     commits: u64,
     crash_after: Option<u64>,
+    compares: bool,
     broken: Option<String>,
-    watch: Watch,
     next_pid: u64,
 }
 
@@ -58,26 +55,41 @@ impl World {
     /// A booted launcher with these definitions, and everybody but targets at hand.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, plans: Vec<Arc<Plan>>) -> World {
+        let mut world = World::on((), catalog, plans);
+        world.connect(&Arc::from(TOOL));
+        world
+    }
+}
+
+impl<S: Shelf> World<S> {
+    /// A booted launcher with these definitions, to which nobody is connected.
+    #[must_use]
+    pub fn on(shelf: S, catalog: Arc<Catalog>, plans: Vec<Arc<Plan>>) -> World<S> {
         let mut world = World {
             coordinator: Coordinator::new(catalog.clone(), plans.clone()),
             catalog,
             plans,
+            older: Vec::new(),
             facts: Vec::new(),
+            shelf,
             now: START,
             clients: BTreeMap::new(),
             handed: BTreeSet::new(),
             sent: Vec::new(),
             commits: 0,
             crash_after: None,
+            compares: false,
             broken: None,
-            watch: Watch::default(),
             next_pid: 100,
         };
-        world.coordinator.begin_turn(START);
-        world.coordinator.boot(1, "simulated");
-        world.turn();
-        world.connect(&Arc::from(TOOL));
+        world.decide(|coordinator| coordinator.boot(1, "simulated"));
         world
+    }
+
+    /// Holds the live state to the fold of the log after every turn from now on, or no more
+    /// \[R3\]; what differs is [`World::broken`]. At every crash it is done anyway.
+    pub fn compare_every_turn(&mut self, compares: bool) {
+        self.compares = compares;
     }
 
     /// Lets the launcher die right after its commit of that number, counted from one.
@@ -115,22 +127,50 @@ impl World {
         self.broken.as_deref()
     }
 
-    /// What of a saga's `always` did not hold first, after which commit ever, and in which state.
-    #[must_use]
-    pub fn unkept(&self) -> Option<&str> {
-        self.watch.broken()
-    }
-
     /// The coordinator, to be looked at.
     #[must_use]
     pub fn coordinator(&self) -> &Coordinator {
         &self.coordinator
     }
 
+    /// The coordinator, for what the methods here have no words for; a turn has to follow.
+    pub fn coordinator_mut(&mut self) -> &mut Coordinator {
+        &mut self.coordinator
+    }
+
+    /// Where turns are kept beside the facts.
+    #[must_use]
+    pub fn shelf(&self) -> &S {
+        &self.shelf
+    }
+
+    /// The same, to be changed: a damaged log is found at the next start.
+    pub fn shelf_mut(&mut self) -> &mut S {
+        &mut self.shelf
+    }
+
+    /// The declared vocabulary.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The definitions that start now.
+    #[must_use]
+    pub fn plans(&self) -> &[Arc<Plan>] {
+        &self.plans
+    }
+
     /// The virtual time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Sets the clock, and lets nothing happen: a launcher was away for so long, or the clock of
+    /// its machine leapt.
+    pub fn set_clock(&mut self, now: Timestamp) {
+        self.now = now;
     }
 
     /// The sagas that exist or existed, in the order in which they began.
@@ -153,10 +193,21 @@ impl World {
         })
     }
 
+    /// Something is decided in a turn of its own, committed and handed over.
+    pub fn decide<T>(&mut self, what: impl FnOnce(&mut Coordinator) -> T) -> T {
+        self.coordinator.begin_turn(self.now);
+        let done = what(&mut self.coordinator);
+        self.turn();
+        done
+    }
+
     /// Commits what was decided and hands commands over \[R2\], until nothing follows from that.
-    fn turn(&mut self) {
+    pub fn turn(&mut self) {
         loop {
             self.commit();
+            if self.compares {
+                self.compare();
+            }
             let written = self.hand_over();
             if written.is_empty() {
                 return;
@@ -167,14 +218,15 @@ impl World {
         }
     }
 
-    fn commit(&mut self) {
+    /// Commits what was decided, and tells nobody: what a launcher leaves that dies right then.
+    pub fn commit(&mut self) {
         let mut facts = Vec::new();
         self.coordinator.take_facts(&mut facts);
         let out: TurnOut = self.coordinator.take_turn();
+        self.shelf.keep(&facts, &out, &self.coordinator);
         if facts.is_empty() {
             return;
         }
-        self.watch.committed(&self.plans, out.now, &facts);
         self.facts.extend(facts.into_iter().map(|fact| (out.now, fact)));
         self.commits += 1;
         if self.crash_after == Some(self.commits) {
@@ -219,11 +271,12 @@ impl World {
             }
         }
         for (id, records) in by_saga {
-            let name = records.iter().find_map(|(_, _, record)| {
+            let hash = records.iter().find_map(|(_, _, record)| {
                 let Record::Began(began) = record else { return None };
-                Some(began.name.clone())
+                Some(began.definition.clone())
             });
-            let plan = self.plans.iter().find(|plan| Some(&plan.name) == name.as_ref());
+            let mut all = self.plans.iter().chain(&self.older);
+            let plan = all.find(|plan| Some(&plan.hash) == hash.as_ref());
             let Some(plan) = plan.cloned() else { continue };
             if let Err(clash) = folded.restore_saga(id, plan, &records) {
                 self.broken = Some(format!("saga {id} cannot be folded: {clash}"));
@@ -239,43 +292,74 @@ impl World {
         if let Some(difference) = self.coordinator.difference(&folded) {
             self.broken = Some(format!("the fold of the log is not the live state: {difference}"));
         }
+        if let Some((saga, clash)) = self.coordinator.corrupt().first_key_value() {
+            self.broken = Some(format!("saga {saga} was decided against its own facts: {clash}"));
+        }
     }
 
     /// The launcher dies and comes back on its log; who was connected connects again.
     pub fn crash(&mut self) {
-        self.coordinator = self.folded();
-        let kinds: Vec<Arc<str>> = std::mem::take(&mut self.clients).into_keys().collect();
-        self.handed.clear();
-        self.coordinator.boot(1, "simulated");
-        self.coordinator.tick();
-        self.turn();
+        let kinds: Vec<Arc<str>> = self.clients.keys().cloned().collect();
+        self.restart();
         for kind in kinds {
             self.connect(&kind);
         }
     }
 
+    /// The launcher dies and comes back on its log; nobody is connected any more.
+    pub fn restart(&mut self) {
+        self.coordinator = match self.shelf.start(&self.catalog, &self.plans) {
+            Some(coordinator) => coordinator,
+            None => self.folded(),
+        };
+        self.clients.clear();
+        self.handed.clear();
+        self.decide(|coordinator| {
+            coordinator.boot(1, "simulated");
+            coordinator.tick();
+        });
+    }
+
+    /// The launcher dies and comes back on its log with other definitions, and nobody connected.
+    pub fn restart_with(&mut self, catalog: Arc<Catalog>, plans: Vec<Arc<Plan>>) {
+        self.catalog = catalog;
+        self.older.append(&mut self.plans);
+        self.plans = plans;
+        self.restart();
+    }
+
     /// Connects a client of that kind, unless one is.
     pub fn connect(&mut self, kind: &Arc<str>) {
-        if self.clients.contains_key(kind) {
-            return;
+        if !self.clients.contains_key(kind) {
+            // A kind that nobody declares has nothing to connect.
+            self.register(kind).ok();
         }
+    }
+
+    /// Connects one more client of that kind, named like it; of a target it takes the place of the
+    /// older one \[W12\].
+    ///
+    /// # Errors
+    /// There is no such kind.
+    pub fn register(&mut self, kind: &Arc<str>) -> Result<Client, Refusal> {
         self.next_pid += 1;
         let pid = self.next_pid;
         self.coordinator.begin_turn(self.now);
-        if let Ok(registered) = self.coordinator.register(kind, (kind, "1"), pid) {
-            let client =
-                Client { id: registered.client_id, kind: kind.clone(), name: kind.clone() };
-            self.clients.insert(kind.clone(), client);
+        let done = self.coordinator.register(kind, (kind, "1"), pid);
+        let client =
+            done.map(|done| Client { id: done.client_id, kind: kind.clone(), name: kind.clone() });
+        if let Ok(client) = &client {
+            self.clients.insert(kind.clone(), client.clone());
         }
         self.turn();
+        // A crash after that commit may have let it connect anew.
+        client.map(|client| self.clients.get(kind).cloned().unwrap_or(client))
     }
 
     /// The client of that kind goes away, if there is one.
     pub fn disconnect(&mut self, kind: &str) {
         if let Some(client) = self.clients.remove(kind) {
-            self.coordinator.begin_turn(self.now);
-            self.coordinator.leave(client.id);
-            self.turn();
+            self.decide(|coordinator| coordinator.leave(client.id));
         }
     }
 
@@ -283,6 +367,12 @@ impl World {
     #[must_use]
     pub fn is_connected(&self, kind: &str) -> bool {
         self.clients.contains_key(kind)
+    }
+
+    /// The connected client of that kind.
+    #[must_use]
+    pub fn client(&self, kind: &str) -> Option<&Client> {
+        self.clients.get(kind)
     }
 
     fn tool(&self) -> Client {
@@ -306,11 +396,8 @@ impl World {
             command_id: None,
             dedup: None,
         };
-        self.coordinator.begin_turn(self.now);
         let client = self.tool();
-        let done = self.coordinator.report(&client, report);
-        self.turn();
-        done.map(|_| ())
+        self.decide(|coordinator| coordinator.report(&client, report)).map(|_| ())
     }
 
     /// The command's target answers it with an event; nothing happens while it is away.
@@ -331,10 +418,7 @@ impl World {
             command_id: Some(owed.command_id.clone()),
             dedup: None,
         };
-        self.coordinator.begin_turn(self.now);
-        let done = self.coordinator.report(&client, report);
-        self.turn();
-        done.map(|_| ())
+        self.decide(|coordinator| coordinator.report(&client, report)).map(|_| ())
     }
 
     /// The command's target could not do it; nothing happens while it is away.
@@ -343,12 +427,9 @@ impl World {
     /// The launcher does not take it.
     pub fn fail(&mut self, owed: &Owed, reason: &str) -> Result<(), Refusal> {
         let Some(client) = self.clients.get(&owed.target).cloned() else { return Ok(()) };
-        self.coordinator.begin_turn(self.now);
-        let step = (owed.saga, &*owed.step);
-        let id = Some(&*owed.command_id);
-        let done = self.coordinator.action_failed(&client, step, id, &Arc::from(reason));
-        self.turn();
-        done
+        let (step, id) = ((owed.saga, &*owed.step), Some(&*owed.command_id));
+        let reason = Arc::from(reason);
+        self.decide(|coordinator| coordinator.action_failed(&client, step, id, &reason))
     }
 
     /// A caller starts a saga by name.
@@ -356,11 +437,8 @@ impl World {
     /// # Errors
     /// It may not start now.
     pub fn start(&mut self, saga: &str, fields: Map<String, Value>) -> Result<SagaId, Refusal> {
-        self.coordinator.begin_turn(self.now);
         let client = self.tool();
-        let done = self.coordinator.start(&client, saga, fields, None);
-        self.turn();
-        done
+        self.decide(|coordinator| coordinator.start(&client, saga, fields, None))
     }
 
     /// A person says something to a saga.
@@ -368,11 +446,8 @@ impl World {
     /// # Errors
     /// It cannot be, now.
     pub fn signal(&mut self, saga: SagaId, signal: Signal, reason: &str) -> Result<(), Refusal> {
-        self.coordinator.begin_turn(self.now);
         let client = self.tool();
-        let done = self.coordinator.signal(&client, saga, signal, Some(reason));
-        self.turn();
-        done
+        self.decide(|coordinator| coordinator.signal(&client, saga, signal, Some(reason)))
     }
 
     /// Lets time pass, stopping at everything that is due.
@@ -381,9 +456,7 @@ impl World {
         for _ in 0..TURNS_MAX {
             let due = self.coordinator.next_due().filter(|due| *due <= end);
             self.now = due.unwrap_or(end).max(self.now);
-            self.coordinator.begin_turn(self.now);
-            self.coordinator.tick();
-            self.turn();
+            self.decide(Coordinator::tick);
             if due.is_none() {
                 return;
             }

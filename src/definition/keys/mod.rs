@@ -87,8 +87,6 @@ pub enum Shape {
     Condition,
     /// A bare expression or a list of them.
     Conditions,
-    /// A list of bare expressions, not empty.
-    ConditionList,
     /// A snake_case name that this file gives.
     Name,
     /// A name of the catalog.
