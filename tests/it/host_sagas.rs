@@ -93,7 +93,7 @@ fn bg_c11_two_refills_are_answered_in_either_order() {
     for order in [[0, 1], [1, 0]] {
         let mut world = started(REFILL);
         trigger(&mut world, REFILL, "w2");
-        let asked = world.sent.clone();
+        let asked = world.sent().to_vec();
         for at in order {
             let name = format!("for-{}", asked[at].owed.saga);
             world.echo(&asked[at], "pool_window_added", label(&name)).expect("it is declared");
@@ -151,7 +151,7 @@ fn bg_w05_what_is_not_its_own_answer_lets_the_cascade_wait() {
         trigger(&mut world, CLEANUP, "w2");
         let mut at = "reap_panes";
         if step == drain {
-            let first = world.sent[0].clone();
+            let first = world.sent()[0].clone();
             reply(&mut world, &first);
             at = "drain_pool_if_last";
         }
@@ -159,7 +159,7 @@ fn bg_w05_what_is_not_its_own_answer_lets_the_cascade_wait() {
         told.expect("a stray report is recorded all the same");
         let what = format!("{event} {name} {echo:?} during {step}");
         assert_eq!(world.state(1), State::Running, "{what}");
-        let mine = world.sent.iter().rev().find(|sent| sent.owed.saga.0 == 1);
+        let mine = world.sent().iter().rev().find(|sent| sent.owed.saga.0 == 1);
         assert_eq!(mine.map(Sent::cmd), Some(at), "{what}");
     }
 }
@@ -183,7 +183,7 @@ fn bg_c10_two_closes_at_once_both_complete() {
     let mut world = started(CLEANUP);
     trigger(&mut world, CLEANUP, "w2");
     let mut at = 0;
-    while let Some(sent) = world.sent.get(at).cloned() {
+    while let Some(sent) = world.sent().get(at).cloned() {
         reply(&mut world, &sent);
         at += 1;
     }
@@ -213,8 +213,8 @@ fn bg_i03_each_step_that_fails_ends_its_saga_failed() {
             (Trouble::Away, Cause::TimedOut),
         ] {
             let mut world = started(saga);
-            while world.sent.last().is_some_and(|sent| sent.cmd() != failing) {
-                let sent = world.sent.last().expect("the loop looked").clone();
+            while world.sent().last().is_some_and(|sent| sent.cmd() != failing) {
+                let sent = world.sent().last().expect("the loop looked").clone();
                 reply(&mut world, &sent);
             }
             let sent = world.last(failing);
@@ -227,12 +227,12 @@ fn bg_i03_each_step_that_fails_ends_its_saga_failed() {
             let what = format!("{saga}, {failing}, {trouble:?}");
             assert_eq!(world.state(1), State::Failed, "{what}");
             assert_eq!(world.terminals(1), ["saga_failed"], "{what}");
-            let verdict = world.records.iter().rev().find_map(|(_, _, record)| {
-                let Record::Ended(verdict) = record else { return None };
+            let verdict = world.facts().rev().find_map(|fact| {
+                let Record::Ended(verdict) = &fact.record else { return None };
                 Some(verdict.clone())
             });
             assert_eq!(verdict.and_then(|verdict| verdict.cause), Some(cause), "{what}");
-            assert_eq!(world.coordinator.owing_targets().count(), 0, "{what}");
+            assert_eq!(world.coordinator().owing_targets().count(), 0, "{what}");
         }
     }
 }
@@ -246,24 +246,24 @@ fn a_crash_or_a_lost_host_after_any_turn_changes_no_end() {
             for crash in [false, true] {
                 let mut world = started(saga);
                 for _ in 0..at {
-                    let sent = world.sent.last().expect("something was asked").clone();
+                    let sent = world.sent().last().expect("something was asked").clone();
                     reply(&mut world, &sent);
                 }
                 if world.open().is_empty() {
                     continue;
                 }
-                let asked = world.sent.last().expect("something was asked").clone();
+                let asked = world.sent().last().expect("something was asked").clone();
                 if crash {
                     world.crash();
                 } else {
                     world.disconnect("host");
                 }
                 world.connect("host");
-                let again = world.sent.last().expect("something was asked").clone();
+                let again = world.sent().last().expect("something was asked").clone();
                 assert_eq!(again.id(), asked.id(), "{saga} at {at}");
                 assert_ne!(again.session, asked.session, "{saga} at {at}");
                 while !world.open().is_empty() {
-                    let sent = world.sent.last().expect("something was asked").clone();
+                    let sent = world.sent().last().expect("something was asked").clone();
                     reply(&mut world, &sent);
                 }
                 assert_eq!(world.state(1), State::Completed, "{saga} at {at}");

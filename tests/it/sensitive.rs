@@ -43,8 +43,8 @@ fn a_sensitive_value_is_shown_nowhere_and_reaches_its_target() {
     let open = world.last("open");
     assert_eq!(open.with("header"), "Bearer hunter2hunter2");
     world.echo(&open, "opened", json!({"token": "tok-123456"})).expect("it is the vault's to say");
-    let stored = world.log.saga(SagaId(1)).expect("the log can be read").expect("it is kept");
-    let picture = Pictures::default().of(&world.log, stored, None);
+    let stored = world.log().saga(SagaId(1)).expect("the log can be read").expect("it is kept");
+    let picture = Pictures::default().of(world.log(), stored, None);
     for shown in [picture.summary().to_string(), picture.detail().to_string()] {
         assert!(shown.contains("unlock"), "{shown}");
         assert!(!shown.contains("hunter2"), "{shown}");

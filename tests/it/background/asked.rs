@@ -27,7 +27,7 @@ fn bg_11_1_what_ran_at_a_crash_runs_on_to_the_end_that_it_would_have_had() {
     for _ in 0..3 {
         go(&mut world, "k");
     }
-    let first: Vec<Sent> = world.sent.clone();
+    let first: Vec<Sent> = world.sent().to_vec();
     world.echo(&first[1], "did", Value::Null).expect("it is the host's to say");
     world.echo(&first[2], "did", Value::Null).expect("it is the host's to say");
     let second = world.last("b");
@@ -38,7 +38,7 @@ fn bg_11_1_what_ran_at_a_crash_runs_on_to_the_end_that_it_would_have_had() {
     assert_eq!(states, [State::Running, State::Running, State::Compensating]);
     did(&mut world, "un_a");
     world.echo(&first[0], "did", Value::Null).expect("it is the host's to say");
-    for sent in world.sent.clone().iter().filter(|sent| sent.cmd() == "b") {
+    for sent in world.sent().to_vec().iter().filter(|sent| sent.cmd() == "b") {
         world.echo(sent, "did", Value::Null).expect("it is the host's to say");
     }
     let states = [1, 2, 3].map(|saga| world.state(saga));
@@ -93,10 +93,10 @@ fn bg_11_3_whatever_wants_to_end_a_saga_in_whatever_order_it_ends_once_and_asks_
         let mut world = it(saga);
         go(&mut world, "k");
         one(&mut world);
-        let (ended, asked) = (world.terminals(1), world.sent.len());
+        let (ended, asked) = (world.terminals(1), world.sent().len());
         other(&mut world);
         assert_eq!((ended.len(), world.terminals(1)), (1, ended), "{first}, then {second}");
-        assert_eq!(world.sent.len(), asked, "{first}, then {second}");
+        assert_eq!(world.sent().len(), asked, "{first}, then {second}");
     }
 }
 
@@ -108,7 +108,7 @@ fn bg_11_4_sagas_of_one_kind_side_by_side_take_each_its_own_answer() {
     for _ in 0..2 {
         go(&mut world, "same");
     }
-    let [first, second] = [world.sent[0].clone(), world.sent[1].clone()];
+    let [first, second] = [world.sent()[0].clone(), world.sent()[1].clone()];
     world.report("host", "did", Value::Null).expect("it is declared");
     assert_eq!(world.open(), [1, 2], "nobody's answer answers nobody");
     world.echo(&second, "did", Value::Null).expect("it is the host's to say");
@@ -164,7 +164,7 @@ fn bg_11_6_who_remembers_command_ids_acts_once_whoever_of_the_two_crashes() {
         gone(&mut world);
         world.connect("host");
     }
-    assert_eq!(world.sent.len(), 3, "it was asked each time");
+    assert_eq!(world.sent().len(), 3, "it was asked each time");
     assert_eq!(done, ["1.one.1"], "and under one id");
     let again = world.last("a");
     world.fail(&again, "not yet");
@@ -205,8 +205,8 @@ fn bg_11_10_all_that_an_answer_brings_about_is_durable_or_none_of_it_is() {
     for commits in [false, true] {
         let mut world = it(saga);
         go(&mut world, "k");
-        let (trail, told) = (world.trail(1), world.events.len());
-        world.coordinator.begin_turn(world.now);
+        let (trail, told) = (world.trail(1), world.events().len());
+        world.begin_turn();
         world.hear("host", "did", json!({"k": "", "n": 0}), Some((1, "one")));
         if commits {
             world.commit_and_crash();
@@ -214,7 +214,7 @@ fn bg_11_10_all_that_an_answer_brings_about_is_durable_or_none_of_it_is() {
             world.crash();
         }
         let more = &world.trail(1)[trail.len()..];
-        let nudged = world.events[told..].iter().filter(|event| &*event.name == "nudged").count();
+        let nudged = world.events()[told..].iter().filter(|event| &*event.name == "nudged").count();
         world.connect("host");
         if commits {
             assert_eq!(more, ["one succeeded", "say succeeded", "two issued"]);
@@ -353,12 +353,12 @@ fn bg_6_5_7_p4_a_command_is_owed_until_it_is_answered_and_not_until_it_is_writte
         world.disconnect("host");
         world.connect("host");
     }
-    let ids: Vec<&str> = world.sent.iter().map(Sent::id).collect();
+    let ids: Vec<&str> = world.sent().iter().map(Sent::id).collect();
     assert_eq!(ids, ["1.one.1"; 4], "whoever comes next is asked");
     did(&mut world, "a");
     world.disconnect("host");
     world.connect("host");
-    assert_eq!(world.sent.len(), 4, "and after the answer nobody");
+    assert_eq!(world.sent().len(), 4, "and after the answer nobody");
 }
 
 /// Which saga a buffered command belonged to was known of three kinds of commands only; what was

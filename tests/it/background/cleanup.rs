@@ -32,7 +32,7 @@ fn assert_reaping(world: &World) {
 fn bg_w01_a_clean_close_asks_for_the_panes_of_that_window() {
     let world = reaping();
     let reap = world.last("reap_panes");
-    assert_eq!((&*reap.target, reap.with("label")), ("host", &json!("w1")));
+    assert_eq!((&*reap.owed.target, reap.with("label")), ("host", &json!("w1")));
 }
 
 #[test]

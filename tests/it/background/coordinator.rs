@@ -183,7 +183,7 @@ fn bg_c15_a_deadline_without_an_echo_ends_it() {
 fn bg_c16_an_echo_in_the_instant_of_the_deadline_wins_once() {
     let mut world = shipped();
     promote(&mut world, "w1");
-    world.now = world.now + Millis(5_000);
+    world.set_clock(world.now() + Millis(5_000));
     let spawn = sent(&world, 1, "spawn_pool_window");
     answer(&mut world, &spawn, "pool_window_added", "w2");
     world.advance(Millis(1));
@@ -222,7 +222,7 @@ fn bg_c18_after_the_deadline_a_late_echo_sends_no_further_command() {
 fn bg_c20_an_echo_that_was_committed_is_never_lost() {
     let mut world = shipped();
     close(&mut world, "w1");
-    world.coordinator.begin_turn(world.now);
+    world.begin_turn();
     world.hear("host", "panes_reaped", json!({"label": "w1"}), Some((1, "reap")));
     world.commit_and_crash();
     world.connect("host");
@@ -247,7 +247,7 @@ fn bg_l01_a_completed_saga_is_one_row_with_its_input_and_one_step() {
     promote(&mut world, "w1");
     let spawn = sent(&world, 1, "spawn_pool_window");
     answer(&mut world, &spawn, "pool_window_added", "w2");
-    let stored = world.log.saga(SagaId(1)).expect("the log can be read").expect("it is there");
+    let stored = world.log().saga(SagaId(1)).expect("the log can be read").expect("it is there");
     let row = stored.saga;
     assert_eq!((&*row.progress.state, row.progress.reason), ("completed", None));
     assert!(row.progress.ended_at.is_some());

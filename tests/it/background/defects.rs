@@ -64,10 +64,10 @@ fn bg_3_10_r5_a_silent_saga_delays_nobody() {
 #[test]
 fn bg_3_10_r10_a_start_whose_record_is_lost_did_not_happen() {
     let mut world = shipped();
-    world.coordinator.begin_turn(world.now);
+    world.begin_turn();
     world.hear("host", "pool_window_promoted", json!({"label": "w1"}), None);
     world.crash();
-    assert!(world.open().is_empty() && world.sent.is_empty());
+    assert!(world.open().is_empty() && world.sent().is_empty());
     assert!(world.published("saga_started").is_empty());
 }
 
@@ -94,7 +94,7 @@ fn bg_3_10_r9_versions_come_in_the_order_of_their_events() {
         promote(&mut world, label);
     }
     world.advance(Millis(60_000));
-    let versions: Vec<_> = world.events.iter().map(|event| event.version).collect();
+    let versions: Vec<_> = world.events().iter().map(|event| event.version).collect();
     assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
 }
 

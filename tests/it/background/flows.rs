@@ -66,7 +66,7 @@ fn bg_11_11_a_saga_of_several_processes_outlasts_its_launcher_and_tries_again() 
         world.advance(Millis(pause));
     }
     let attach = world.last("attach");
-    assert_eq!((&*attach.target, attach.id()), ("host", "1.attach.3"));
+    assert_eq!((&*attach.owed.target, attach.id()), ("host", "1.attach.3"));
     world.echo(&attach, "attached", Value::Null).expect("it is the host's to say");
     assert_eq!(world.state(1), State::Completed);
 }

@@ -39,7 +39,7 @@ fn answer(world: &mut World, sent: &Sent, event: &str, label: &str) {
 
 /// The command of that name that a saga sent last.
 fn sent(world: &World, saga: u64, cmd: &str) -> Sent {
-    let found = world.sent.iter().rev().find(|s| s.owed.saga.0 == saga && s.cmd() == cmd);
+    let found = world.sent().iter().rev().find(|s| s.owed.saga.0 == saga && s.cmd() == cmd);
     found.unwrap_or_else(|| panic!("saga {saga} sent no {cmd}: {:?}", world.commands())).clone()
 }
 

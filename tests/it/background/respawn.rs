@@ -11,7 +11,7 @@ fn bg_p01_a_promotion_asks_the_host_for_a_window() {
     let mut world = shipped();
     promote(&mut world, "w1");
     let spawn = world.last("spawn_pool_window");
-    assert_eq!((&*spawn.target, spawn.id()), ("host", "1.refill.1"));
+    assert_eq!((&*spawn.owed.target, spawn.id()), ("host", "1.refill.1"));
 }
 
 #[test]

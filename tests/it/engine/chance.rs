@@ -136,7 +136,7 @@ struct Host {
 
 impl Host {
     fn read(&mut self, world: &World, chance: &mut Chance) {
-        for sent in &world.sent[self.read..] {
+        for sent in &world.sent()[self.read..] {
             let undoes = sent.cmd().starts_with('u');
             let new = !self.did.contains_key(sent.id());
             let did = undoes || !chance.one_in(5);
@@ -147,7 +147,7 @@ impl Host {
             }
             self.unanswered.push(sent.clone());
         }
-        self.read = world.sent.len();
+        self.read = world.sent().len();
     }
 
     fn answer(&mut self, world: &mut World, at: usize) {
@@ -183,16 +183,16 @@ fn live(world: &mut World, host: &mut Host, chance: &mut Chance) {
                 let _ = world.signal(SagaId(1), Signal::Cancel, "enough");
             }
             2 | 3 if unrest && !undoing => {
-                if let Some(due) = world.coordinator.next_due() {
-                    world.advance(due.since(world.now));
+                if let Some(due) = world.coordinator().next_due() {
+                    world.advance(due.since(world.now()));
                 }
             }
             _ if !host.unanswered.is_empty() => {
                 let at = chance.below(host.unanswered.len());
                 host.answer(world, at);
             }
-            _ => match world.coordinator.next_due() {
-                Some(due) => world.advance(due.since(world.now)),
+            _ => match world.coordinator().next_due() {
+                Some(due) => world.advance(due.since(world.now())),
                 None => world.advance(Millis(1)),
             },
         }

@@ -83,10 +83,10 @@ fn with_step_of(body: &str, other: &str) -> String {
 /// Everything that can happen to what the log still tells of.
 fn shake(mut world: World) {
     // Their rows are the launcher's to write; those of what breaks later are the turn's.
-    let at_boot: Vec<SagaId> = world.coordinator.corrupt().keys().copied().collect();
+    let at_boot: Vec<SagaId> = world.coordinator().corrupt().keys().copied().collect();
     world.connect("host");
     let answered = |world: &mut World| {
-        for sent in world.sent.clone() {
+        for sent in world.sent().to_vec() {
             let event = if sent.cmd().starts_with("un_") { "undid" } else { "did" };
             world.echo(&sent, event, Value::Null).ok();
         }
@@ -95,7 +95,7 @@ fn shake(mut world: World) {
     answered(&mut world);
     world.disconnect("host");
     world.connect("host");
-    for sent in world.sent.clone() {
+    for sent in world.sent().to_vec() {
         world.fail(&sent, "no");
     }
     world.advance(Millis(60_000));
@@ -104,25 +104,25 @@ fn shake(mut world: World) {
         answered(&mut world);
         world.advance(Millis(600_000));
     }
-    for id in world.coordinator.corrupt().keys().filter(|id| !at_boot.contains(id)) {
-        let row = world.log.saga(*id).expect("it can be read").expect("it is kept").saga;
+    for id in world.coordinator().corrupt().keys().filter(|id| !at_boot.contains(id)) {
+        let row = world.log().saga(*id).expect("it can be read").expect("it is kept").saga;
         assert_eq!((&*row.progress.state, row.progress.ended_at), ("corrupt", None));
-        assert!(world.coordinator.saga(*id).is_none());
+        assert!(world.coordinator().saga(*id).is_none());
     }
     assert!(world.state(2).is_end(), "another saga goes on");
 }
 
 /// Makes every edit of the log as it is, and boots on what comes of it.
 fn edit_everywhere(world: &World) {
-    let own = rows(&world.log).iter().filter(|row| row.saga_id.is_some()).count();
+    let own = rows(world.log()).iter().filter(|row| row.saga_id.is_some()).count();
     let singles = (0..own).map(Edit::Delete);
     let pairs = (0..own).flat_map(|a| (0..own).map(move |b| (a, b))).filter(|(a, b)| a != b);
     let pairs = pairs.flat_map(|(a, b)| [Edit::Copy(a, b), Edit::Swap(a, b), Edit::Step(a, b)]);
     for edit in singles.chain(pairs) {
         let mut other = world.again();
-        other.log = edited(&world.log, edit);
-        other.now = world.now;
-        other.folds = false;
+        *other.log_mut() = edited(world.log(), edit);
+        other.set_clock(world.now());
+        other.fold_every_turn(false);
         let shaken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             other.crash();
             shake(other);

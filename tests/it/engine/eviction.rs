@@ -37,7 +37,7 @@ fn states(world: &World, sagas: &[u64]) -> Vec<State> {
 
 /// Answers what that saga's step asked.
 fn finish(world: &mut World, saga: u64) {
-    let asked = world.sent.iter().rev().find(|sent| sent.owed.saga == SagaId(saga));
+    let asked = world.sent().iter().rev().find(|sent| sent.owed.saga == SagaId(saga));
     let asked = asked.expect("it asked").clone();
     let event = if asked.cmd() == "un_a" { "undid" } else { "did" };
     world.echo(&asked, event, Value::Null).expect("it is the host's to say");
@@ -70,8 +70,8 @@ fn r17_ignore_drops_and_counts_an_event_and_tells_a_caller() {
     let mut world = world("{ key: input.k, policy: ignore }");
     go(&mut world, "k");
     go(&mut world, "k");
-    assert_eq!(world.coordinator.sagas().count(), 1);
-    assert_eq!(world.coordinator.turned_away().get("it"), Some(&1));
+    assert_eq!(world.coordinator().sagas().count(), 1);
+    assert_eq!(world.coordinator().turned_away().get("it"), Some(&1));
     let refused = world.start("it", json!({"k": "k"})).expect_err("the key is held");
     assert!(refused.message.contains("saga 1"), "{}", refused.message);
 }
@@ -139,8 +139,8 @@ fn r18_a_queued_saga_has_no_deadline_and_starts_its_clock_when_it_starts() {
     world.connect("host");
     finish(&mut world, 1);
     assert_eq!(world.state(2), Running);
-    let (saga, _) = world.coordinator.saga(SagaId(2)).expect("it runs");
-    assert_eq!(saga.due, Some(world.now + Millis(600_000)));
+    let (saga, _) = world.coordinator().saga(SagaId(2)).expect("it runs");
+    assert_eq!(saga.due, Some(world.now() + Millis(600_000)));
 }
 
 #[test]
@@ -264,12 +264,12 @@ steps:
     go(&mut world, "k");
     did(&mut world, "a");
     // `validate` allows no `replace` past a pivot, so the question is put to the saga itself.
-    let (saga, plan) = world.coordinator.saga(SagaId(1)).expect("it runs");
+    let (saga, plan) = world.coordinator().saga(SagaId(1)).expect("it runs");
     let (mut saga, reason) = (saga.clone(), "evicted".into());
-    let mut seq = world.coordinator.world().next_seq;
-    let place = Place { now: world.now, depth: 0, seq: &mut seq };
+    let mut seq = world.coordinator().world().next_seq;
+    let place = Place { now: world.now(), depth: 0, seq: &mut seq };
     let mut records = Vec::new();
-    let (targets, input) = (&world.coordinator.world().targets, Input::Evict { reason: &reason });
+    let (targets, input) = (&world.coordinator().world().targets, Input::Evict { reason: &reason });
     decide(plan, &mut saga, targets, input, place, &mut records).expect("its facts are its own");
     assert_eq!(records, [], "it goes on, and its key is held until it ends");
     assert!(saga.is_active());
@@ -331,10 +331,10 @@ steps: [{ id: one, issue: a, await: { echo: did }, timeout: 10s }]
 "#);
     world.connect("host");
     world.client("tool");
-    let records = world.records.len();
+    let records = world.records().len();
     let refused = world.start("it", json!({"k": "bad"})).expect_err("a guard refuses");
     assert_eq!((refused.code, &*refused.message), (RefusalCode::Refused, "no bad here"));
-    assert_eq!(world.records.len(), records, "no id, no record, no bracket");
+    assert_eq!(world.records().len(), records, "no id, no record, no bracket");
     assert_eq!(world.start("it", json!({"k": "good"})), Ok(SagaId(1)));
     world.start("it", json!({"k": "bad"})).expect_err("a guard refuses before it may wait");
     assert_eq!(world.start("it", json!({"k": "good"})), Ok(SagaId(2)));
@@ -352,8 +352,8 @@ timeout: 10m
 steps: [{ id: one, issue: a, await: { echo: did }, timeout: 10s }]
 "#);
     go(&mut world, "k");
-    assert_eq!(world.coordinator.turned_away().get("it"), Some(&1));
-    assert_eq!(world.coordinator.sagas().count(), 0);
+    assert_eq!(world.coordinator().turned_away().get("it"), Some(&1));
+    assert_eq!(world.coordinator().sagas().count(), 0);
 }
 
 #[test]
@@ -363,12 +363,17 @@ fn r17_a_failed_saga_frees_its_key_for_the_next_in_the_same_turn() {
     go(&mut world, "k");
     refuse(&mut world, "a");
     assert_eq!(states(&world, &[1, 2]), [Failed, Running]);
-    let ended = world.records.iter().find(|(_, id, r)| {
-        *id == Some(SagaId(1)) && matches!(r, sagaflow::saga::record::Record::Ended(_))
+    let ended = world.facts().find(|fact| {
+        fact.saga == Some(SagaId(1))
+            && matches!(fact.record, sagaflow::saga::record::Record::Ended(_))
     });
-    let began = world.records.iter().find(|(_, id, r)| {
-        *id == Some(SagaId(2)) && matches!(r, sagaflow::saga::record::Record::Dequeued(_))
+    let began = world.facts().find(|fact| {
+        fact.saga == Some(SagaId(2))
+            && matches!(fact.record, sagaflow::saga::record::Record::Dequeued(_))
     });
-    let numbers = ended.map(|r| r.0.0 + 1).zip(began.map(|r| r.0.0)).expect("both are recorded");
+    let numbers = ended
+        .map(|fact| fact.seq.0 + 1)
+        .zip(began.map(|fact| fact.seq.0))
+        .expect("both are recorded");
     assert_eq!(numbers.0, numbers.1, "end and dequeue are one transition");
 }

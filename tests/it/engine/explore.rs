@@ -85,8 +85,8 @@ impl Explored {
                 self.target.stutter(&mut self.world);
             }
             Wait => {
-                let Some(due) = self.world.coordinator.next_due() else { return false };
-                let span = due.since(self.world.now);
+                let Some(due) = self.world.coordinator().next_due() else { return false };
+                let span = due.since(self.world.now());
                 self.world.advance(span);
             }
             Plug if self.connected => {
@@ -179,12 +179,12 @@ impl Explored {
 
     /// What makes two explored worlds one: the saga, the instant, and what the target knows.
     fn likeness(&self) -> String {
-        let saga = self.world.coordinator.saga(SagaId(1));
+        let saga = self.world.coordinator().saga(SagaId(1));
         let Target { inbox, unanswered, last, answers, effects, .. } = &self.target;
         let ids = |sent: &Sent| sent.id().to_owned();
         let frames: Vec<String> = inbox.iter().chain(unanswered).chain(last).map(ids).collect();
         let bounds = (self.connected, self.crashes, self.cancels, self.plugs, inbox.len());
-        format!("{:?}{saga:?}{frames:?}{answers:?}{effects:?}{bounds:?}", self.world.now)
+        format!("{:?}{saga:?}{frames:?}{answers:?}{effects:?}{bounds:?}", self.world.now())
     }
 }
 
@@ -196,10 +196,10 @@ fn walk(pattern: &World, choices: &[Choice]) -> Option<Explored> {
         let mut each = choices.iter().zip(1..);
         // The way to the last choice was walked before, and its turns were folded then.
         let walked = each.all(|(choice, number)| {
-            explored.world.folds = number == last;
+            explored.world.fold_every_turn(number == last);
             explored.choose(*choice)
         });
-        explored.world.folds = true;
+        explored.world.fold_every_turn(true);
         walked.then_some(explored)
     }));
     tried.unwrap_or_else(|panic| told(choices, panic))
@@ -432,7 +432,7 @@ fn r17_explored_newcomers_replace_one_another_one_at_a_time() {
                 0 => go(&mut explored.world, "k"),
                 other => drop(explored.choose(ALL[other - 1])),
             }
-            let active = explored.world.coordinator.sagas().filter(|(saga, _)| saga.is_active());
+            let active = explored.world.coordinator().sagas().filter(|(saga, _)| saga.is_active());
             assert!(active.count() <= 1, "seed {seed}: two hold one key");
         }
         explored.target.read(&explored.world);

@@ -36,7 +36,7 @@ fn begun() -> World {
 
 /// `finally` was asked once, in these words, and the saga ends only after it.
 fn tidied(world: &mut World, words: &str, state: State) {
-    let asked: Vec<_> = world.sent.iter().filter(|sent| sent.cmd() == "c").cloned().collect();
+    let asked: Vec<_> = world.sent().iter().filter(|sent| sent.cmd() == "c").cloned().collect();
     assert_eq!(asked.len(), 1, "{:?}", world.commands());
     assert_eq!(asked[0].with("k"), words);
     assert!(world.terminals(1).is_empty(), "the bracket closes after `finally`");

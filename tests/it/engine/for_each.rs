@@ -35,12 +35,12 @@ result: {{ outcomes: "${{{{ steps.each.outcomes }}}}" }}
 
 /// The newest command under that path.
 fn at(world: &World, path: &str) -> Sent {
-    let found = world.sent.iter().rev().find(|sent| &*sent.owed.step == path);
+    let found = world.sent().iter().rev().find(|sent| &*sent.owed.step == path);
     found.unwrap_or_else(|| panic!("{path} was not sent: {:?}", paths(world))).clone()
 }
 
 fn paths(world: &World) -> Vec<String> {
-    world.sent.iter().map(|sent| sent.owed.step.to_string()).collect()
+    world.sent().iter().map(|sent| sent.owed.step.to_string()).collect()
 }
 
 fn did(world: &mut World, path: &str, n: u32) {

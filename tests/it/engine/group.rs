@@ -42,7 +42,7 @@ fn r11_a_groups_next_attempt_begins_after_the_failed_one_is_undone() {
     did(&mut world, "b");
     did(&mut world, "c");
     assert_eq!(world.state(1), State::Completed);
-    let ids: Vec<&str> = world.sent.iter().map(Sent::id).collect();
+    let ids: Vec<&str> = world.sent().iter().map(Sent::id).collect();
     let wanted = ["1.one.1", "1.two.1", "1.one.undo.1", "1.one.2", "1.two.2", "1.last.1"];
     assert_eq!(ids, wanted, "no number comes twice");
 }
@@ -114,7 +114,7 @@ fn r12_a_cancel_between_two_attempts_has_nothing_left_to_undo() {
     did(&mut world, "un_a");
     world.signal(SagaId(1), Signal::Cancel, "enough").expect("it runs");
     assert_eq!(world.commands(), ["a", "b", "un_a"]);
-    assert!(world.coordinator.next_due().is_none());
+    assert!(world.coordinator().next_due().is_none());
 }
 
 #[test]

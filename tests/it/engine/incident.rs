@@ -32,7 +32,7 @@ fn incident() -> World {
 fn r14_an_incident_is_kept_and_survives_a_crash() {
     let mut world = incident();
     world.crash();
-    let (saga, _) = world.coordinator.saga(SagaId(1)).expect("incidents stay");
+    let (saga, _) = world.coordinator().saga(SagaId(1)).expect("incidents stay");
     assert!(saga.is_incident());
     assert_eq!(world.terminals(1), ["saga_failed"]);
 }
@@ -114,7 +114,7 @@ fn r11_r14_retry_of_a_doubt_that_may_not_be_repeated_asks_again_under_its_own_id
                 world.connect("host");
             }
         }
-        assert!(world.sent.iter().all(|sent| sent.id() == "1.turn.1"), "{:?}", world.sent);
+        assert!(world.sent().iter().all(|sent| sent.id() == "1.turn.1"), "{:?}", world.sent());
         did(&mut world, "strike");
         assert_eq!(world.state(1), State::Completed);
     }
@@ -244,7 +244,7 @@ eviction: {{ key: input.k, policy: refuse }}
     did(&mut world, "a");
     refuse(&mut world, "b");
     go(&mut world, "k");
-    assert_eq!(world.coordinator.sagas().count(), 1, "undoing holds its key");
+    assert_eq!(world.coordinator().sagas().count(), 1, "undoing holds its key");
     refuse(&mut world, "un_a");
     go(&mut world, "k");
     assert_eq!(world.state(2), State::Running);

@@ -57,7 +57,7 @@ steps:
     world.connect("host");
     assert_eq!(world.state(1), State::FailedCompensation);
     world.signal(SagaId(1), Signal::Retry, "now").expect("it is an incident");
-    let ids: Vec<&str> = world.sent.iter().map(Sent::id).collect();
+    let ids: Vec<&str> = world.sent().iter().map(Sent::id).collect();
     assert_eq!(ids, ["1.one.1", "1.two.1", "1.one.undo.1", "1.one.undo.1"]);
 }
 
@@ -221,13 +221,13 @@ steps: [{ id: one, issue: a, await: { echo: did }, timeout: 10s }]
     }
     assert_eq!((world.state(1), world.state(2)), (State::Running, State::Queued));
     // Somebody wrote into the log that the first one was dropped while it waited.
-    let next = world.coordinator.world().next_seq;
+    let next = world.coordinator().world().next_seq;
     let body = r#"[{"dropped":{"state":"failed"}}]"#.to_owned();
-    let row = Row { seq: next, n: 1, saga_id: Some(SagaId(1)), at: world.now, body };
-    world.log.append(&Turn { rows: vec![row], ..Turn::default() }).expect("it takes all");
-    world.folds = false;
+    let row = Row { seq: next, n: 1, saga_id: Some(SagaId(1)), at: world.now(), body };
+    world.log_mut().append(&Turn { rows: vec![row], ..Turn::default() }).expect("it takes all");
+    world.fold_every_turn(false);
     world.crash();
-    assert!(world.coordinator.corrupt().contains_key(&SagaId(1)));
+    assert!(world.coordinator().corrupt().contains_key(&SagaId(1)));
     assert_eq!((world.state(2), world.state(3)), (State::Running, State::Queued));
     world.connect("host");
     did(&mut world, "a");

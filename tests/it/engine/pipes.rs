@@ -22,7 +22,7 @@ fn started(saga: &str, count: u64) -> World {
 }
 
 fn asked(world: &World) -> Vec<u64> {
-    world.sent.iter().map(|sent| sent.owed.saga.0).collect()
+    world.sent().iter().map(|sent| sent.owed.saga.0).collect()
 }
 
 #[test]
@@ -160,10 +160,10 @@ fn p4_bg_i05_an_idempotent_command_is_sent_again_to_the_new_session() {
     go(&mut world, "k");
     world.disconnect("host");
     world.connect("host");
-    let ids: Vec<&str> = world.sent.iter().map(Sent::id).collect();
+    let ids: Vec<&str> = world.sent().iter().map(Sent::id).collect();
     assert_eq!(ids, ["1.one.1", "1.one.1"]);
-    assert!(world.sent[1].session > world.sent[0].session);
-    assert_eq!(world.sent[1].owed.attempt, 1, "no policy asked for it");
+    assert!(world.sent()[1].session > world.sent()[0].session);
+    assert_eq!(world.sent()[1].owed.attempt, 1, "no policy asked for it");
     did(&mut world, "a");
     assert_eq!(world.state(1), State::Completed);
 }
@@ -236,7 +236,7 @@ fn p5_a_crash_before_it_is_written_sends_it_again_under_its_id() {
     let mut world = it(TOLD);
     world.hear("tool", "go", json!({"k": "k"}), None);
     world.commit_and_crash();
-    assert!(world.sent.is_empty(), "the crash fell between commit and write");
+    assert!(world.sent().is_empty(), "the crash fell between commit and write");
     world.connect("host");
     assert_eq!(world.commands(), ["tell_once", "tell"], "also what is not idempotent");
     assert_eq!(world.state(1), State::Completed);
@@ -288,7 +288,7 @@ fn p6_the_newer_session_survives_the_older_ones_end() {
     let mut world = it(ONE);
     let older = world.client("host");
     world.connect("host");
-    world.coordinator.leave(older.id);
+    world.coordinator_mut().leave(older.id);
     world.turn();
     go(&mut world, "k");
     assert_eq!(world.commands(), ["a"], "bg_h16: the late end of the older one closed nothing");

@@ -56,7 +56,7 @@ fn r13_a_pivot_in_doubt_that_can_be_undone_is_undone() {
 fn r13_past_the_pivot_a_doubt_is_asked_again_under_the_same_id() {
     let mut world = past();
     world.advance(Millis(60_000));
-    let again: Vec<&str> = world.sent[2..].iter().map(Sent::id).collect();
+    let again: Vec<&str> = world.sent()[2..].iter().map(Sent::id).collect();
     assert!(again.len() > 3, "{again:?}");
     assert!(again.iter().all(|id| *id == "1.after.1"), "{again:?}");
     did(&mut world, "c");
@@ -127,7 +127,7 @@ fn r13_an_irreversible_pivot_is_passed_as_soon_as_it_may_have_happened() {
     assert!(refused.is_err(), "it may have burnt already");
     world.advance(Millis(30_000));
     assert!(world.commands().iter().skip(1).all(|cmd| cmd == "burn"), "{:?}", world.commands());
-    assert!(world.sent[1..].iter().all(|sent| sent.id() == "1.turn.1"));
+    assert!(world.sent()[1..].iter().all(|sent| sent.id() == "1.turn.1"));
     did(&mut world, "burn");
     assert_eq!(world.state(1), State::Completed);
 }

@@ -54,7 +54,7 @@ fn l5_a_crash_after_every_turn_changes_nothing() {
     }
     assert_eq!(calm.trail(1), shaken.trail(1));
     assert_eq!(calm.state(1), State::Compensated);
-    let ids = |world: &World| world.sent.iter().map(|s| s.id().to_owned()).collect::<Vec<_>>();
+    let ids = |world: &World| world.sent().iter().map(|s| s.id().to_owned()).collect::<Vec<_>>();
     let (calm_ids, mut shaken_ids) = (ids(&calm), ids(&shaken));
     assert!(shaken_ids.len() > calm_ids.len(), "the host was asked again");
     shaken_ids.dedup();
@@ -65,14 +65,14 @@ fn l5_a_crash_after_every_turn_changes_nothing() {
 #[test]
 fn l5_many_sagas_go_on_where_they_were() {
     let mut world = it(TWO);
-    world.folds = false;
+    world.fold_every_turn(false);
     let many = (BOOT_BATCH * BOOT_BATCHES + 2 * BOOT_BATCH + 1) as u64;
     (0..many).for_each(|k| go(&mut world, &k.to_string()));
     crash(&mut world);
-    assert_eq!(world.sent.len() as u64, 2 * many, "each is asked for again");
-    let (before, after) = world.sent.split_at(many as usize);
+    assert_eq!(world.sent().len() as u64, 2 * many, "each is asked for again");
+    let (before, after) = world.sent().split_at(many as usize);
     assert!(before.iter().map(Sent::id).eq(after.iter().map(Sent::id)), "in the same order");
-    assert_eq!(world.coordinator.sagas().count() as u64, many);
+    assert_eq!(world.coordinator().sagas().count() as u64, many);
 }
 
 #[test]
@@ -162,9 +162,9 @@ fn bg_r01_bg_r04_a_crash_leaves_nothing_unresolved_and_a_second_boot_repeats_not
         go(&mut world, k);
     }
     crash(&mut world);
-    let records = world.records.len();
+    let records = world.records().len();
     crash(&mut world);
-    let of_sagas = world.records[records..].iter().filter(|(_, saga, _)| saga.is_some()).count();
+    let of_sagas = world.records()[records..].iter().filter(|fact| fact.saga.is_some()).count();
     assert_eq!(of_sagas, 0, "bg_r03: a boot decides nothing about what simply goes on");
     assert_eq!(world.open(), [1, 2, 3]);
 }
@@ -174,14 +174,14 @@ fn bg_r02_a_boot_on_an_empty_log_has_nothing_to_do() {
     let mut world = it(TWO);
     world.crash();
     assert!(world.open().is_empty());
-    assert!(world.coordinator.next_due().is_none());
+    assert!(world.coordinator().next_due().is_none());
 }
 
 #[test]
 fn r9_a_deadline_that_passed_while_it_was_down_fires_at_boot() {
     let mut world = midway("");
     world.disconnect("host");
-    world.now = world.now + Millis(50_000);
+    world.set_clock(world.now() + Millis(50_000));
     world.crash();
     assert_eq!(ends(&world)[1..3], ["two in_doubt", "unwinding timed_out"]);
     world.connect("host");
@@ -193,19 +193,19 @@ fn r9_a_deadline_that_passed_while_it_was_down_fires_at_boot() {
 #[test]
 fn r9_deadlines_are_instants_and_a_crash_does_not_move_them() {
     let mut world = midway("");
-    let due = world.coordinator.next_due();
+    let due = world.coordinator().next_due();
     world.advance(Millis(5_000));
     crash(&mut world);
-    assert_eq!(world.coordinator.next_due(), due);
+    assert_eq!(world.coordinator().next_due(), due);
 }
 
 #[test]
 fn r9_now_never_falls() {
     let mut world = midway("");
-    let now = world.now;
-    world.now = sagaflow::time::Timestamp(now.0 - 3_600_000);
+    let now = world.now();
+    world.set_clock(sagaflow::time::Timestamp(now.0 - 3_600_000));
     crash(&mut world);
-    assert_eq!(world.coordinator.now(), now, "at boot it is the newest record's time at least");
+    assert_eq!(world.coordinator().now(), now, "at boot it is the newest record's time at least");
     did(&mut world, "b");
     assert_eq!(world.state(1), State::Completed);
 }
@@ -235,15 +235,15 @@ fn bg_11_19_r8_l6_ids_go_on_when_all_that_used_them_is_forgotten() {
     did(&mut world, "a");
     did(&mut world, "b");
     assert!(world.open().is_empty());
-    let before = world.coordinator.world().clone();
+    let before = world.coordinator().world().clone();
     let keep = Retention { sagas: Millis(0), events: Millis(0), events_max: 0 };
-    let later = world.now + Millis(1);
-    while !world.log.sweep(later, &keep).expect("the memory log forgets").finished {}
-    assert!(world.log.saga(SagaId(1)).expect("it can be read").is_none());
+    let later = world.now() + Millis(1);
+    while !world.log_mut().sweep(later, &keep).expect("the memory log forgets").finished {}
+    assert!(world.log().saga(SagaId(1)).expect("it can be read").is_none());
     // The fold from nothing is no measure of what retention took.
-    world.folds = false;
+    world.fold_every_turn(false);
     crash(&mut world);
-    let after = world.coordinator.world();
+    let after = world.coordinator().world();
     assert!(after.next_seq > before.next_seq);
     assert!(after.next_client > before.next_client && after.next_session > before.next_session);
     go(&mut world, "k");
@@ -253,9 +253,9 @@ fn bg_11_19_r8_l6_ids_go_on_when_all_that_used_them_is_forgotten() {
 #[test]
 fn r8_numbers_of_clients_sessions_and_records_never_begin_again() {
     let mut world = it(TWO);
-    let before = world.coordinator.world().clone();
+    let before = world.coordinator().world().clone();
     world.crash();
-    let after = world.coordinator.world();
+    let after = world.coordinator().world();
     assert!(after.next_seq > before.next_seq);
     assert_eq!(after.next_client, before.next_client);
     assert_eq!(after.next_session, before.next_session);
@@ -267,10 +267,10 @@ fn w5_processes_of_a_crowd_that_a_crash_cut_off_are_forgotten_with_the_next_one(
     for _ in 0..2 * EXITED_KEPT {
         world.connect("tool");
     }
-    assert!(world.coordinator.world().processes.len() > 2 * EXITED_KEPT);
+    assert!(world.coordinator().world().processes.len() > 2 * EXITED_KEPT);
     world.crash();
     world.connect("host");
-    assert_eq!(world.coordinator.world().processes.len(), EXITED_KEPT + 1);
+    assert_eq!(world.coordinator().world().processes.len(), EXITED_KEPT + 1);
 }
 
 #[test]
@@ -288,15 +288,15 @@ fn l8_a_clean_stop_parks_what_does_not_say_otherwise() {
 fn l8_bg_c17_on_shutdown_cancel_undoes_and_parks_what_it_has_not_undone() {
     let mut world = midway("on_shutdown: cancel\n");
     go(&mut world, "l");
-    world.coordinator.quit();
+    world.coordinator_mut().quit();
     world.turn();
-    assert!(world.coordinator.is_settling());
+    assert!(world.coordinator().is_settling());
     for saga in [2, 1] {
         assert_eq!(world.state(saga), State::Compensating);
     }
     did(&mut world, "un_a");
     assert_eq!(world.verdict(2).cause, Some(Cause::Shutdown));
-    world.coordinator.stopped();
+    world.coordinator_mut().stopped();
     world.turn();
     crash(&mut world);
     did(&mut world, "un_b");
@@ -312,11 +312,11 @@ fn l8_on_shutdown_cancel_waits_for_finally_too() {
             issue: look, await: { echo: did } }]\nfinally: [{ id: tidy, issue: a, \
             await: { echo: did } }]");
     go(&mut world, "k");
-    world.coordinator.quit();
+    world.coordinator_mut().quit();
     world.turn();
-    assert!(world.coordinator.is_settling(), "`finally` is part of its end");
+    assert!(world.coordinator().is_settling(), "`finally` is part of its end");
     did(&mut world, "a");
-    assert!(!world.coordinator.is_settling());
+    assert!(!world.coordinator().is_settling());
     assert_eq!(world.verdict(1).cause, Some(Cause::Shutdown));
 }
 
@@ -358,9 +358,9 @@ fn w9_the_window_is_the_same_with_and_without_a_crash() {
 #[test]
 fn r4_what_was_handed_over_is_forgotten_at_boot_and_nothing_else() {
     let mut world = midway("");
-    let owed: Vec<_> = world.coordinator.owed_to("host").cloned().collect();
+    let owed: Vec<_> = world.coordinator().owed_to("host").cloned().collect();
     world.crash();
-    let again: Vec<_> = world.coordinator.owed_to("host").cloned().collect();
+    let again: Vec<_> = world.coordinator().owed_to("host").cloned().collect();
     assert_eq!(owed, again);
 }
 
@@ -371,7 +371,7 @@ fn r2_nothing_reaches_a_target_before_its_record_is_durable() {
     // The commit never happened: so nothing did.
     world.crash();
     world.connect("host");
-    assert!(world.sent.is_empty());
+    assert!(world.sent().is_empty());
     assert!(world.open().is_empty());
 }
 
@@ -426,13 +426,14 @@ fn r1_whatever_comes_second_is_ignored() {
 fn l6_a_jump_of_the_clock_is_known_after_every_boot() {
     let mut world = World::shipped();
     let (week, years) = (Millis(7 * 86_400_000), Millis(1_000 * 86_400_000));
-    let expected = world.now;
-    world.now = world.now + years;
-    world.coordinator.begin_turn(world.now);
-    world.coordinator.clock_jumped(world.now, expected);
+    let expected = world.now();
+    world.set_clock(world.now() + years);
+    world.begin_turn();
+    let now = world.now();
+    world.coordinator_mut().clock_jumped(now, expected);
     world.turn();
     for _boot in 0..2 {
-        let stretched = world.coordinator.world().leaps.stretch(world.now, week);
+        let stretched = world.coordinator().world().leaps.stretch(world.now(), week);
         assert_eq!(stretched.0, week.0 + years.0 - LEAP.0);
         world.crash();
     }
@@ -443,13 +444,13 @@ fn l6_a_jump_of_the_clock_is_known_after_every_boot() {
 fn l6_how_long_no_launcher_ran_is_known_after_every_boot() {
     let mut world = World::shipped();
     let week = Millis(7 * 86_400_000);
-    assert_eq!(world.coordinator.world().leaps.stretch(world.now, week), week);
-    world.now = world.now + Millis(1_000 * 86_400_000);
+    assert_eq!(world.coordinator().world().leaps.stretch(world.now(), week), week);
+    world.set_clock(world.now() + Millis(1_000 * 86_400_000));
     for _boot in 0..2 {
         world.crash();
-        let stretched = world.coordinator.world().leaps.stretch(world.now, week);
+        let stretched = world.coordinator().world().leaps.stretch(world.now(), week);
         assert_eq!(stretched.0, week.0 + 1_000 * 86_400_000 - LEAP.0);
-        world.now = world.now + Millis(1_000);
+        world.set_clock(world.now() + Millis(1_000));
     }
 }
 

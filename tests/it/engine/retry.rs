@@ -20,7 +20,7 @@ fn retried(verb: &str) -> World {
 }
 
 fn ids(world: &World) -> Vec<(&str, u32)> {
-    world.sent.iter().map(|sent| (sent.id(), sent.owed.attempt)).collect()
+    world.sent().iter().map(|sent| (sent.id(), sent.owed.attempt)).collect()
 }
 
 #[test]
@@ -100,13 +100,13 @@ fn paces(retry: &str) -> Vec<i64> {
             retry: {retry} }}"
     ));
     go(&mut world, "k");
-    let began = world.now;
+    let began = world.now();
     let mut paces = Vec::new();
     while world.state(1) == State::Running {
-        paces.push((world.now.0 - began.0) / 1_000);
+        paces.push((world.now().0 - began.0) / 1_000);
         refuse(&mut world, "a");
-        let Some(due) = world.coordinator.next_due() else { break };
-        let span = due.since(world.now);
+        let Some(due) = world.coordinator().next_due() else { break };
+        let span = due.since(world.now());
         world.advance(span);
     }
     paces

@@ -35,7 +35,7 @@ pub struct Target {
 impl Target {
     /// Reads what reached it; a `command_id` never stands for two things.
     pub fn read(&mut self, world: &World) {
-        for sent in &world.sent[self.read..] {
+        for sent in &world.sent()[self.read..] {
             let content = (sent.cmd().to_owned(), (*sent.owed.with).clone());
             let before = self.asked.entry(sent.id().to_owned()).or_insert_with(|| content.clone());
             assert_eq!(*before, content, "{} was used for two things", sent.id());
@@ -45,7 +45,7 @@ impl Target {
             }
             self.inbox.push_back(sent.clone());
         }
-        self.read = world.sent.len();
+        self.read = world.sent().len();
     }
 
     /// Handles the oldest frame that it has read.

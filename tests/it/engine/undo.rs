@@ -65,7 +65,7 @@ fn p10_a_step_that_was_never_handed_to_anybody_is_not_undone() {
     world.advance(Millis(10_000));
     assert_eq!(ends(&world), ["one failed", "unwinding timed_out", "ended failed"]);
     world.connect("host");
-    assert!(world.sent.is_empty(), "nothing of an ended saga is sent: {:?}", world.commands());
+    assert!(world.sent().is_empty(), "nothing of an ended saga is sent: {:?}", world.commands());
 }
 
 #[test]
@@ -351,7 +351,7 @@ steps:
     world.advance(Millis(11_000));
     did(&mut world, "un_a");
     assert_eq!(world.commands(), ["a", "b", "un_a", "un_a"]);
-    assert_eq!(world.sent[2].id(), world.sent[3].id(), "in doubt, so it is the same command");
+    assert_eq!(world.sent()[2].id(), world.sent()[3].id(), "in doubt, so it is the same command");
     assert_eq!(world.state(1), State::Compensated);
 }
 
@@ -363,12 +363,15 @@ fn r20_an_undo_never_overtakes_what_it_undoes() {
     world.disconnect("host");
     world.advance(Millis(10_000));
     world.connect("host");
-    let orders: Vec<_> = world.sent.iter().map(|sent| sent.owed.order).collect();
+    let orders: Vec<_> = world.sent().iter().map(|sent| sent.owed.order).collect();
     let mut sorted = orders.clone();
     sorted.sort();
     assert_eq!(orders, sorted);
     assert_eq!(world.commands(), ["a", "b", "un_b"]);
-    assert!(world.sent[2].session > world.sent[1].session, "the frames tell the sessions apart");
+    assert!(
+        world.sent()[2].session > world.sent()[1].session,
+        "the frames tell the sessions apart"
+    );
 }
 
 #[test]

@@ -257,12 +257,12 @@ fn r5_what_a_saga_emits_is_older_than_the_steps_that_follow() {
 fn l10_a_report_that_moves_nobody_is_no_part_of_a_saga_that_is_due_in_its_turn() {
     let mut world = it("timeout: 10m\nsteps: [{ id: rest, delay: 60s }]");
     go(&mut world, "k");
-    world.now = world.now + Millis(60_000);
-    world.coordinator.begin_turn(world.now);
+    world.set_clock(world.now() + Millis(60_000));
+    world.begin_turn();
     world.hear("tool", "nudged", json!({"k": "k"}), None);
-    world.coordinator.tick();
+    world.coordinator_mut().tick();
     world.turn();
-    let stored = world.log.saga(SagaId(1)).expect("it can be read").expect("it is kept");
+    let stored = world.log().saga(SagaId(1)).expect("it can be read").expect("it is kept");
     let told = stored.rows.expect("it is sound").iter().any(|row| row.body.contains("nudged"));
     assert_eq!((world.state(1), told), (State::Completed, false));
 }
@@ -301,7 +301,7 @@ steps: [{ id: one, await: { event: nudged, where: event.k == input.k }, timeout:
 fn r22_a_report_and_a_deadline_of_one_instant_give_one_winner() {
     let mut world = it(ONE);
     go(&mut world, "k");
-    world.now = world.now + Millis(10_000);
+    world.set_clock(world.now() + Millis(10_000));
     did(&mut world, "a");
     world.advance(Millis(1));
     assert_eq!(ends(&world), ["one succeeded", "ended completed"]);
@@ -337,7 +337,7 @@ fn r23_a_chain_of_emits_is_one_transaction_and_ends_at_its_bound() {
     assert_eq!(failed[0].fields["saga_id"], json!(17));
     assert_eq!(world.verdict(17).cause, Some(Cause::Fault));
     assert_eq!(world.published("saga_completed").len(), 16);
-    let instants = world.events.iter().filter(|event| &*event.name == "nudged").count();
+    let instants = world.events().iter().filter(|event| &*event.name == "nudged").count();
     assert_eq!(instants, 17);
 }
 
@@ -371,7 +371,7 @@ fn r9_a_delay_is_a_durable_timer() {
     let mut world = it("timeout: 10m\nsteps: [{ id: rest, delay: 60s }]");
     go(&mut world, "k");
     world.advance(Millis(30_000));
-    world.now = world.now + Millis(60_000);
+    world.set_clock(world.now() + Millis(60_000));
     world.crash();
     assert_eq!(world.state(1), State::Completed, "what passed while it was down is over");
 }
@@ -398,6 +398,6 @@ result: { outcome: "${{ steps.one.outcome }}" }
 "#);
     go(&mut world, "k");
     assert_eq!(world.verdict(1).result, Some(json!({"outcome": "skipped"}).into()));
-    assert!(world.sent.is_empty());
+    assert!(world.sent().is_empty());
     assert_eq!(world.published("saga_completed")[0].fields["saga_id"], Value::from(1));
 }

@@ -104,7 +104,7 @@ fn a_delete_whose_answer_was_lost_is_asked_again_and_completes() {
     let mut desk = Desk::with_fault("delete", Fault::MuteOnce);
     let saga = desk.run("delete_block", block("b2", "t1"));
     desk.assert_ended(saga, State::Completed);
-    let sent = desk.world.sent.iter().filter(|sent| sent.cmd() == "delete_block");
+    let sent = desk.world.sent().iter().filter(|sent| sent.cmd() == "delete_block");
     let ids: Vec<&str> = sent.map(Sent::id).collect();
     assert_eq!(ids, ["1.delete.1", "1.delete.1"]);
 }

@@ -67,7 +67,7 @@ fn declared(plan: &Plan, path: &str, fault: Fault) -> Declared {
 }
 
 fn plan_of(desk: &Desk, saga: u64) -> Plan {
-    let (_, plan) = desk.world.coordinator.saga(SagaId(saga)).expect("it is open");
+    let (_, plan) = desk.world.coordinator().saga(SagaId(saga)).expect("it is open");
     plan.clone()
 }
 
@@ -100,7 +100,8 @@ fn assert_reverse(desk: &Desk, what: &str) {
         let Record::Issued(issued) = record else { return None };
         Some(issued.step.to_string())
     };
-    let steps: Vec<String> = desk.world.records.iter().filter_map(|(_, _, r)| issued(r)).collect();
+    let steps: Vec<String> =
+        desk.world.records().iter().filter_map(|fact| issued(&fact.record)).collect();
     let mut forward: Vec<&str> = Vec::new();
     let mut undos: Vec<&str> = Vec::new();
     for step in &steps {
@@ -184,7 +185,7 @@ fn an_undo_whose_answer_was_lost_is_asked_again() {
         let id = desk.run(saga, input);
         desk.assert_ended(id, State::Compensated);
         assert_eq!(desk.srv, furnished());
-        let undos = desk.world.sent.iter().filter(|sent| &*sent.owed.step == undo);
+        let undos = desk.world.sent().iter().filter(|sent| &*sent.owed.step == undo);
         let ids: Vec<&str> = undos.map(Sent::id).collect();
         assert_eq!(ids, [format!("1.{undo}.1"), format!("1.{undo}.1")]);
     }

@@ -119,9 +119,9 @@ impl Desk {
         if self.world.open().is_empty() {
             return false;
         }
-        let due = self.world.coordinator.next_due();
+        let due = self.world.coordinator().next_due();
         let due = due.unwrap_or_else(|| panic!("stuck: {:?}", self.world.story()));
-        self.world.advance(due.since(self.world.now));
+        self.world.advance(due.since(self.world.now()));
         true
     }
 
@@ -133,14 +133,14 @@ impl Desk {
     }
 
     fn pending(&self) -> Option<&Sent> {
-        self.world.sent.get(self.seen)
+        self.world.sent().get(self.seen)
     }
 
     /// Serves the oldest command on the wire.
     fn serve_one(&mut self) -> bool {
         let Some(sent) = self.pending().cloned() else { return false };
         self.seen += 1;
-        assert_eq!(&*sent.target, "srv", "srv's sagas speak to srv alone");
+        assert_eq!(&*sent.owed.target, "srv", "srv's sagas speak to srv alone");
         if let Some(word) = self.take(&sent) {
             if self.stutters {
                 self.say(&sent, word.clone());
@@ -214,7 +214,7 @@ impl Desk {
 
     /// The launcher dies, stays down that long, and comes back; srv registers again.
     pub fn crash(&mut self, down: Millis) {
-        self.world.now = self.world.now + down;
+        self.world.set_clock(self.world.now() + down);
         self.world.crash();
         self.world.connect("srv");
     }
@@ -227,9 +227,9 @@ impl Desk {
     }
 
     pub fn records_of(&self, saga: u64) -> impl DoubleEndedIterator<Item = &Record> {
-        let records = self.world.records.iter();
-        let own = records.filter(move |(_, id, _)| *id == Some(SagaId(saga)));
-        own.map(|(_, _, record)| record)
+        let records = self.world.facts();
+        let own = records.filter(move |fact| fact.saga == Some(SagaId(saga)));
+        own.map(|fact| &fact.record)
     }
 
     pub fn verdict(&self, saga: u64) -> Verdict {

@@ -95,13 +95,13 @@ fn bg_a10_a_redocked_pane_comes_at_the_end_or_where_it_is_told() {
 #[test]
 fn bg_a11_a_pane_is_not_redocked_to_its_own_tab() {
     let mut desk = Desk::new();
-    let records = desk.world.records.len();
+    let records = desk.world.records().len();
     let input = redock("b1", ("t1", "home"), ("t1", "home"));
     let refusal = desk.start("redock_floating_pane", input).unwrap_err();
     assert_eq!(refusal.code, RefusalCode::Refused);
     assert_eq!(refusal.message, "block b1 is already in tab t1");
-    let new = &desk.world.records[records..];
-    assert!(new.iter().all(|(_, saga, _)| saga.is_none()), "{new:?}");
+    let new = &desk.world.records()[records..];
+    assert!(new.iter().all(|fact| fact.saga.is_none()), "{new:?}");
     assert_eq!(desk.world.published("saga_started").len(), 0);
     assert_eq!(desk.world.commands(), [""; 0]);
 }

@@ -127,9 +127,11 @@ fn assert_undone(desk: &Desk, seed: u64) {
     let ended = desk.world.published("saga_completed").len();
     let failed = desk.world.published("saga_failed").len();
     assert_eq!(started, ended + failed, "seed {seed}: every bracket is closed once [R1]");
-    for (_, saga, record) in &desk.world.records {
-        let (Some(SagaId(id)), Record::Ended(verdict)) = (saga, record) else { continue };
-        assert_eq!(desk.world.terminals(*id).len(), 1, "seed {seed}, saga {id}");
+    for fact in desk.world.facts() {
+        let (Some(SagaId(id)), Record::Ended(verdict)) = (fact.saga, &fact.record) else {
+            continue;
+        };
+        assert_eq!(desk.world.terminals(id).len(), 1, "seed {seed}, saga {id}");
         if matches!(verdict.state, State::Failed | State::Compensated) {
             let what = format!("seed {seed}, saga {id} ended {verdict:?}: {:?}", desk.done);
             assert!(!desk.srv.workspaces.contains_key(&format!("ws-{id}")), "{what}");

@@ -35,14 +35,14 @@ fn bg_a01_a_torn_off_tab_is_alone_in_a_new_workspace() {
     expected.workspaces.entry("ws-1".to_owned()).or_default().tabs = texts(&["t2"]);
     assert_eq!(desk.srv, expected);
 
-    let stored = desk.world.log.saga(SagaId(saga)).expect("it can be read").expect("it is there");
+    let stored = desk.world.log().saga(SagaId(saga)).expect("it can be read").expect("it is there");
     assert_eq!(stored.saga.progress.state.to_string(), "completed");
     assert!(!stored.saga.progress.is_open());
     let input: serde_json::Value = serde_json::from_str(&stored.saga.input).expect("it is JSON");
     assert_eq!(input, tab("t2", "home"));
     let result = stored.saga.progress.result.expect("it has one");
     assert_eq!(result, r#"{"new_workspace_id":"ws-1"}"#);
-    let issued = desk.world.records.iter().filter(|(_, _, r)| matches!(r, Record::Issued(_)));
+    let issued = desk.world.facts().filter(|fact| matches!(fact.record, Record::Issued(_)));
     assert_eq!(issued.count(), 4, "two questions, two effects");
 }
 
@@ -211,12 +211,12 @@ fn a_tab_that_cannot_be_restored_stays() {
 #[test]
 fn a_restore_to_where_the_tab_is_leaves_no_trace() {
     let mut desk = Desk::new();
-    let records = desk.world.records.len();
+    let records = desk.world.records().len();
     let refusal = desk.start("restore_torn_off_tab", back("t1", "home", "home")).unwrap_err();
     assert_eq!(refusal.code, RefusalCode::Refused);
     assert_eq!(refusal.message, "tab t1 is already in workspace home");
-    let new = &desk.world.records[records..];
-    assert!(new.iter().all(|(_, saga, _)| saga.is_none()), "{new:?}");
+    let new = &desk.world.records()[records..];
+    assert!(new.iter().all(|fact| fact.saga.is_none()), "{new:?}");
     assert_eq!(desk.run("restore_torn_off_tab", back("t5", "lone", "home")), 1, "no id was spent");
 }
 

@@ -8,18 +8,18 @@ use super::{Heard, Sent, World};
 impl World {
     /// The newest command of that name that reached a target.
     pub fn last(&self, cmd: &str) -> Sent {
-        let found = self.sent.iter().rev().find(|sent| sent.cmd() == cmd);
+        let found = self.sent().iter().rev().find(|sent| sent.cmd() == cmd);
         found.unwrap_or_else(|| panic!("no {cmd} was sent: {:?}", self.commands())).clone()
     }
 
     /// Names of all commands that reached targets, in order.
     pub fn commands(&self) -> Vec<String> {
-        self.sent.iter().map(|sent| sent.cmd().to_owned()).collect()
+        self.sent().iter().map(|sent| sent.cmd().to_owned()).collect()
     }
 
     /// Names of all bus events, in order; brackets with their saga.
     pub fn story(&self) -> Vec<String> {
-        let named = self.events.iter().map(|event| match event.fields.get("saga_id") {
+        let named = self.events().iter().map(|event| match event.fields.get("saga_id") {
             Some(id) if event.name.starts_with("saga_") => format!("{} {id}", event.name),
             Some(_) | None => event.name.clone(),
         });
@@ -28,12 +28,12 @@ impl World {
 
     /// Bus events of that name.
     pub fn published(&self, name: &str) -> Vec<&Heard> {
-        self.events.iter().filter(|event| event.name == name).collect()
+        self.events().iter().filter(|event| event.name == name).collect()
     }
 
     /// The state that a saga ended in, or stands in.
     pub fn state(&self, saga: u64) -> State {
-        if let Some((saga, _)) = self.coordinator.saga(SagaId(saga)) {
+        if let Some((saga, _)) = self.coordinator().saga(SagaId(saga)) {
             return saga.state;
         }
         self.verdict(saga).state
@@ -41,21 +41,14 @@ impl World {
 
     /// What an ended saga ended as.
     pub fn verdict(&self, saga: u64) -> Verdict {
-        let ended = self.of_saga(saga).rev().find_map(|record| {
-            let (Record::Ended(verdict) | Record::Dropped(verdict) | Record::Settled(verdict)) =
-                record
-            else {
-                return None;
-            };
-            Some(verdict.clone())
-        });
-        ended.unwrap_or_else(|| panic!("saga {saga} has not ended"))
+        let ended = sagaflow::sim::World::verdict(self, SagaId(saga));
+        ended.unwrap_or_else(|| panic!("saga {saga} has not ended")).clone()
     }
 
     /// A saga's records, in order.
     pub fn of_saga(&self, saga: u64) -> impl DoubleEndedIterator<Item = &Record> {
-        let own = self.records.iter().filter(move |(_, id, _)| *id == Some(SagaId(saga)));
-        own.map(|(_, _, record)| record)
+        let own = self.facts().filter(move |fact| fact.saga == Some(SagaId(saga)));
+        own.map(|fact| &fact.record)
     }
 
     /// What became of a saga's steps, in the order of its records: `a issued`, `a succeeded`,
@@ -66,7 +59,7 @@ impl World {
 
     /// The terminals that the bus saw of a saga \[R1\].
     pub fn terminals(&self, saga: u64) -> Vec<String> {
-        let ends = self.events.iter().filter(|event| {
+        let ends = self.events().iter().filter(|event| {
             matches!(&*event.name, "saga_completed" | "saga_failed")
                 && event.fields["saga_id"] == saga
         });
@@ -75,7 +68,7 @@ impl World {
 
     /// Sagas that are not over.
     pub fn open(&self) -> Vec<u64> {
-        let open = self.coordinator.sagas().filter(|(saga, _)| saga.is_open());
+        let open = self.coordinator().sagas().filter(|(saga, _)| saga.is_open());
         open.map(|(saga, _)| saga.id.0).collect()
     }
 }
