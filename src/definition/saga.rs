@@ -42,6 +42,8 @@ pub struct Saga {
     pub result: Vec<Named>,
     /// What cancels it: `event` alternatives without `save`.
     pub cancel_on: Vec<Alternative>,
+    /// Conditions that hold in every reachable state.
+    pub always: Vec<Text>,
     /// After a crash.
     pub on_restart: OnRestart,
     /// At a clean shutdown.

@@ -67,6 +67,9 @@ pub struct Plan {
     pub result: Vec<(Arc<str>, Template)>,
     /// Events that cancel it.
     pub cancel_on: Vec<Alternative>,
+    /// Conditions that hold in every reachable state; judged where sagas are tried out, never where
+    /// they run.
+    pub always: Vec<Ast>,
     /// What to do after a crash of the launcher \[L5\].
     pub on_restart: OnRestart,
     /// What to do at a clean shutdown \[L8\].

@@ -1,6 +1,7 @@
 //! One saga: its facts, their fold, and what they owe. Knows nothing of other sagas, and reads no
 //! clock.
 
+pub mod always;
 pub mod apply;
 pub mod branches;
 pub mod decide;

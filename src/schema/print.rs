@@ -134,6 +134,11 @@ impl<'a> Printer<'a> {
                 { "type": ["string", "boolean"] },
                 { "type": "array", "items": { "type": "string" }, "minItems": 1 },
             ] }),
+            Shape::ConditionList => json!({
+                "type": "array",
+                "items": { "type": ["string", "boolean"] },
+                "minItems": 1,
+            }),
             Shape::Name => name(),
             Shape::Ref(kind) => self.reference(*kind, &[]),
             Shape::Refs(kind) => json!({ "type": "array", "items": self.reference(*kind, &[]) }),

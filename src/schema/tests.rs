@@ -230,6 +230,7 @@ fn walk(mapping: &'static Mapping, value: &Value, seen: &mut BTreeSet<(&str, &st
             | Shape::Template
             | Shape::Condition
             | Shape::Conditions
+            | Shape::ConditionList
             | Shape::Name
             | Shape::Ref(_)
             | Shape::Refs(_)

@@ -1,6 +1,7 @@
 //! Sagas in virtual time: the coordinator that runs them in production, a log in memory, and
 //! targets that answer when told to. Pure: reads no clock and opens nothing.
 
+mod always;
 pub mod coverage;
 mod explore;
 pub mod fill;

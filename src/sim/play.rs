@@ -51,13 +51,15 @@ pub struct Played {
     pub places: usize,
     /// What clashed in the engine itself.
     pub broken: Option<String>,
+    /// What of the saga's `always` did not hold, and in which state.
+    pub unkept: Option<String>,
 }
 
 impl Played {
     /// Whether everything came as it was expected.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.broken.is_none() && self.rows.iter().all(|row| row.same)
+        self.broken.is_none() && self.unkept.is_none() && self.rows.iter().all(|row| row.same)
     }
 
     /// Where the first difference was expected.
@@ -429,6 +431,7 @@ impl<'a> Player<'a> {
             answers: self.answers,
             places: self.places,
             broken: self.world.broken().map(str::to_owned),
+            unkept: self.world.unkept().map(str::to_owned),
         }
     }
 }

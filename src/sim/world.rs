@@ -18,6 +18,7 @@ use crate::saga::owed::Owed;
 use crate::saga::record::{Record, Verdict};
 use crate::time::{Millis, Timestamp};
 
+use super::always::Watch;
 use super::shelf::{Sent, Shelf};
 
 /// When every world begins.
@@ -48,6 +49,7 @@ pub struct World<S = ()> {
     crash_after: Option<u64>,
     compares: bool,
     broken: Option<String>,
+    watch: Watch,
     next_pid: u64,
 }
 
@@ -80,6 +82,7 @@ impl<S: Shelf> World<S> {
             crash_after: None,
             compares: false,
             broken: None,
+            watch: Watch::default(),
             next_pid: 100,
         };
         world.decide(|coordinator| coordinator.boot(1, "simulated"));
@@ -125,6 +128,12 @@ impl<S: Shelf> World<S> {
     #[must_use]
     pub fn broken(&self) -> Option<&str> {
         self.broken.as_deref()
+    }
+
+    /// What of a saga's `always` did not hold first, after which commit ever, and in which state.
+    #[must_use]
+    pub fn unkept(&self) -> Option<&str> {
+        self.watch.broken()
     }
 
     /// The coordinator, to be looked at.
@@ -227,6 +236,7 @@ impl<S: Shelf> World<S> {
         if facts.is_empty() {
             return;
         }
+        self.watch.committed(&self.plans, out.now, &facts);
         self.facts.extend(facts.into_iter().map(|fact| (out.now, fact)));
         self.commits += 1;
         if self.crash_after == Some(self.commits) {

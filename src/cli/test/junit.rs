@@ -44,7 +44,8 @@ pub(super) fn junit(results: &Results) -> String {
             if let Some(played) = &case.judged.played {
                 let lines = transcript::side_by_side(&played.rows, WIDTH);
                 let lines: Vec<String> = lines.iter().map(Line::plain).collect();
-                let broken = played.broken.as_deref().unwrap_or_default();
+                let broken =
+                    played.broken.as_deref().or(played.unkept.as_deref()).unwrap_or_default();
                 xml.push_str(&text(&format!("{broken}\n{}\n", lines.join("\n"))));
             }
             xml.push_str("</failure>\n    </testcase>\n");

@@ -47,7 +47,7 @@ fn of_case(results: &Results, case: &Tried, width: usize) -> Vec<Line> {
         lines.push(Line::of(Tone::Busy, format!("        with {faults}")));
     }
     let Some(played) = &judged.played else { return lines };
-    if let Some(broken) = &played.broken {
+    for broken in played.broken.iter().chain(&played.unkept) {
         lines.push(Line::of(Tone::Bad, format!("        {broken}")));
     }
     lines.push(Line::default());
@@ -112,6 +112,7 @@ fn of_json(results: &Results, suite: &Suite, case: &Tried) -> Value {
         object["differs_at"] = results.place(case).into();
         object["faults"] = judged.faults.to_string().into();
         object["broken"] = played.and_then(|played| played.broken.clone()).into();
+        object["always"] = played.and_then(|played| played.unkept.clone()).into();
         let rows = played.map(|played| played.rows.iter().map(row).collect::<Vec<_>>());
         object["transcript"] = rows.into();
     }

@@ -87,6 +87,8 @@ pub enum Shape {
     Condition,
     /// A bare expression or a list of them.
     Conditions,
+    /// A list of bare expressions, not empty.
+    ConditionList,
     /// A snake_case name that this file gives.
     Name,
     /// A name of the catalog.

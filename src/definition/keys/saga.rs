@@ -25,7 +25,6 @@ pub static SAGA: Mapping = Mapping {
         required("saga", Shape::Name, "Name of the saga, unique in the directory."),
         optional("doc", Shape::Text, "What the saga is for, in a sentence."),
         optional("labels", Shape::Labels, "Free labels, shown to operators."),
-        optional("mode", Shape::Words(&["live"]), "`live`: commands are sent."),
         required("trigger", Shape::Map(&TRIGGER), "What starts the saga."),
         optional(
             "input",
@@ -50,9 +49,6 @@ pub static SAGA: Mapping = Mapping {
              The opt-out is the word `none`.",
         ),
         optional("defaults", Shape::Map(&DEFAULTS), "For steps that do not say."),
-        later("signals", "What a person or client may say to the saga."),
-        later("reactions", "What it does on the side while it runs."),
-        later("always", "What holds in every reachable state."),
         required("steps", Shape::List(&STEP), "The steps, in order."),
         optional(
             "finally",
@@ -61,6 +57,14 @@ pub static SAGA: Mapping = Mapping {
         ),
         optional("result", Shape::Values, "What a caller gets and `saga_completed` carries."),
         optional("cancel_on", Shape::List(&CANCEL_ON), "Events that cancel the saga."),
+        later("signals", "What a person or client may say to the saga."),
+        later("reactions", "What it does on the side while it runs."),
+        optional(
+            "always",
+            Shape::ConditionList,
+            "Conditions that hold in every state that the saga can reach; `sagaflow test` judges \
+             them after every decision.",
+        ),
         optional(
             "on_restart",
             Shape::Words(ON_RESTART),
@@ -71,6 +75,7 @@ pub static SAGA: Mapping = Mapping {
             Shape::Words(ON_SHUTDOWN),
             "At a clean shutdown: `park` (default, resumes at the next start) or `cancel`.",
         ),
+        optional("mode", Shape::Words(&["live"]), "`live`: commands are sent."),
     ],
 };
 

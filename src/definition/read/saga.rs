@@ -49,6 +49,7 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
         o.read_key("finally", out, |node, key, out| steps(Place::FINALLY, node, key, out));
     let result = o.read_key("result", out, values).map(|result| result.value);
     let cancel_on = o.read_key("cancel_on", out, cancel_on).unwrap_or_default();
+    let always = o.read_key("always", out, always).unwrap_or_default();
     let restart = [
         (ON_RESTART[0], OnRestart::Resume),
         (ON_RESTART[1], OnRestart::Compensate),
@@ -77,6 +78,7 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
         finally: finally.unwrap_or_default(),
         result: result.unwrap_or_default(),
         cancel_on,
+        always,
         on_restart: on_restart.map_or(OnRestart::Resume, |at| at.value),
         on_shutdown: on_shutdown.map_or(OnShutdown::Park, |at| at.value),
     };
@@ -275,6 +277,12 @@ fn keys(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Text>> {
         return Some(items.into_iter().filter_map(read).collect());
     }
     condition(node, key, out).map(|only| vec![only])
+}
+
+/// A list of conditions.
+fn always(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Text>> {
+    let items = list(node, key, out)?;
+    Some(items.into_iter().filter_map(|item| condition(item, key, out)).collect())
 }
 
 fn defaults(node: Node, key: &str, out: &mut Diagnostics) -> Option<Defaults> {

@@ -10,6 +10,7 @@ use super::Subject;
 pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
     let saga = subject.saga.saga;
     let mut conditions: Vec<&Text> = saga.require.iter().map(|guard| &guard.that).collect();
+    conditions.extend(&saga.always);
     for one in &saga.trigger.alternatives {
         match &one.kind {
             TriggerKind::Event { when, .. } => conditions.extend(when),

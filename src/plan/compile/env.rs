@@ -36,7 +36,7 @@ impl Compiler<'_> {
             Stage::Vars | Stage::Require => {
                 roots.insert("input".to_owned(), Type::Object(self.types.input.clone()));
             }
-            Stage::Step(_) | Stage::Watch | Stage::Result => {
+            Stage::Step(_) | Stage::Watch | Stage::Result | Stage::Always => {
                 roots.insert("input".to_owned(), Type::Object(self.types.input.clone()));
                 roots.insert("vars".to_owned(), closed(self.vars_of(place, reads)));
                 roots.insert("steps".to_owned(), closed(self.steps_of(place, reads)));
@@ -101,7 +101,7 @@ impl Compiler<'_> {
         let mut fields = BTreeMap::new();
         let outcome = match stage {
             // While the saga runs any step may be open, and an open step has no outcome.
-            Stage::Watch => Presence::Unless {
+            Stage::Watch | Stage::Always => Presence::Unless {
                 when: Vec::new(),
                 why: format!("step `{id}` may be open, and then it has no outcome"),
             },
@@ -172,15 +172,11 @@ impl Compiler<'_> {
                 fields.insert("reason".to_owned(), always(Type::String));
             }
             Stage::Step(Part::Finally) => {
-                let why = "a saga that completes has no cause and no reason".to_owned();
-                let state: Path = vec!["saga".into(), "state".into()];
-                let failed = ENDS.iter().filter(|state| **state != "completed");
-                let when = failed.map(|word| (state.clone(), (*word).to_owned())).collect();
-                let presence = Presence::Unless { when, why };
-                fields.insert("state".to_owned(), always(words(ENDS)));
-                let cause = Field { ty: words(CAUSES), presence: presence.clone() };
-                fields.insert("cause".to_owned(), cause);
-                fields.insert("reason".to_owned(), Field { ty: Type::String, presence });
+                fields.extend(end_of(ENDS, "a saga that completes has no cause and no reason"));
+            }
+            Stage::Always => {
+                let why = "a saga that is on its way or completes has no cause and no reason";
+                fields.extend(end_of(&ALIVE_OR_OVER, why));
             }
             Stage::Step(Part::Forward)
             | Stage::When
@@ -193,6 +189,32 @@ impl Compiler<'_> {
         fields
     }
 }
+
+/// `saga.state`, one of these, and what a saga that failed has beside it.
+fn end_of(states: &[&str], why: &str) -> [(String, Field); 3] {
+    let state: Path = vec!["saga".into(), "state".into()];
+    let failed = states.iter().filter(|word| !WELL.contains(*word));
+    let when = failed.map(|word| (state.clone(), (*word).to_owned())).collect();
+    let presence = Presence::Unless { when, why: why.to_owned() };
+    let word = Field { ty: words(states), presence: Presence::Always };
+    let cause = Field { ty: words(CAUSES), presence: presence.clone() };
+    let reason = Field { ty: Type::String, presence };
+    [("state".to_owned(), word), ("cause".to_owned(), cause), ("reason".to_owned(), reason)]
+}
+
+/// States in which nothing has failed.
+const WELL: [&str; 3] = ["queued", "running", "completed"];
+
+/// All states that a saga's own records lead to \[R16\].
+const ALIVE_OR_OVER: [&str; 7] = [
+    "queued",
+    "running",
+    "compensating",
+    "completed",
+    "failed",
+    "compensated",
+    "failed_compensation",
+];
 
 /// The names that stand right below a root in what is read.
 pub(super) fn second<'r>(reads: &'r [Read], root: &'r str) -> impl Iterator<Item = &'r str> {

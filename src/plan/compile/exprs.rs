@@ -47,6 +47,8 @@ pub(super) enum Stage {
     Watch,
     /// `result`.
     Result,
+    /// `always`.
+    Always,
 }
 
 impl<'f> Place<'f> {
@@ -305,7 +307,7 @@ impl Compiler<'_> {
 /// Whether steps can be read at all; where not, that is what is wrong.
 fn has_steps(stage: Stage) -> bool {
     match stage {
-        Stage::Step(_) | Stage::Watch | Stage::Result => true,
+        Stage::Step(_) | Stage::Watch | Stage::Result | Stage::Always => true,
         Stage::When | Stage::Input | Stage::Vars | Stage::Require => false,
     }
 }

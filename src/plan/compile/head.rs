@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Compiler;
 use super::exprs::{Place, Stage};
 use super::trigger::open_object;
-use crate::expr::Template;
+use crate::expr::{Ast, Template};
 use crate::plan::flow::Flow;
 use crate::plan::{Alternative, Eviction, Require, types};
 
@@ -79,5 +79,13 @@ impl Compiler<'_> {
             list.push(Alternative { echo: false, event, filter, pins, save: Vec::new() });
         }
         list
+    }
+
+    /// What holds in every reachable state.
+    pub(super) fn always(&mut self, start: &Flow) -> Vec<Ast> {
+        let saga = self.saga;
+        let flow = self.flows.anywhere(start);
+        let place = Place::new(Stage::Always, &flow).with_facts(self.given.clone());
+        saga.always.iter().filter_map(|text| self.condition(text, &place)).collect()
     }
 }

@@ -190,6 +190,7 @@ impl Compiler<'_> {
         let finally = self.finally(&start);
         let result = self.result();
         let cancel_on = self.cancel_on(&start);
+        let always = self.always(&start);
         self.mark_echoes();
         let (events, commands) = self.declarations();
         let catalog = self.catalog.subset_json(&self.used);
@@ -211,6 +212,7 @@ impl Compiler<'_> {
             finally,
             result,
             cancel_on,
+            always,
             on_restart: self.saga.on_restart,
             on_shutdown: self.saga.on_shutdown,
             by_path: std::mem::take(&mut self.by_path),
