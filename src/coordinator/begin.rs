@@ -16,15 +16,15 @@ use super::turn::RowState;
 use super::{Coordinator, Live, Refusal, RefusalCode, keys, routing};
 
 /// A start that passed its guards and does not exist yet.
-struct Newcomer {
-    plan: Arc<Plan>,
-    trigger: Arc<str>,
-    fields: Arc<Value>,
+pub(super) struct Newcomer {
+    pub(super) plan: Arc<Plan>,
+    pub(super) trigger: Arc<str>,
+    pub(super) fields: Arc<Value>,
     input: Arc<Value>,
     vars: Map<String, Value>,
-    keys: Vec<Value>,
-    client: Option<Arc<str>>,
-    dedup: Option<Dedup>,
+    pub(super) keys: Vec<Value>,
+    pub(super) client: Option<Arc<str>>,
+    pub(super) dedup: Option<Dedup>,
 }
 
 /// Who asks for a start.
@@ -85,6 +85,9 @@ impl Coordinator {
     fn contend(&mut self, newcomer: Newcomer, depth: usize) -> Result<SagaId, Refusal> {
         let (name, keys) = (newcomer.plan.name.clone(), newcomer.keys.clone());
         let eviction = &newcomer.plan.eviction;
+        if eviction.policy == Policy::Join {
+            return self.join_or_begin(newcomer, depth);
+        }
         let refused = |why: String| Err(Refusal::new(RefusalCode::Refused, why));
         // Nobody gives way, so nobody is looked for.
         if eviction.policy == Policy::Parallel {
@@ -96,7 +99,7 @@ impl Coordinator {
             return Ok(self.begin(newcomer, false, depth));
         };
         match eviction.policy {
-            Policy::Parallel => Ok(self.begin(newcomer, false, depth)),
+            Policy::Parallel | Policy::Join => Ok(self.begin(newcomer, false, depth)),
             Policy::Refuse => {
                 refused(format!("saga {holder} of `{name}` is running with this key"))
             }
@@ -131,7 +134,7 @@ impl Coordinator {
         id
     }
 
-    fn begin(&mut self, newcomer: Newcomer, queued: bool, depth: usize) -> SagaId {
+    pub(super) fn begin(&mut self, newcomer: Newcomer, queued: bool, depth: usize) -> SagaId {
         let Newcomer { plan, trigger, fields, input, vars, keys, client, dedup } = newcomer;
         let id = self.world.next_saga;
         let due = plan.timeout.filter(|_| !queued).map(|timeout| self.now + timeout);

@@ -85,6 +85,20 @@ impl Keys {
         live.held = held;
     }
 
+    /// Takes a saga out whose keys are about to change.
+    pub(super) fn forget(&mut self, id: SagaId, live: &mut Live) {
+        for text in texts(&live.saga.keys) {
+            let key = (live.saga.name.clone(), text);
+            let Some(contenders) = self.by_key.get_mut(&key) else { continue };
+            contenders.holders.remove(&id);
+            contenders.queue.remove(&id);
+            if contenders.holders.is_empty() && contenders.queue.is_empty() {
+                self.by_key.remove(&key);
+            }
+        }
+        live.held = Held::Nothing;
+    }
+
     /// Sagas of that name that hold one of the keys.
     pub(super) fn holders(&self, name: &Arc<str>, keys: &[Value]) -> BTreeSet<SagaId> {
         self.find(name, keys, |contenders| &contenders.holders)

@@ -6,6 +6,7 @@ mod begin;
 mod clients;
 mod dedup;
 mod definitions;
+mod join;
 mod keys;
 mod leaps;
 mod owed;

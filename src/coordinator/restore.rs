@@ -56,10 +56,12 @@ impl Coordinator {
         self.world.apply(seq, at, record);
     }
 
-    /// Folds a record that began a saga: for the window of report ids.
-    pub fn restore_began(&mut self, id: SagaId, at: Timestamp, record: &Record) {
+    /// Folds a record that began a saga or joined one: for the window of report ids.
+    pub fn restore_asked(&mut self, id: SagaId, at: Timestamp, record: &Record) {
         if let Record::Began(began) = record {
             self.world.apply_began(id, at, began);
+        } else if let Record::Joined(joined) = record {
+            self.world.apply_joined(id, at, joined);
         }
     }
 

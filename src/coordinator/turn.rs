@@ -328,6 +328,7 @@ fn step_event(record: &Record, saga: SagaId) -> Option<Told<'_>> {
         | Record::SessionClosed(_)
         | Record::Began(_)
         | Record::Dequeued(_)
+        | Record::Joined(_)
         | Record::Entered(_)
         | Record::Armed(_)
         | Record::Sent(_)

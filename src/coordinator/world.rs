@@ -2,10 +2,11 @@
 //! records \[R3\].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::ids::{ClientId, SagaId, Seq, SessionNo};
 use crate::limits::EXITED_KEPT;
-use crate::saga::record::{Phase, Process, Record};
+use crate::saga::record::{Dedup as Carried, Joined, Phase, Process, Record};
 use crate::saga::targets::Targets;
 use crate::time::Timestamp;
 
@@ -117,6 +118,7 @@ impl World {
             // What a saga does is folded in the saga.
             Record::Began(_)
             | Record::Dequeued(_)
+            | Record::Joined(_)
             | Record::Issued(_)
             | Record::Reissued(_)
             | Record::Entered(_)
@@ -159,7 +161,21 @@ impl World {
     /// Folds the first record of a saga.
     pub fn apply_began(&mut self, id: SagaId, at: Timestamp, began: &crate::saga::record::Began) {
         self.next_saga = self.next_saga.max(id.next());
-        if let (Some(client), Some(dedup)) = (&began.client, &began.dedup) {
+        self.apply_asked(id, at, (&began.client, &began.dedup));
+    }
+
+    /// Folds a newcomer that was merged into a saga.
+    pub fn apply_joined(&mut self, id: SagaId, at: Timestamp, joined: &Joined) {
+        self.apply_asked(id, at, (&joined.client, &joined.dedup));
+    }
+
+    fn apply_asked(
+        &mut self,
+        id: SagaId,
+        at: Timestamp,
+        asked: (&Option<Arc<str>>, &Option<Carried>),
+    ) {
+        if let (Some(client), Some(dedup)) = asked {
             self.dedup.insert(client, dedup, Answer::Saga(id), at);
         }
     }

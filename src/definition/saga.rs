@@ -109,6 +109,8 @@ pub struct Eviction {
     pub policy: At<Policy>,
     /// Newcomers that may wait under `queue`.
     pub queue_max: Option<At<u64>>,
+    /// Variables that a newcomer sets under `join`.
+    pub save: Vec<Named>,
 }
 
 /// Who gives way when two sagas of one key meet \[R17\].
@@ -124,6 +126,8 @@ pub enum Policy {
     Queue,
     /// Both run.
     Parallel,
+    /// The newcomer is merged into the running one.
+    Join,
 }
 
 /// `defaults`.

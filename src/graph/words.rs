@@ -25,6 +25,7 @@ pub(super) fn of_saga(plan: &Plan) -> Vec<Note> {
         Policy::Ignore => "a newcomer is ignored",
         Policy::Queue => "a newcomer waits",
         Policy::Parallel => "newcomers run beside it",
+        Policy::Join => "a newcomer joins it",
     };
     notes.push(Note::new("key", format!("{keys} · {gives_way}")));
     if let Some(timeout) = plan.timeout {

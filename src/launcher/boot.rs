@@ -122,7 +122,9 @@ fn restore_lately_seen(
                 (Record::ProcessSpawned(_) | Record::ProcessExited(_), None) => {
                     coordinator.restore_record(seq, row.at, record);
                 }
-                (Record::Began(_), Some(id)) => coordinator.restore_began(id, row.at, record),
+                (Record::Began(_) | Record::Joined(_), Some(id)) => {
+                    coordinator.restore_asked(id, row.at, record);
+                }
                 _ => {}
             }
         }

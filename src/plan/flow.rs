@@ -102,10 +102,18 @@ impl<'a> Flows<'a> {
         flows
     }
 
-    /// The start of a saga: initial variables are set.
+    /// The start of a saga: initial variables are set, those that a newcomer saves may be at any
+    /// time.
     #[must_use]
-    pub fn start<'n>(&self, vars: impl Iterator<Item = &'n str>) -> Flow {
+    pub fn start<'n>(
+        &self,
+        vars: impl Iterator<Item = &'n str>,
+        joined: impl Iterator<Item = &'n str>,
+    ) -> Flow {
         let mut flow = Flow::nothing();
+        for number in joined.filter_map(|name| self.vars.get(name)) {
+            flow.vars.seen.insert(*number);
+        }
         for number in vars.filter_map(|name| self.vars.get(name)) {
             flow.vars.set(*number);
         }
@@ -359,7 +367,7 @@ mod tests {
     #[test]
     fn a_skipped_step_leaves_a_guard() {
         let mut flows = flows();
-        let before = flows.start(["B"].into_iter());
+        let before = flows.start(["B"].into_iter(), std::iter::empty());
         let mut ran = before.clone();
         flows.succeed(&mut ran, Some("a"), &[("A", true)]);
         let after = flows.or(ran, &[before], Some("a"));

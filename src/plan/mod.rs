@@ -134,6 +134,8 @@ pub struct Eviction {
     pub policy: Policy,
     /// Newcomers that may wait under `queue`.
     pub queue_max: Option<u64>,
+    /// Variables that a newcomer sets under `join`, from `event` and `vars`.
+    pub save: Vec<(Arc<str>, Template)>,
 }
 
 /// The list of steps that a step stands in.

@@ -79,7 +79,7 @@ impl<'a> Outline<'a> {
     #[must_use]
     pub fn of(saga: &'a Saga) -> Outline<'a> {
         let mut outline = Outline::default();
-        for var in &saga.vars {
+        for var in saga.vars.iter().chain(&saga.eviction.save) {
             outline.var(&var.name.value, var.name.span);
         }
         outline.list(&saga.steps, Part::Forward, Branch(0));

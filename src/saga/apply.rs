@@ -51,6 +51,13 @@ impl Saga {
                 self.opened = seq;
                 self.due = dequeued.due;
             }
+            Record::Joined(joined) => {
+                if self.state.is_end() {
+                    return Err(self.clash("joined"));
+                }
+                self.keys.extend(joined.keys.iter().cloned());
+                self.save(0, &joined.save);
+            }
             Record::Unwinding(r) => {
                 self.expect_state(State::Running, "unwinding")?;
                 self.state = State::Compensating;

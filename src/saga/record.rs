@@ -40,6 +40,8 @@ pub enum Record {
     Began(Box<Began>),
     /// A queued saga starts \[R18\].
     Dequeued(Dequeued),
+    /// A newcomer was merged into the saga \[R17\].
+    Joined(Box<Joined>),
     /// A step's command is owed to its target.
     Issued(Box<Issued>),
     /// The same command is owed again under its number \[R11\].
@@ -214,6 +216,27 @@ pub struct Dequeued {
     /// Its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
+}
+
+/// See [`Record::Joined`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Joined {
+    /// The event's name, or `call`.
+    pub trigger: Arc<str>,
+    /// The fields of what would have started the newcomer.
+    pub fields: Arc<Value>,
+    /// What the saga contends for from now on as well \[R24\].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Value>,
+    /// Variables that the newcomer sets.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub save: Map<String, Value>,
+    /// The client that asked for the newcomer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Arc<str>>,
+    /// That client's id of the request \[W9\].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedup: Option<Dedup>,
 }
 
 /// See [`Record::Issued`].
@@ -460,6 +483,7 @@ impl Record {
             | Record::SessionClosed(_)
             | Record::Began(_)
             | Record::Dequeued(_)
+            | Record::Joined(_)
             | Record::Unwinding(_)
             | Record::Finishing(_)
             | Record::Ended(_)

@@ -85,6 +85,10 @@ impl<'a> Printer<'a> {
                 "if": { "required": ["queue_max"] },
                 "then": { "properties": { "policy": { "const": "queue" } } },
             }));
+            rules.push(json!({
+                "if": { "required": ["save"] },
+                "then": { "properties": { "policy": { "const": "join" } } },
+            }));
         }
         let Some(vocabulary) = self.vocabulary else { return rules };
         if mapping.key("with").is_none() {

@@ -156,6 +156,7 @@ fn word(policy: Policy) -> &'static str {
         Policy::Ignore => "ignore",
         Policy::Queue => "queue",
         Policy::Parallel => "parallel",
+        Policy::Join => "join",
     }
 }
 
@@ -215,6 +216,8 @@ impl<'a> Reader<'a> {
             if began.queued {
                 self.add(Kind::Eviction, policy);
             }
+        } else if let Record::Joined(_) = record {
+            self.add(Kind::Eviction, policy);
         } else if let Record::Unwinding(turned) = record {
             if turned.cause == Cause::Evicted {
                 self.add(Kind::Eviction, policy);

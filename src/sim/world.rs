@@ -276,7 +276,7 @@ impl<S: Shelf> World<S> {
         for (at, fact) in &self.facts {
             folded.restore_record(fact.seq, *at, &fact.record);
             if let Some(id) = fact.saga {
-                folded.restore_began(id, *at, &fact.record);
+                folded.restore_asked(id, *at, &fact.record);
                 by_saga.entry(id).or_default().push((fact.seq, *at, fact.record.clone()));
             }
         }

@@ -155,6 +155,8 @@ impl Fold {
             }
             // What starts a saga satisfies none of its waits [R21]; an `emit` waits for nothing.
             Record::Began(_) | Record::Emitted(_) => self.report = None,
+            // Nor does what joins it, as its picture goes.
+            Record::Joined(_) => self.report = None,
             Record::Sent(_)
             | Record::Matched(_)
             | Record::Refused(_)

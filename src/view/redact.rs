@@ -81,6 +81,9 @@ impl Sensitive {
         } else if let Record::Began(began) = record {
             let of_event = self.events.get(&began.trigger);
             (&mut began.fields, of_event.or(Some(&self.call)))
+        } else if let Record::Joined(joined) = record {
+            let of_event = self.events.get(&joined.trigger);
+            (&mut joined.fields, of_event.or(Some(&self.call)))
         } else {
             return;
         };
@@ -160,6 +163,11 @@ fn visit(
             shared(&mut r.fields);
             shared(&mut r.input);
             each(&mut r.vars, value);
+            r.keys.iter_mut().for_each(value);
+        }
+        Record::Joined(r) => {
+            shared(&mut r.fields);
+            each(&mut r.save, value);
             r.keys.iter_mut().for_each(value);
         }
         Record::Issued(r) => shared(&mut r.with),

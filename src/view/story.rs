@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::StepState;
 use crate::saga::record::{
-    Began, Cause, Ending, Issued, Operator, Outcome, Pause, Record, State, Undone, Verdict,
+    Began, Cause, Ending, Issued, Joined, Operator, Outcome, Pause, Record, State, Undone, Verdict,
 };
 
 /// Bytes of a payload that a line of a timeline shows.
@@ -26,6 +26,7 @@ impl Story {
         Some(match record {
             Record::Began(began) => begin(began),
             Record::Dequeued(_) => "its turn has come".to_owned(),
+            Record::Joined(joined) => join(joined),
             Record::Issued(issued) => {
                 self.commands.insert(issued.step.clone(), issued.command_id.clone());
                 issue(issued)
@@ -92,6 +93,7 @@ pub(super) fn kind(record: &Record) -> &'static str {
         Record::SessionClosed(_) => "session_closed",
         Record::Began(_) => "began",
         Record::Dequeued(_) => "dequeued",
+        Record::Joined(_) => "joined",
         Record::Issued(_) => "issued",
         Record::Reissued(_) => "reissued",
         Record::Entered(_) => "entered",
@@ -134,7 +136,8 @@ pub(super) fn state(record: &Record) -> Option<&'static str> {
         Record::Ended(verdict) | Record::Dropped(verdict) | Record::Settled(verdict) => {
             return Some(verdict.state.as_str());
         }
-        Record::Armed(_)
+        Record::Joined(_)
+        | Record::Armed(_)
         | Record::Sent(_)
         | Record::Matched(_)
         | Record::Event(_)
@@ -194,6 +197,15 @@ fn begin(began: &Began) -> String {
     let from = began.client.as_ref().map_or(String::new(), |client| format!(" from {client}"));
     let how = if began.queued { "queued" } else { "began" };
     format!("{how} by {}{from} {}", began.trigger, payload(&began.fields)).trim_end().to_owned()
+}
+
+fn join(joined: &Joined) -> String {
+    let from = joined.client.as_ref().map_or(String::new(), |client| format!(" from {client}"));
+    let mut line = format!("joined by {}{from}", named(&joined.trigger, &joined.fields));
+    if !joined.save.is_empty() {
+        line.push_str(&format!(", saved {}", Value::Object(joined.save.clone())));
+    }
+    line
 }
 
 fn issue(issued: &Issued) -> String {

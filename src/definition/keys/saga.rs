@@ -5,7 +5,7 @@ use super::wait::{CANCEL_ON, RETRY};
 use super::{Exclude, Kind, Mapping, Shape, later, optional, required};
 
 /// The choices of `eviction.policy`.
-pub const POLICIES: &[&str] = &["replace", "refuse", "ignore", "queue", "parallel"];
+pub const POLICIES: &[&str] = &["replace", "refuse", "ignore", "queue", "parallel", "join"];
 
 /// The choices of `on_restart`.
 pub const ON_RESTART: &[&str] = &["resume", "compensate", "fail"];
@@ -186,10 +186,15 @@ pub static EVICTION: Mapping = Mapping {
             Shape::Words(POLICIES),
             "`replace`: the running one is undone, then the newcomer starts. `refuse`: the \
              newcomer is refused. `ignore`: it is dropped. `queue`: it waits (`queue_max`). \
-             `parallel`: both run.",
+             `parallel`: both run. `join`: it is merged into the running one (`save`).",
         ),
         optional("queue_max", Shape::Integer(1), "How many may wait under `queue`."),
-        later("save", "Variables set by a newcomer that joins."),
+        optional(
+            "save",
+            Shape::Values,
+            "Variables that a newcomer sets under `join`, from `event` (what started it) and \
+             `vars`.",
+        ),
     ],
 };
 

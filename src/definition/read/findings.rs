@@ -197,7 +197,8 @@ impl Diagnostics {
             .help(
                 "choose one: `replace` (the running one is undone, then the newcomer starts), \
                  `refuse` (the newcomer is refused), `ignore` (it is dropped), `queue` (it waits; \
-                 needs `queue_max`), `parallel` (both run)",
+                 needs `queue_max`), `parallel` (both run), `join` (it is merged into the \
+                 running one)",
             )
             .help("for example `eviction: { key: input.label, policy: refuse }`");
         self.push(found);

@@ -92,7 +92,7 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
 /// The finding about it keeps the saga from running.
 fn unsaid_eviction(span: Span) -> Eviction {
     let policy = At::new(Policy::Ignore, span);
-    Eviction { span, key: Vec::new(), policy, queue_max: None }
+    Eviction { span, key: Vec::new(), policy, queue_max: None, save: Vec::new() }
 }
 
 /// All steps of a list, nested ones included.
@@ -248,23 +248,28 @@ fn eviction(node: Node, key: &str, out: &mut Diagnostics) -> Option<Eviction> {
         let at = object.place("queue_max").unwrap_or(span);
         out.add_key_not_here("queue_max", at, "goes with `policy: queue`", "");
     }
+    let save = object.read_key("save", out, values);
+    if let (Some(At { value, .. }), Some(_)) = (&policy, &save)
+        && *value != Policy::Join
+    {
+        let at = object.place("save").unwrap_or(span);
+        out.add_key_not_here("save", at, "goes with `policy: join`", "");
+    }
     object.finish();
     let key = key.unwrap_or_default();
     let policy = policy.unwrap_or(At::new(Policy::Ignore, span));
-    Some(Eviction { span, key, policy, queue_max })
+    let save = save.map(|save| save.value).unwrap_or_default();
+    Some(Eviction { span, key, policy, queue_max, save })
 }
 
 fn policy(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<Policy>> {
-    if is_word(&node, "join") {
-        out.add_not_yet("policy: join", node.span);
-        return None;
-    }
     let known = [
         (POLICIES[0], Policy::Replace),
         (POLICIES[1], Policy::Refuse),
         (POLICIES[2], Policy::Ignore),
         (POLICIES[3], Policy::Queue),
         (POLICIES[4], Policy::Parallel),
+        (POLICIES[5], Policy::Join),
     ];
     word(node, key, &known, out)
 }

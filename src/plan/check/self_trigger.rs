@@ -67,7 +67,7 @@ fn edges<'a>(
                 && !matches!(step.verb, Verb::Emit { .. })
                 && match sagas[*to].plan.eviction.policy {
                     Policy::Ignore | Policy::Refuse => true,
-                    Policy::Replace | Policy::Queue | Policy::Parallel => false,
+                    Policy::Replace | Policy::Queue | Policy::Parallel | Policy::Join => false,
                 };
             if !turned_away {
                 edges.push(Edge { to: *to, event });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::definition::Named;
 use crate::diag::{At, Code, Diagnostic, Diagnostics};
 
 use super::Subject;
@@ -10,11 +11,21 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
     let mut said = BTreeSet::new();
     for (_, _, written) in subject.steps().filter(|(_, _, written)| !written.by_catalog) {
         let waits = written.step.wait.iter().flat_map(|wait| wait.value.alternatives());
-        for save in waits.flat_map(|one| &one.save) {
-            let name = save.name.value.as_str();
-            if !subject.saga.vars_read.contains(name) && said.insert(name) {
-                out.add_unused_save(&save.name);
-            }
+        say(waits.flat_map(|one| &one.save), subject, &mut said, out);
+    }
+    say(subject.saga.saga.eviction.save.iter(), subject, &mut said, out);
+}
+
+fn say<'a>(
+    saves: impl Iterator<Item = &'a Named>,
+    subject: &Subject<'_>,
+    said: &mut BTreeSet<&'a str>,
+    out: &mut Diagnostics,
+) {
+    for save in saves {
+        let name = save.name.value.as_str();
+        if !subject.saga.vars_read.contains(name) && said.insert(name) {
+            out.add_unused_save(&save.name);
         }
     }
 }

@@ -36,6 +36,11 @@ impl Compiler<'_> {
             Stage::Vars | Stage::Require => {
                 roots.insert("input".to_owned(), Type::Object(self.types.input.clone()));
             }
+            Stage::Join => {
+                roots.insert("input".to_owned(), Type::Object(self.types.input.clone()));
+                roots.insert("vars".to_owned(), closed(self.vars_of(place, reads)));
+                roots.insert("saga".to_owned(), closed(self.saga_of(place)));
+            }
             Stage::Step(_) | Stage::Watch | Stage::Result | Stage::Always => {
                 roots.insert("input".to_owned(), Type::Object(self.types.input.clone()));
                 roots.insert("vars".to_owned(), closed(self.vars_of(place, reads)));
@@ -109,6 +114,7 @@ impl Compiler<'_> {
             | Stage::Input
             | Stage::Vars
             | Stage::Require
+            | Stage::Join
             | Stage::Step(_)
             | Stage::Result => Presence::Always,
         };
@@ -184,6 +190,7 @@ impl Compiler<'_> {
             | Stage::Vars
             | Stage::Require
             | Stage::Watch
+            | Stage::Join
             | Stage::Result => {}
         }
         fields

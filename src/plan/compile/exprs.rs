@@ -45,6 +45,8 @@ pub(super) enum Stage {
     Step(Part),
     /// `cancel_on`.
     Watch,
+    /// What a newcomer saves that joins: `event`, and the running saga without its steps.
+    Join,
     /// `result`.
     Result,
     /// `always`.
@@ -308,7 +310,7 @@ impl Compiler<'_> {
 fn has_steps(stage: Stage) -> bool {
     match stage {
         Stage::Step(_) | Stage::Watch | Stage::Result | Stage::Always => true,
-        Stage::When | Stage::Input | Stage::Vars | Stage::Require => false,
+        Stage::When | Stage::Input | Stage::Vars | Stage::Require | Stage::Join => false,
     }
 }
 

@@ -39,7 +39,26 @@ impl Compiler<'_> {
             key,
             policy: eviction.policy.value,
             queue_max: eviction.queue_max.as_ref().map(|max| max.value),
+            save: Vec::new(),
         }
+    }
+
+    /// What a newcomer sets in the saga that it joins, at any time \[R17\]. `event` is what would
+    /// have started it.
+    pub(super) fn join_save(&mut self, start: &Flow) -> Vec<(Arc<str>, Template)> {
+        let save = &self.saga.eviction.save;
+        if save.is_empty() {
+            return Vec::new();
+        }
+        let flow = self.flows.anywhere(start);
+        let place = Place::new(Stage::Join, &flow)
+            .with_event(self.types.trigger.clone())
+            .with_facts(self.given.clone());
+        let (list, ty) = self.named(save, &place);
+        for (name, field) in ty.fields {
+            self.note_var_type(&name, field.ty, save);
+        }
+        list
     }
 
     /// Variables that are set from the start.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::definition::saga::Saga;
 use crate::definition::step::{Step as StepNode, Verb as VerbNode};
-use crate::definition::{Catalog, CatalogUndo, CommandDecl, EventDecl, Names};
+use crate::definition::{Catalog, CatalogUndo, CommandDecl, EventDecl, Named, Names};
 use crate::diag::{Diagnostics, Span};
 use crate::expr::{Facts, ObjectType, Type};
 use crate::plan::flow::{Flow, Flows};
@@ -177,14 +177,17 @@ impl<'a> Compiler<'a> {
     }
 }
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
     fn run(&mut self, source: &Arc<str>) -> Plan {
         self.report_doubles();
         let trigger = self.trigger();
         let require = self.require();
-        let eviction = self.eviction();
+        let mut eviction = self.eviction();
         let vars = self.vars();
-        let start = self.flows.start(self.saga.vars.iter().map(|var| var.name.value.as_str()));
+        let saga = self.saga;
+        let names = |list: &'a [Named]| list.iter().map(|one| one.name.value.as_str());
+        let start = self.flows.start(names(&saga.vars), names(&saga.eviction.save));
+        eviction.save = self.join_save(&start);
         let main = self.forward(start.clone());
         self.compile_undos();
         let finally = self.finally(&start);

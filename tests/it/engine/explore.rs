@@ -403,47 +403,62 @@ fn r13_explored_pivots_in_a_branch_are_never_undone() {
     wander(PIVOT_BESIDE, 20, 30);
 }
 
-const REPLACED: &str = r#"
+/// A saga of one key at a time, with that policy.
+fn contended(policy: &str) -> String {
+    format!(
+        r#"
 saga: it
-trigger: { event: go }
-input: { k: "${{ trigger.k }}" }
-eviction: { key: input.k, policy: replace }
+trigger: {{ event: go }}
+input: {{ k: "${{{{ trigger.k }}}}" }}
+vars: {{ times: 0 }}
+eviction: {{ key: input.k, policy: {policy} }}
 timeout: 100s
-defaults: { timeout: 10s }
+defaults: {{ timeout: 10s }}
 steps:
-  - { id: one, issue: a, await: { echo: did } }
-  - { id: two, issue: b, await: { echo: did } }
+  - {{ id: one, issue: a, await: {{ echo: did }} }}
+  - {{ id: two, issue: b, await: {{ echo: did }} }}
 finally:
-  - { id: tidy, issue: look, await: { echo: did } }
-"#;
+  - {{ id: tidy, if: vars.times >= 0, issue: look, await: {{ echo: did }} }}
+"#
+    )
+}
 
 /// Newcomers at every point of one another's lives: one of a key at a time, and none is stranded.
 #[test]
-fn r17_explored_newcomers_replace_one_another_one_at_a_time() {
-    let pattern = super::of(REPLACED);
-    for seed in 0..30_u64 {
-        let mut random = seed.wrapping_mul(0x2545_F491_4F6C_DD1D) | 1;
-        let mut explored = Explored::new(&pattern);
-        for _ in 0..30 {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            match (random >> 33) as usize % (ALL.len() + 1) {
-                0 => go(&mut explored.world, "k"),
-                other => drop(explored.choose(ALL[other - 1])),
-            }
-            let active = explored.world.coordinator().sagas().filter(|(saga, _)| saga.is_active());
-            assert!(active.count() <= 1, "seed {seed}: two hold one key");
+fn r17_explored_newcomers_replace_or_join_one_another_one_at_a_time() {
+    for policy in ["replace", "join, save: { times: \"${{ vars.times + 1 }}\" }"] {
+        let pattern = super::of(&contended(policy));
+        for seed in 0..30_u64 {
+            meet(&pattern, &format!("{policy}, seed {seed}"), seed);
         }
-        explored.target.read(&explored.world);
-        explored.let_it_end();
-        let started = explored.world.published("saga_started");
-        for saga in started.iter().map(|event| event.fields["saga_id"].as_u64()) {
-            let saga = saga.expect("it has an id");
-            assert_eq!(explored.world.terminals(saga).len(), 1, "seed {seed}");
-            let trail = explored.world.trail(saga);
-            let tidied = trail.iter().filter(|line| *line == "tidy issued").count();
-            assert_eq!(tidied, 1, "R15, seed {seed}: {trail:?}");
+    }
+}
+
+fn meet(pattern: &World, which: &str, seed: u64) {
+    let mut random = seed.wrapping_mul(0x2545_F491_4F6C_DD1D) | 1;
+    let mut explored = Explored::new(pattern);
+    for _ in 0..30 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        match (random >> 33) as usize % (ALL.len() + 1) {
+            0 => go(&mut explored.world, "k"),
+            other => drop(explored.choose(ALL[other - 1])),
         }
+        let active = explored.world.coordinator().sagas().filter(|(saga, _)| saga.is_active());
+        assert!(active.count() <= 1, "{which}: two hold one key");
+        let sagas = explored.world.coordinator().sagas();
+        let queued = sagas.filter(|(saga, _)| saga.state == State::Queued);
+        assert!(queued.count() <= 1, "{which}: two wait for one key");
+    }
+    explored.target.read(&explored.world);
+    explored.let_it_end();
+    let started = explored.world.published("saga_started");
+    for saga in started.iter().map(|event| event.fields["saga_id"].as_u64()) {
+        let saga = saga.expect("it has an id");
+        assert_eq!(explored.world.terminals(saga).len(), 1, "{which}");
+        let trail = explored.world.trail(saga);
+        let tidied = trail.iter().filter(|line| *line == "tidy issued").count();
+        assert_eq!(tidied, 1, "R15, {which}: {trail:?}");
     }
 }

@@ -9,6 +9,7 @@ mod finally;
 mod for_each;
 mod group;
 mod incident;
+mod join;
 mod meets;
 mod parallel;
 mod pipes;

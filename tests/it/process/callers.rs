@@ -214,3 +214,44 @@ fn w6_w10_whatever_rude_clients_send_costs_nobody_else_anything() {
     let list = tool.ask(&json!({"cmd": "list_sagas", "id": 1}));
     assert_eq!(list["sagas"].as_array().map(Vec::len), Some(3), "nothing was begun by the rude");
 }
+
+/// The house of the guide about sagas that meet.
+fn site() -> House {
+    let catalog = "targets: { site: {} }\nevents: { site_built: { fields: { pages: { type: array, \
+                   items: { type: string } } } } }\ncommands: { build_site: { target: site, \
+                   fields: { pages: { type: array, items: { type: string } } }, echoes: \
+                   [site_built], idempotent: true, undo: none } }\n";
+    let saga = "saga: build\ntrigger: { call: { fields: { page: { type: string } } } }\ninput: { \
+                page: \"${{ trigger.page }}\" }\nvars: { pages: \"${{ [input.page] }}\" }\n\
+                eviction: { policy: join, save: { pages: \"${{ vars.pages + [event.page] }}\" } \
+                }\ntimeout: 5h\nsteps:\n  - { id: build, issue: build_site, with: { pages: \"${{ \
+                vars.pages }}\" }, await: { echo: site_built }, timeout: 1h }\nresult: { \
+                pages: \"${{ vars.pages }}\" }\n";
+    House::with(&[("sagas/site.catalog.yaml", catalog), ("sagas/build.saga.yaml", saga)])
+}
+
+#[test]
+fn r17_callers_that_join_get_the_running_sagas_result_also_after_a_crash() {
+    let house = site();
+    let launcher = house.launch();
+    let mut one = house.register("tool");
+    let start = |page: &str, id: &str| {
+        json!({"cmd": "start_saga", "id": id, "saga": "build", "input": {"page": page},
+            "wait": true})
+    };
+    assert_eq!(one.ask(&start("home", "a"))["saga_id"], 1);
+    launcher.kill();
+    let _launcher = house.launch();
+    let mut one = house.register("tool");
+    let mut other = house.register("tool");
+    assert_eq!(one.ask(&start("home", "a"))["saga_id"], 1, "W9: the same start");
+    assert_eq!(other.ask(&start("news", "b"))["saga_id"], 1);
+    let mut target = house.register("site");
+    let command = target.until("build_site");
+    target.echo(&command, "site_built", json!({"pages": ["home"]}));
+    for (caller, id) in [(&mut one, "a"), (&mut other, "b")] {
+        let result = caller.until("saga_result");
+        assert_eq!((&result["id"], &result["saga_id"]), (&json!(id), &json!(1)));
+        assert_eq!(result["result"], json!({"pages": ["home", "news"]}));
+    }
+}
