@@ -145,7 +145,8 @@ pub struct Coordinator {
     world: World,
     /// Boxed, so that a newcomer moves no other saga's bytes.
     live: BTreeMap<SagaId, Box<Live>>,
-    corrupt: BTreeMap<SagaId, String>,
+    /// Shared with who reads beside the deciding thread.
+    corrupt: Arc<BTreeMap<SagaId, String>>,
     definitions: Definitions,
     /// Plans of older texts, and how many restored sagas still use each \[L4\].
     older: BTreeMap<DefinitionHash, (Arc<Plan>, usize)>,
@@ -182,7 +183,7 @@ impl Coordinator {
         Coordinator {
             world: World::default(),
             live: BTreeMap::new(),
-            corrupt: BTreeMap::new(),
+            corrupt: Arc::default(),
             older: BTreeMap::new(),
             definitions: Definitions::new(plans),
             catalog,
@@ -233,6 +234,12 @@ impl Coordinator {
     #[must_use]
     pub fn corrupt(&self) -> &BTreeMap<SagaId, String> {
         &self.corrupt
+    }
+
+    /// The same as it is now, for who reads beside the deciding thread; nothing is copied.
+    #[must_use]
+    pub fn corrupt_now(&self) -> Arc<BTreeMap<SagaId, String>> {
+        Arc::clone(&self.corrupt)
     }
 
     /// How many triggers of each saga were refused or ignored since the start \[R10, R17\].

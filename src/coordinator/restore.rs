@@ -122,7 +122,7 @@ impl Coordinator {
 
     /// Sets a saga aside \[L9\].
     pub fn set_aside(&mut self, id: SagaId, clash: String) {
-        self.corrupt.insert(id, clash);
+        Arc::make_mut(&mut self.corrupt).insert(id, clash);
     }
 }
 

@@ -267,7 +267,9 @@ impl Coordinator {
                         self.older.remove(&live.plan.hash);
                     }
                 }
-                self.corrupt.extend(live.clash.map(|clash| (id, clash)));
+                if let Some(clash) = live.clash {
+                    self.set_aside(id, clash);
+                }
             }
         }
     }

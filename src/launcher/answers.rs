@@ -1,6 +1,7 @@
 //! Answers to queries, read from what is durable. Changes nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -25,7 +26,7 @@ pub(super) struct AsOf {
     /// The next saga's id.
     pub next_saga: SagaId,
     /// Sagas that were set aside, with the facts that clash \[L9\].
-    pub corrupt: BTreeMap<SagaId, String>,
+    pub corrupt: Arc<BTreeMap<SagaId, String>>,
 }
 
 impl<L: Log> Core<L> {
@@ -36,12 +37,8 @@ impl<L: Log> Core<L> {
             return self.tell(conn, Tell::Line(line));
         }
         let Some(to) = self.conns.get(&conn).map(|conn| conn.outbox.clone()) else { return };
-        let as_of = AsOf {
-            version: self.version(),
-            next_saga: self.coordinator.world().next_saga,
-            corrupt: self.coordinator.corrupt().clone(),
-        };
-        let Some(reader) = &self.reader else {
+        let as_of = self.as_of();
+        let Some(reader) = &mut self.reader else {
             let answered = answer(&self.log, &mut self.pictures, &frame, &as_of);
             let line = answered.unwrap_or_else(|error| frames::error(&error));
             return self.tell(conn, Tell::Line(line));
@@ -51,6 +48,14 @@ impl<L: Log> Core<L> {
             let words = "too many questions wait; ask again later";
             let busy = ProtocolError::mild(ErrorCode::Busy, words).with_id(id);
             self.tell(conn, Tell::Line(frames::error(&busy)));
+        }
+    }
+
+    fn as_of(&self) -> AsOf {
+        AsOf {
+            version: self.version(),
+            next_saga: self.coordinator.world().next_saga,
+            corrupt: self.coordinator.corrupt_now(),
         }
     }
 
@@ -132,9 +137,9 @@ impl<L: Log> Core<L> {
             }
             return;
         }
-        let line = match self.log.saga(saga) {
-            Ok(Some(stored)) => {
-                let progress = &stored.saga.progress;
+        let line = match self.log.head(saga) {
+            Ok(Some(head)) => {
+                let progress = &head.progress;
                 let result = progress.result.as_deref().and_then(|r| serde_json::from_str(r).ok());
                 let result: Option<Value> = result;
                 let what = frames::SagaResult {
@@ -172,7 +177,7 @@ impl<L: Log> Core<L> {
         let lines = to.outbox.push_replay(REPLAY_BATCHES);
         let first = lines.clone();
         let job = Job::Replay { since, upto, session, lines };
-        if !self.reader.as_ref().is_some_and(|reader| reader.hand(job)) {
+        if !self.reader.as_mut().is_some_and(|reader| reader.hand(job)) {
             // There is room: nothing of this replay was sent.
             first.try_send(frames::lagged(None, since.next(), upto, upto)).ok();
         }

@@ -256,7 +256,7 @@ impl<L: Log> Core<L> {
         if self.coordinator.saga(saga).is_some() || self.coordinator.corrupt().contains_key(&saga) {
             return None;
         }
-        let progress = self.log.saga(saga).ok()??.saga.progress;
+        let progress = self.log.head(saga).ok()??.progress;
         progress.ended_at?;
         let resolved = if progress.resolved_at.is_some() { " and resolved" } else { "" };
         Some(format!("{}{resolved}", progress.state))

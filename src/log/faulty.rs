@@ -1,6 +1,7 @@
 //! A log whose commits fail on demand, for tests of what the launcher then does. It stores nothing
 //! itself, and a turn that it fails never reaches the log behind it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::ids::{DefinitionHash, SagaId, Seq};
@@ -26,13 +27,20 @@ pub struct FaultyLog<L> {
     inner: L,
     tries: u64,
     faults: BTreeMap<u64, Fault>,
+    read_whole: Cell<u64>,
 }
 
 impl<L: Log> FaultyLog<L> {
     /// Wraps `inner`; try number `n` to commit a turn or to forget something, counted from one,
     /// fails as `faults` say.
     pub fn new(inner: L, faults: impl IntoIterator<Item = (u64, Fault)>) -> Self {
-        FaultyLog { inner, tries: 0, faults: faults.into_iter().collect() }
+        let (faults, read_whole) = (faults.into_iter().collect(), Cell::new(0));
+        FaultyLog { inner, tries: 0, faults, read_whole }
+    }
+
+    /// How many sagas were read with all their records.
+    pub fn read_whole(&self) -> u64 {
+        self.read_whole.get()
     }
 
     fn attempt(&mut self) -> Result<(), AppendError> {
@@ -69,6 +77,7 @@ impl<L: Log> LogRead for FaultyLog<L> {
     }
 
     fn saga(&self, id: SagaId) -> Result<Option<StoredSaga>, ReadError> {
+        self.read_whole.set(self.read_whole.get() + 1);
         self.inner.saga(id)
     }
 

@@ -358,6 +358,16 @@ pub trait LogRead {
     /// The file cannot be read. What is wrong with the saga is told in its `rows`.
     fn saga(&self, id: SagaId) -> Result<Option<StoredSaga>, ReadError>;
 
+    /// One saga's readable row alone: what it costs does not grow with what the saga did.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    fn head(&self, id: SagaId) -> Result<Option<SagaRow>, ReadError> {
+        let upto = Filter { before: Some(SagaId(id.0.saturating_add(1))), ..Filter::default() };
+        let newest = self.list(&upto, 1)?.pop();
+        Ok(newest.filter(|row| row.saga_id == id))
+    }
+
     /// At most `limit` sagas, newest first.
     ///
     /// # Errors

@@ -182,6 +182,35 @@ fn who_asks_again_while_an_incident_is_tried_again_hears_how_that_ended() {
     assert_eq!(outbox.len(), lines + 4);
 }
 
+/// \[R7\]: a saga of a thousand steps was read whole, by the thread that decides, for whoever asked
+/// again how it had ended, or still had something to say to it.
+#[test]
+fn r7_how_a_saga_ended_is_told_without_reading_all_that_it_did() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+    let files = vec![file("c.catalog.yaml", CATALOG), file("called.saga.yaml", CALLED)];
+    let mut core = on(Loaded::of(files), FaultyLog::new(MemoryLog::new(), []));
+    let outbox = Arc::new(Outbox::new(16));
+    let tool = json!({"cmd": "register", "kind": "tool", "name": "t", "pid": 2, "subscribe": []});
+    turn(&mut core, vec![opened(1), register(1), opened_to(2, &outbox), said(2, &tool)]);
+    let start = json!({"cmd": "start_saga", "id": "s", "saga": "called", "wait": true});
+    turn(&mut core, vec![said(2, &start)]);
+    for step in ["one", "two"] {
+        let echo = json!({"cmd": "report", "event": "did", "saga_id": 1, "step": step});
+        turn(&mut core, vec![said(1, &echo)]);
+    }
+    let cancel = json!({"cmd": "signal_saga", "saga_id": 1, "signal": "cancel"});
+    waiting(&outbox);
+    turn(&mut core, vec![said(2, &start), said(2, &cancel)]);
+    let told = waiting(&outbox);
+    assert_eq!(told[0]["event"], "saga_accepted");
+    assert_eq!(
+        (&told[1]["event"], &told[1]["state"]),
+        (&json!("saga_result"), &json!("completed"))
+    );
+    assert_eq!(told[2]["code"], "refused");
+    assert_eq!(core.log().read_whole(), 0);
+}
+
 /// \[L6, L7\]: retention comes between turns that never pause, and where it finds no room it waits.
 #[test]
 fn a_disk_that_is_too_full_to_forget_ends_nothing() {

@@ -298,6 +298,11 @@ fn bg_g06_what_has_not_ended_is_open_and_comes_with_its_records(log: &mut dyn Lo
     let one = log.saga(SagaId(2)).expect("the log is read");
     assert_eq!(one.as_ref(), Some(&open[1]));
     assert_eq!(log.saga(SagaId(99)).expect("the log is read"), None);
+    for (id, known) in [(0, false), (1, true), (4, true), (99, false), (u64::MAX, false)] {
+        let whole = log.saga(SagaId(id)).expect("the log is read").map(|stored| stored.saga);
+        assert_eq!(log.head(SagaId(id)).expect("the log is read"), whole);
+        assert_eq!(whole.is_some(), known, "{id}");
+    }
 }
 
 fn bg_g07_a_resolved_incident_keeps_its_reason_and_is_none_any_more(log: &mut dyn Log) {
