@@ -14,6 +14,7 @@ mod picture;
 mod reader;
 mod rows;
 mod run;
+mod signals;
 mod tell;
 mod turns;
 
@@ -24,4 +25,5 @@ pub use lock::{DataLock, LockError};
 pub use picture::Pictures;
 pub use rows::{Draft, turn as turn_of};
 pub use run::{Config, LOG_FILE, RunError, load, run};
+pub use signals::{Hangup, hangup_is_ignored};
 pub use turns::{Manners, Message, Turns};

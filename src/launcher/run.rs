@@ -25,6 +25,7 @@ use super::core::{Core, Identity};
 use super::events::{Read, read_events};
 use super::library::{Loaded, read_directory};
 use super::lock::{DataLock, LockError};
+use super::signals;
 use super::turns::{Manners, Message, Turns};
 
 /// What a launcher is told at its start.
@@ -106,7 +107,7 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
         .map_err(RunError::Start)?;
     // From here on a signal waits for its turn: one that killed between the boot's commit and the
     // first turn would be taken for a crash as well.
-    runtime.block_on(async { watch_signals(inbox.clone()) }).map_err(RunError::Start)?;
+    runtime.block_on(async { signals::watch(inbox.clone()) }).map_err(RunError::Start)?;
     turns.boot(identity.pid, identity.version)?;
     let entered = runtime.enter();
     let server =
@@ -141,31 +142,6 @@ pub fn load(sagas: &Path) -> Result<Loaded, RunError> {
         return Err(RunError::Invalid(Box::new((library, diagnostics))));
     }
     Ok(loaded)
-}
-
-/// The first SIGTERM or SIGINT stops cleanly, a second one at once \[L8\]. To be called inside the
-/// runtime.
-fn watch_signals(inbox: Arc<Inbox<Message>>) -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut term = signal(SignalKind::terminate())?;
-    let mut int = signal(SignalKind::interrupt())?;
-    #[expect(clippy::disallowed_methods, reason = "a second signal exits at once [L8]")]
-    let at_once = || std::process::exit(130);
-    tokio::spawn(async move {
-        let mut asked = false;
-        loop {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-            if asked {
-                at_once();
-            }
-            asked = true;
-            inbox.post(Message::Stop);
-        }
-    });
-    Ok(())
 }
 
 /// A full check after an unclean stop, by a reader of its own, while the launcher serves \[L1\].

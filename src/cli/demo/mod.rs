@@ -16,7 +16,7 @@ use super::out;
 use super::source::now;
 use crate::ids::{SagaId, Seq};
 use crate::ipc::client::{Event, ServerLine};
-use crate::launcher::{LOG_FILE, Pictures};
+use crate::launcher::{Hangup, LOG_FILE, Pictures};
 use crate::log::{LogRead, LogReader};
 use crate::view::text::{self, Line, Tone};
 use stage::Stage;
@@ -61,15 +61,14 @@ pub(super) fn run(args: &Args) -> Outcome {
 
 /// Waits until somebody wants the demo to end: a key, a terminal that closes, a `kill`.
 async fn told_to_end() -> Failure {
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let signals = kinds.map(signal);
-    let [Ok(mut int), Ok(mut term), Ok(mut hup)] = signals else {
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let ([Ok(mut int), Ok(mut term)], Ok(mut hangup)) = (signals, Hangup::listen()) else {
         return Failure::new(Exit::No, "the demo cannot listen for signals");
     };
     tokio::select! {
         _ = int.recv() => {}
         _ = term.recv() => {}
-        _ = hup.recv() => {}
+        () = hangup.recv() => {}
     }
     Failure::new(Exit::No, "interrupted")
 }

@@ -117,6 +117,25 @@ impl House {
         launcher
     }
 
+    /// Starts a launcher as `nohup` does.
+    pub fn launch_without_hangups(&self) -> Launcher {
+        let run = self.run();
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", r#"trap "" HUP; exec "$0" "$@""#]).arg(run.get_program());
+        shell
+            .args(run.get_args())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        shell.current_dir(run.get_current_dir().expect("it is the house's"));
+        for (name, value) in run.get_envs() {
+            value.map(|value| shell.env(name, value));
+        }
+        let mut launcher = Launcher::start(shell);
+        assert!(launcher.serves(), "the launcher ended: {}", launcher.said());
+        launcher
+    }
+
     /// Starts a launcher that dies by SIGKILL right after so many commits; `None`: before it
     /// served.
     pub fn launch_to_crash(&self, commits: u64) -> Option<Launcher> {

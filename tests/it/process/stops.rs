@@ -5,6 +5,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use sagaflow::ids::SagaId;
+use sagaflow::launcher::hangup_is_ignored;
 use sagaflow::log::{LogRead, LogReader};
 
 use super::{House, Launcher, Peer, lamps};
@@ -30,6 +31,13 @@ fn is(state: &str, cause: &str) -> (String, String) {
     (state.to_owned(), cause.to_owned())
 }
 
+/// What ends a launcher cleanly; who runs the tests under `nohup` has no hangups.
+fn ends() -> Vec<Signal> {
+    let mut all = vec![Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+    all.truncate(if hangup_is_ignored() { 2 } else { 3 });
+    all
+}
+
 fn stop(launcher: &mut Launcher, signal: Signal) {
     launcher.signal(signal);
     assert_eq!(launcher.wait(), Some(0), "{}", launcher.said());
@@ -38,7 +46,7 @@ fn stop(launcher: &mut Launcher, signal: Signal) {
 #[test]
 fn bg_c17_l8_a_clean_stop_parks_sagas_and_the_next_start_goes_on() {
     let house = lamps::house();
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    for signal in ends() {
         let mut launcher = house.launch();
         let (mut lamp, note) = lit(&house, "resumes");
         let id = note["saga_id"].as_u64().expect("a command names its saga");
@@ -89,6 +97,34 @@ fn bg_c17_l8_a_saga_that_asks_for_it_is_undone_before_the_launcher_is_gone() {
     assert_eq!(launcher.wait(), Some(0), "{}", launcher.said());
     let id = note["saga_id"].as_u64().expect("a command names its saga");
     assert_eq!(end(&house, id), is("compensated", "shutdown"));
+}
+
+/// A terminal that closes tells its processes from two sides.
+#[test]
+fn l8_a_second_hangup_does_not_cut_a_clean_stop_short() {
+    let Some(Signal::SIGHUP) = ends().pop() else { return };
+    let house = lamps::house();
+    let mut launcher = house.launch();
+    let (mut lamp, note) = lit(&house, "cancels");
+    launcher.signal(Signal::SIGHUP);
+    let undo = lamp.until("darken");
+    launcher.signal(Signal::SIGHUP);
+    lamp.echo(&undo, "dark", json!({"n": 1}));
+    lamp.until("saga_failed");
+    assert_eq!(launcher.wait(), Some(0), "{}", launcher.said());
+    let id = note["saga_id"].as_u64().expect("a command names its saga");
+    assert_eq!(end(&house, id), is("compensated", "shutdown"));
+}
+
+#[test]
+fn a_launcher_that_was_started_to_outlive_its_terminal_does() {
+    let house = lamps::house();
+    let mut launcher = house.launch_without_hangups();
+    let (mut lamp, note) = lit(&house, "resumes");
+    launcher.signal(Signal::SIGHUP);
+    lamp.echo(&note, "noted", json!({"n": 1}));
+    lamp.until("saga_completed");
+    stop(&mut launcher, Signal::SIGTERM);
 }
 
 /// \[R15\]: `finally` is part of every end, of this one too.
