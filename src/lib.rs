@@ -9,6 +9,7 @@ pub mod coordinator;
 pub mod definition;
 pub mod diag;
 pub mod expr;
+pub mod format;
 pub mod graph;
 pub mod host_pipe;
 pub mod ids;

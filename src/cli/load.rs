@@ -103,6 +103,34 @@ pub(super) fn beside(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure
     paths.into_iter().map(read).collect()
 }
 
+/// The definitions and scenarios that the paths name, and nothing beside them: path, path as
+/// messages show it, content.
+///
+/// # Errors
+/// As [`files`].
+pub(super) fn named(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String, Vec<u8>)>, Failure> {
+    let mut asked = BTreeSet::new();
+    for path in paths {
+        let about = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        if about.is_dir() {
+            list(path, true, &mut asked)?;
+        } else if kind(path, true).is_none() {
+            return Err(not_ours(path));
+        } else {
+            asked.insert(path.clone());
+        }
+    }
+    if asked.is_empty() {
+        return Err(nothing_in(paths));
+    }
+    let read = |path: PathBuf| {
+        let bytes = read_definition(&path).map_err(|error| unreadable(&path, &error))?;
+        let shown = shown(&path);
+        Ok((path, shown, bytes))
+    };
+    asked.into_iter().map(read).collect()
+}
+
 /// The path as messages show it: relative as it was given, without a leading `./`.
 fn shown(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).to_string_lossy().into_owned()

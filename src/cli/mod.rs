@@ -9,6 +9,7 @@ mod demo;
 mod emit;
 mod exit;
 mod explain;
+mod fmt;
 mod graph;
 mod host;
 mod init;
@@ -83,6 +84,8 @@ enum Command {
     Validate(validate::Args),
     /// Play the scenarios beside the sagas in virtual time, and say what they do not reach
     Test(test::Args),
+    /// Lay definitions out: keys in order, even white space, comments where they belong
+    Fmt(fmt::Args),
     /// Print what a saga may cost, path by path: time, time to undo, commands, records
     Plan(plan::Args),
     /// Explain a diagnostic: what it means, a failing example, its cure
@@ -133,6 +136,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::New(args) => new::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Graph(args) => graph::run(&args),

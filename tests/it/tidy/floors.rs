@@ -7,7 +7,7 @@ use super::{Source, none_of, sources};
 const FLOORS: &[&[&str]] = &[
     &["ids", "time", "limits", "diag"],
     &["definition", "expr", "line"],
-    &["plan"],
+    &["plan", "format"],
     &["saga", "graph"],
     &["coordinator", "view"],
     &["sim"],
