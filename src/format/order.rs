@@ -69,6 +69,7 @@ impl Place {
             | Shape::Template
             | Shape::Condition
             | Shape::Conditions
+            | Shape::ConditionList
             | Shape::Name
             | Shape::Ref(_)
             | Shape::Refs(_)
