@@ -22,6 +22,7 @@ mod retention;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 pub use error::{AppendError, Damage, OpenError, ReadError};
 pub use faulty::{Fault, FaultyLog};

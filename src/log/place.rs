@@ -1,11 +1,14 @@
-//! Where the log's files are: whether the names still lead to the very files that are written.
-//! Opens and reads none of them.
+//! Where the log's files are: whether the names still lead to the very files that are written, and
+//! whether those still hold what was written.
 //!
-//! The system lets anybody delete or replace a file that another process writes, and tells the
-//! writer nothing: what it commits from then on is gone with its last descriptor. So both names are
-//! looked up after every commit, before anything of it is told \[R2\]. Two look-ups cost a few
-//! microseconds where a commit costs hundreds, so no clock decides when to look, and there is no
-//! instant at which a loss could go unseen.
+//! The system lets anybody delete, replace or cut a file that another process writes, and tells the
+//! writer nothing: what it commits from then on is gone with its last descriptor, or what it
+//! committed before is. So both names are looked up after every commit, before anything of it is
+//! told \[R2\]. Two look-ups cost a few microseconds where a commit costs hundreds, so no clock
+//! decides when to look, and there is no instant at which a loss could go unseen.
+//!
+//! A look-up tells sizes as well. Where a file has less than it had, its content is looked at: that
+//! is rare, and a person who tidies up (`VACUUM`, a checkpoint by hand) is no loss.
 
 use std::fs;
 use std::io;
@@ -13,12 +16,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::log::migrate::beside;
+use crate::log::wal;
+
+/// Bytes of one block of `st_blocks`, whatever a block of the disk is.
+const BLOCK: u64 = 512;
 
 /// The files of an open log.
 #[derive(Debug)]
 pub(super) struct Place {
     log: Seat,
     wal: Seat,
+    /// The disk stores less than a file's length, so that proves nothing.
+    packs: bool,
 }
 
 /// One file by its name, and which one it was when it was opened.
@@ -27,6 +36,15 @@ struct Seat {
     path: PathBuf,
     /// Device and inode; absent: SQLite has not made it yet.
     file: Option<(u64, u64)>,
+    /// The size at which its content was sound.
+    size: Size,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    bytes: u64,
+    /// What the disk stores of them: a hole in the middle takes none.
+    blocks: u64,
 }
 
 /// A name that leads elsewhere now.
@@ -41,41 +59,86 @@ pub(super) struct Lost {
     pub can_be_saved: bool,
 }
 
+/// What the log must hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pages {
+    /// How many pages the log has, in the file or still in the -wal.
+    pub count: u64,
+    /// Bytes of each.
+    pub bytes: u64,
+}
+
 impl Place {
     /// Remembers the files of the log at `path`, which SQLite has open as `opened`: it follows
     /// links, and the -wal lies where they lead.
     pub(super) fn of(path: &Path, opened: Option<&str>) -> io::Result<Place> {
         let wal = beside(opened.map_or(path, Path::new), "-wal");
         let (log, wal) = (Seat::of(path.to_owned())?, Seat::of(wal)?);
-        Ok(Place { log, wal })
+        Ok(Place { log, wal, packs: false })
     }
 
-    /// Looks whether both are where they were.
-    pub(super) fn check(&mut self) -> Result<(), Lost> {
+    /// Looks whether both are where they were, and not cut. `pages` is asked where the log has
+    /// shrunk; absent: SQLite cannot tell.
+    pub(super) fn check(&mut self, pages: impl FnOnce() -> Option<Pages>) -> Result<(), Lost> {
         let lost = |seat: &Seat, how, can_be_saved| {
             let path = seat.path.clone();
             Err(Lost { path, how, can_be_saved })
         };
-        match self.log.look() {
-            Seen::Same => {}
+        let log = match self.log.look() {
+            Seen::Same(size) => size,
             Seen::Empty => return lost(&self.log, "emptied".to_owned(), false),
             Seen::Gone => return lost(&self.log, "deleted or moved away".to_owned(), false),
             Seen::Another => return lost(&self.log, "replaced by another file".to_owned(), false),
             Seen::Hidden(error) => return lost(&self.log, format!("hidden ({error})"), false),
-        }
+        };
         match self.wal.look() {
-            // Whoever moves all that it holds into the log may empty it.
-            Seen::Same | Seen::Empty => Ok(()),
-            Seen::Gone => lost(&self.wal, "deleted or moved away".to_owned(), true),
-            Seen::Another => lost(&self.wal, "replaced by another file".to_owned(), false),
-            Seen::Hidden(error) => lost(&self.wal, format!("hidden ({error})"), false),
+            Seen::Same(size) => {
+                if self.wal_is_torn(size) {
+                    return lost(&self.wal, "cut".to_owned(), false);
+                }
+                self.wal.size = size;
+            }
+            // Whoever moves all that it holds into the log may empty it. Who did not is found out
+            // by the next commit, which leaves a hole.
+            Seen::Empty => {}
+            Seen::Gone => return lost(&self.wal, "deleted or moved away".to_owned(), true),
+            Seen::Another => return lost(&self.wal, "replaced by another file".to_owned(), false),
+            Seen::Hidden(error) => return lost(&self.wal, format!("hidden ({error})"), false),
         }
+        if log.bytes < self.log.size.bytes && !self.log_is_whole(log, pages()) {
+            return lost(&self.log, "cut".to_owned(), false);
+        }
+        self.log.size = log;
+        Ok(())
+    }
+
+    /// Whether something was cut out of the -wal, which is read where its size leaves a doubt.
+    fn wal_is_torn(&mut self, now: Size) -> bool {
+        let before = self.wal.size;
+        let less = now.bytes < before.bytes || now.blocks < before.blocks;
+        let hole = !self.packs && now.blocks * BLOCK < now.bytes;
+        if !less && !hole {
+            return false;
+        }
+        // What cannot be read now is no proof; SQLite will say so where it matters.
+        let torn = wal::read(&self.wal.path).is_ok_and(|wal| wal.torn);
+        // Found out once: on a disk that packs what it stores every commit would read it.
+        self.packs |= hole && !torn;
+        torn
+    }
+
+    /// Whether every page is in the file that has shrunk, or in the -wal.
+    fn log_is_whole(&self, now: Size, pages: Option<Pages>) -> bool {
+        let Some(Pages { count, bytes }) = pages else { return true };
+        let there = now.bytes / bytes;
+        let held = wal::read(&self.wal.path).unwrap_or_default().pages;
+        (there + 1..=count).all(|page| u32::try_from(page).is_ok_and(|page| held.contains(&page)))
     }
 }
 
 /// What a name leads to.
 enum Seen {
-    Same,
+    Same(Size),
     /// The same file, and nothing is in it any more.
     Empty,
     Gone,
@@ -85,24 +148,30 @@ enum Seen {
 
 impl Seat {
     fn of(path: PathBuf) -> io::Result<Seat> {
-        let file = match fs::metadata(&path) {
-            Ok(found) => Some((found.dev(), found.ino())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        let (file, size) = match fs::metadata(&path) {
+            Ok(found) => (Some((found.dev(), found.ino())), Size::of(&found)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (None, Size::default()),
             Err(error) => return Err(error),
         };
-        Ok(Seat { path, file })
+        Ok(Seat { path, file, size })
     }
 
     fn look(&mut self) -> Seen {
-        let (now, empty) = match fs::metadata(&self.path) {
-            Ok(found) => ((found.dev(), found.ino()), found.len() == 0),
+        let (now, size) = match fs::metadata(&self.path) {
+            Ok(found) => ((found.dev(), found.ino()), Size::of(&found)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Seen::Gone,
             Err(error) => return Seen::Hidden(error),
         };
         match *self.file.get_or_insert(now) == now {
-            true if empty => Seen::Empty,
-            true => Seen::Same,
+            true if size.bytes == 0 => Seen::Empty,
+            true => Seen::Same(size),
             false => Seen::Another,
         }
+    }
+}
+
+impl Size {
+    fn of(found: &fs::Metadata) -> Size {
+        Size { bytes: found.len(), blocks: found.blocks() }
     }
 }

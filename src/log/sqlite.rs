@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use crate::log::error::{AppendError, OpenError};
 use crate::log::migrate::{create, explain, harden, inspect, is_full, migrate_from, writer_flags};
-use crate::log::place::{Lost, Place};
+use crate::log::place::{Lost, Pages, Place};
 use crate::log::read::{OnSqlite, stored};
 use crate::log::retention::{self, Cursor};
 use crate::log::{
@@ -106,7 +106,8 @@ impl SqliteLog {
 
     /// Whether what was committed lies where the next launcher will look for it.
     fn is_kept(&mut self) -> Result<(), AppendError> {
-        let Err(Lost { path, how, can_be_saved }) = self.place.check() else { return Ok(()) };
+        let kept = self.place.check(|| pages(&self.connection).ok());
+        let Err(Lost { path, how, can_be_saved }) = kept else { return Ok(()) };
         let saved = if can_be_saved && self.save_wal() {
             "what it held was saved into the log"
         } else {
@@ -180,6 +181,13 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+}
+
+/// How much there is of the log, in its file and in its -wal.
+fn pages(connection: &Connection) -> Result<Pages, rusqlite::Error> {
+    let ask = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, u32>(0));
+    let (count, bytes) = (ask("PRAGMA page_count")?, ask("PRAGMA page_size")?);
+    Ok(Pages { count: count.into(), bytes: bytes.into() })
 }
 
 /// Why a transaction was given up.

@@ -1,7 +1,9 @@
 //! Tests of the log: what both stores promise (`contract`), what people see (`readable`), what is
-//! refused (`refused`), what a full disk and nonsense in the file do (`hurt`). Common tools here.
+//! refused (`refused`), what a full disk and nonsense in the file do (`hurt`), and who cuts it
+//! (`cut`). Common tools here.
 
 mod contract;
+mod cut;
 mod hurt;
 mod readable;
 mod refused;

@@ -67,6 +67,16 @@ fn r2_a_log_that_is_emptied_under_the_launcher_ends_it_and_nothing_of_it_is_told
     check_taken(take, &["sagaflow.db was emptied", "is not in the files"]);
 }
 
+/// What comes after the hole is on the disk, and no launcher would find it there.
+#[test]
+fn r2_a_wal_that_is_emptied_under_the_launcher_ends_it_and_nothing_of_it_is_told() {
+    let take = |house: &House| {
+        let wal = fs::OpenOptions::new().write(true).open(wal(house));
+        wal.and_then(|wal| wal.set_len(0)).expect("it is ours");
+    };
+    check_taken(take, &["sagaflow.db-wal was cut", "is not in the files"]);
+}
+
 #[test]
 fn r2_a_log_that_is_replaced_under_the_launcher_ends_it_and_nothing_of_it_is_told() {
     let take = |house: &House| copy_over(&house.log_path());
