@@ -39,6 +39,8 @@ pub const EMIT_DEPTH: usize = 16;
 pub const PIPE_BUFFER: usize = 64;
 /// How long a command waits for an absent target unless its catalog says otherwise \[P3\].
 pub const DISCONNECT_TIMEOUT: Millis = Millis(30_000);
+/// The shortest `every` of a schedule: each tick is a record, and may be a saga. Beyond: `SF013`.
+pub const SCHEDULE_EVERY_MIN: Millis = Millis(1_000);
 /// How long a peer may leave its socket unread before it is disconnected \[P9\].
 pub const WRITE_TIMEOUT: Millis = Millis(5_000);
 /// Lines that may wait for one subscriber. Beyond: it is told `lagged` \[W8\].

@@ -1,10 +1,16 @@
 //! Instants and spans as plain numbers. Reads no clock: `now` is always an argument.
 
+mod cron;
+mod schedule;
+
 use std::fmt;
 use std::ops::Add;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use cron::{Cron, CronError};
+pub use schedule::Schedule;
 
 /// Milliseconds since 1970-01-01T00:00:00Z; printed as RFC 3339 in UTC.
 #[derive(

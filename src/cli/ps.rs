@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     if args.check_log {
         return check_log(args);
     }
-    let mut turned_away = Map::new();
+    let mut beside = Beside::default();
     let mut sagas = match source(&args.place)? {
         Source::Launcher(socket) => {
             let mut sagas = Vec::new();
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> Outcome {
                 let mut link = Link::open(&socket).await?;
                 ask(&mut link, args, &mut sagas).await?;
                 if !args.shape.is_json() {
-                    turned_away = ask_turned_away(&mut link, args).await?;
+                    beside = ask_beside(&mut link, args).await?;
                 }
                 link.close().await;
                 Ok(Exit::Fine)
@@ -69,11 +69,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     } else {
         out::lines(&text::table(&sagas, now()))?;
     }
-    for (saga, times) in &turned_away {
-        let words =
-            format!("{saga}: {times} not started since the launcher's start; its log says why");
-        out::say(text::Tone::Faint, &words);
-    }
+    beside.say();
     Ok(Exit::Fine)
 }
 
@@ -95,15 +91,43 @@ fn check_log(args: &Args) -> Outcome {
     Ok(if wrong.is_empty() { Exit::Fine } else { Exit::No })
 }
 
-/// How often triggers were refused or ignored, by saga \[R10, R17\].
-async fn ask_turned_away(link: &mut Link, args: &Args) -> Result<Map<String, Value>, Failure> {
+/// What a running launcher knows beside its sagas.
+#[derive(Default)]
+struct Beside {
+    /// How often triggers were refused or ignored, by saga \[R10, R17\].
+    turned_away: Map<String, Value>,
+    /// When the clock starts which saga next.
+    schedules: Vec<Value>,
+}
+
+async fn ask_beside(link: &mut Link, args: &Args) -> Result<Beside, Failure> {
     let snapshot = link.ask("get_snapshot", json!({})).await?;
-    let mut turned_away = match snapshot.fields.get("turned_away") {
-        Some(Value::Object(turned_away)) => turned_away.clone(),
-        Some(_) | None => Map::new(),
-    };
-    turned_away.retain(|saga, _| args.name.as_ref().is_none_or(|name| name == saga));
-    Ok(turned_away)
+    let wanted = |saga: &str| args.name.as_ref().is_none_or(|name| name == saga);
+    let mut beside = Beside::default();
+    if let Some(Value::Object(turned_away)) = snapshot.fields.get("turned_away") {
+        beside.turned_away = turned_away.clone();
+        beside.turned_away.retain(|saga, _| wanted(saga));
+    }
+    if let Some(Value::Array(schedules)) = snapshot.fields.get("schedules") {
+        beside.schedules = schedules.clone();
+        beside.schedules.retain(|tick| tick["saga"].as_str().is_some_and(wanted));
+    }
+    Ok(beside)
+}
+
+impl Beside {
+    fn say(&self) {
+        for tick in &self.schedules {
+            let word = |field: &str| tick[field].as_str().unwrap_or("never");
+            let words = format!("{}: {}, next {}", word("saga"), word("schedule"), word("next"));
+            out::say(text::Tone::Faint, &words);
+        }
+        for (saga, times) in &self.turned_away {
+            let words =
+                format!("{saga}: {times} not started since the launcher's start; its log says why");
+            out::say(text::Tone::Faint, &words);
+        }
+    }
 }
 
 /// The states asked for, and whether incidents must be asked for beside them.

@@ -44,10 +44,22 @@ impl Coordinator {
             let Some(trigger) = fitting.find(|trigger| fits(trigger, fields)) else { continue };
             let begun = newcomer(&plan, event, fields, &trigger.input, Asker::default())
                 .and_then(|newcomer| self.contend(newcomer, depth));
-            if let Err(refusal) = begun {
-                *self.turned_away.entry(plan.name.clone()).or_default() += 1;
-                tracing::info!(saga = %plan.name, %event, reason = %refusal.message, "not started");
-            }
+            self.count(&plan, event, begun);
+        }
+    }
+
+    /// Starts what a tick of its schedule is to start; a refusal is counted like an event's.
+    pub(super) fn tick_starts(&mut self, plan: &Arc<Plan>, input: &[(Arc<str>, Template)]) {
+        let (word, fields) = (Arc::from("schedule"), Arc::new(Value::Object(Map::new())));
+        let begun = newcomer(plan, &word, &fields, input, Asker::default())
+            .and_then(|newcomer| self.contend(newcomer, 0));
+        self.count(plan, &word, begun);
+    }
+
+    fn count(&mut self, plan: &Plan, event: &str, begun: Result<SagaId, Refusal>) {
+        if let Err(refusal) = begun {
+            *self.turned_away.entry(plan.name.clone()).or_default() += 1;
+            tracing::info!(saga = %plan.name, %event, reason = %refusal.message, "not started");
         }
     }
 
@@ -67,7 +79,8 @@ impl Coordinator {
             return Err(Refusal::new(RefusalCode::UnknownSaga, message));
         };
         let Some(CallTrigger { fields: declared, input }) = &plan.trigger.call else {
-            let message = format!("saga `{name}` is started by an event, it has no `call` trigger");
+            let by = if plan.trigger.events.is_empty() { "the clock" } else { "an event" };
+            let message = format!("saga `{name}` is started by {by}, it has no `call` trigger");
             return Err(Refusal::new(RefusalCode::Refused, message));
         };
         let mut fields = fields;

@@ -43,6 +43,11 @@ impl Definitions {
         self.by_name.keys()
     }
 
+    /// All of them, in the order of their names.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Plan>> {
+        self.by_name.values()
+    }
+
     /// Definitions that an event of that name may start.
     #[must_use]
     pub fn triggered_by(&self, event: &str) -> Vec<Arc<Plan>> {

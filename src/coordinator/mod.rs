@@ -14,6 +14,7 @@ mod ports;
 mod reports;
 mod restore;
 mod routing;
+mod schedules;
 mod signals;
 mod stop;
 mod timetable;
@@ -40,6 +41,7 @@ pub use owed::Debt;
 pub use reports::IncomingReport;
 pub use restore::Restored;
 pub use restore::fold;
+pub use schedules::Tick;
 pub use signals::Signal;
 pub use turn::{BusEvent, SagaHead, SagaLine, Told, TurnOut, bus_event, own_fields};
 pub use world::{ProcessEntry, World};
@@ -47,7 +49,8 @@ pub use world::{ProcessEntry, World};
 use keys::Keys;
 use owed::OwedIndex;
 use routing::Waits;
-use timetable::Timetable;
+use schedules::Clock;
+use timetable::{Due, Timetable};
 
 /// Why something asked of the launcher is not done; nothing of it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,6 +157,8 @@ pub struct Coordinator {
     waits: Waits,
     keys: Keys,
     times: Timetable,
+    /// The schedules of the definitions that start now.
+    clocks: Vec<Clock>,
     owed: OwedIndex,
     occurrences: VecDeque<Occurrence>,
     facts: Vec<Fact>,
@@ -190,6 +195,7 @@ impl Coordinator {
             waits: Waits::default(),
             keys: Keys::default(),
             times: Timetable::default(),
+            clocks: Vec::new(),
             owed: OwedIndex::default(),
             occurrences: VecDeque::new(),
             facts: Vec::new(),
@@ -268,7 +274,14 @@ impl Coordinator {
 
     /// Lets time pass: deadlines, pauses, targets that stay away \[R9, P3\].
     pub fn tick(&mut self) {
-        while let Some(id) = self.times.pop_due(self.now) {
+        while let Some(due) = self.times.pop_due(self.now) {
+            let id = match due {
+                Due::Saga(id) => id,
+                Due::Tick(place) => {
+                    self.fire(place);
+                    continue;
+                }
+            };
             self.decide(id, Input::Tick, 0);
             let due = self.live.get(&id).and_then(|live| live.due);
             if due.is_some_and(|due| due <= self.now) {
@@ -394,7 +407,7 @@ impl Coordinator {
         }
         let due = next_due(&live.saga);
         if due != live.due {
-            self.times.change(id, live.due, due);
+            self.times.change(Due::Saga(id), live.due, due);
             live.due = due;
         }
         self.waits.change(id, live);

@@ -169,8 +169,11 @@ impl World {
                 (name.to_string(), json)
             })
             .collect();
+        let schedules = self.schedules.iter().map(|((saga, text), at)| json!([saga, text, at]));
+        let schedules: Value = schedules.collect();
         json!({
             "targets": targets, "stopped": self.stopped_cleanly, "leaps": self.leaps.snapshot(),
+            "schedules": schedules,
         })
     }
 
@@ -192,6 +195,11 @@ impl World {
             self.targets.restore(Arc::from(&**name), target);
         }
         self.stopped_cleanly = snapshot.get("stopped")?.as_bool()?;
+        for entry in snapshot.get("schedules").into_iter().filter_map(Value::as_array).flatten() {
+            let text = |place: usize| entry.get(place).and_then(Value::as_str).map(Arc::from);
+            let at = entry.get(2)?.as_i64().map(Timestamp)?;
+            self.schedules.insert((text(0)?, text(1)?), at);
+        }
         if let Some(leaps) = snapshot.get("leaps") {
             self.leaps = Leaps::restore(leaps)?;
         }

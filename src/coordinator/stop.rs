@@ -29,6 +29,7 @@ impl Coordinator {
             }
         }
         self.free_stranded();
+        self.take_up_schedules();
         self.cascade();
     }
 
@@ -40,6 +41,7 @@ impl Coordinator {
     /// A clean shutdown begins: sagas that say so are cancelled, the others are parked \[L8\].
     pub fn quit(&mut self) {
         self.change_phase(Phase::Quitting);
+        self.stop_schedules();
         for id in self.open_sagas() {
             let cancels =
                 self.live.get(&id).is_some_and(|live| live.plan.on_shutdown == OnShutdown::Cancel);

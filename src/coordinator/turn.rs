@@ -12,6 +12,7 @@ use crate::saga::state::Saga;
 use crate::time::Timestamp;
 
 use super::owed::Debt;
+use super::timetable::Due;
 use super::{Coordinator, Fact};
 
 /// Whether a saga's readable row has to be written.
@@ -259,7 +260,7 @@ impl Coordinator {
             }
             let over = !live.saga.is_open() && !live.saga.is_incident();
             if over && let Some(live) = self.live.remove(&id) {
-                self.times.change(id, live.due, None);
+                self.times.change(Due::Saga(id), live.due, None);
                 self.waits.forget(id, &live);
                 if let Some((_, users)) = self.older.get_mut(&live.plan.hash) {
                     *users -= 1;
@@ -322,6 +323,9 @@ fn step_event(record: &Record, saga: SagaId) -> Option<Told<'_>> {
         Record::Boot(_)
         | Record::Stopped(_)
         | Record::Clock(_)
+        | Record::Scheduled(_)
+        | Record::Unscheduled(_)
+        | Record::Ticked(_)
         | Record::Event(_)
         | Record::ProcessSpawned(_)
         | Record::ProcessExited(_)
@@ -366,6 +370,9 @@ fn changes_world(record: &Record) -> bool {
         Record::Boot(_)
             | Record::Stopped(_)
             | Record::Clock(_)
+            | Record::Scheduled(_)
+            | Record::Unscheduled(_)
+            | Record::Ticked(_)
             | Record::ProcessSpawned(_)
             | Record::ProcessExited(_)
             | Record::Lifecycle(_)

@@ -49,6 +49,8 @@ pub struct World {
     pub booted_at: Timestamp,
     /// Whether the last launcher stopped cleanly \[L5\].
     pub stopped_cleanly: bool,
+    /// Schedules, by saga and text, and up to when their ticks are done \[R9\].
+    pub schedules: BTreeMap<(Arc<str>, Arc<str>), Timestamp>,
     /// Times that nobody saw pass \[L6\].
     pub leaps: Leaps,
 }
@@ -67,6 +69,7 @@ impl Default for World {
             dedup: Dedup::default(),
             booted_at: Timestamp::default(),
             stopped_cleanly: true,
+            schedules: BTreeMap::new(),
             leaps: Leaps::default(),
         }
     }
@@ -115,6 +118,9 @@ impl World {
                 }
             }
             Record::Clock(jump) => self.leaps.add(jump.expected, jump.wall),
+            Record::Scheduled(new) => self.ticked((&new.saga, &new.schedule), Some(at)),
+            Record::Unscheduled(old) => self.ticked((&old.saga, &old.schedule), None),
+            Record::Ticked(tick) => self.ticked((&tick.saga, &tick.schedule), Some(tick.done)),
             // What a saga does is folded in the saga.
             Record::Began(_)
             | Record::Dequeued(_)
@@ -139,6 +145,15 @@ impl World {
             | Record::Retried(_)
             | Record::Resolved(_)
             | Record::Settled(_) => {}
+        }
+    }
+
+    /// Notes up to when the ticks of a schedule are done; nothing: there is no such schedule.
+    fn ticked(&mut self, (saga, text): (&Arc<str>, &Arc<str>), done: Option<Timestamp>) {
+        let key = (saga.clone(), text.clone());
+        match done {
+            Some(done) => drop(self.schedules.insert(key, done)),
+            None => drop(self.schedules.remove(&key)),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::definition::duration::Bound;
 use crate::definition::step::{RetryChoice, Step};
 use crate::definition::value::{Named, Text};
 use crate::diag::{At, Span};
+use crate::time::Schedule;
 
 /// One `*.saga.yaml`.
 #[derive(Clone, Debug)]
@@ -85,6 +86,8 @@ pub enum TriggerKind {
         /// The caller's fields.
         fields: Arc<EventDecl>,
     },
+    /// The clock; `trigger` has no fields then.
+    Schedule(At<Schedule>),
 }
 
 /// One entry of `require`.

@@ -54,10 +54,21 @@ pub struct Script {
 pub struct When {
     /// The whole mapping.
     pub span: Span,
-    /// An event of this name; `None`: a caller.
-    pub event: Option<At<String>>,
+    /// Who or what.
+    pub start: Start,
     /// Its fields.
     pub with: With,
+}
+
+/// Who or what starts the saga.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// A report of this event.
+    Event(At<String>),
+    /// A caller.
+    Call,
+    /// The clock, at its next tick.
+    Schedule,
 }
 
 /// Named literal values.

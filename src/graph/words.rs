@@ -16,6 +16,8 @@ pub(super) fn of_saga(plan: &Plan) -> Vec<Note> {
         let fields: Vec<&str> = call.fields.fields.list.iter().map(|f| &*f.name).collect();
         notes.push(Note::new("call", format!("{}({})", plan.name, fields.join(", "))));
     }
+    let schedules = plan.trigger.schedules.iter();
+    notes.extend(schedules.map(|one| Note::new("clock", one.schedule.to_string())));
     notes.extend(plan.require.iter().map(|guard| Note::new("require", guard.that.to_string())));
     let keys: Vec<String> = plan.eviction.key.iter().map(ToString::to_string).collect();
     let keys = if keys.is_empty() { plan.name.to_string() } else { keys.join(", ") };

@@ -119,6 +119,11 @@ impl<L: Log> Core<L> {
         body.insert("processes".into(), Value::Array(processes));
         body.insert("targets".into(), Value::Object(targets));
         body.insert("sagas".into(), Value::Array(sagas));
+        let schedules = self.coordinator.schedules().map(|tick| {
+            let next = tick.next.map(|next| next.to_string());
+            json!({ "saga": tick.saga, "schedule": tick.schedule, "next": next })
+        });
+        body.insert("schedules".into(), schedules.collect());
         body.insert("turned_away".into(), json!(self.coordinator.turned_away()));
         body
     }

@@ -23,7 +23,7 @@ use crate::definition::catalog::{CommandDecl, EventDecl};
 use crate::definition::fields::FieldError;
 use crate::expr::{Ast, Pin, Template};
 use crate::ids::DefinitionHash;
-use crate::time::Millis;
+use crate::time::{Millis, Schedule};
 
 pub use crate::definition::saga::{OnRestart, OnShutdown, Policy};
 pub use crate::definition::step::Backoff;
@@ -93,6 +93,8 @@ pub struct Trigger {
     pub events: Vec<EventTrigger>,
     /// How it is started by name, if it may be.
     pub call: Option<CallTrigger>,
+    /// When the clock starts it.
+    pub schedules: Vec<ScheduleTrigger>,
 }
 
 /// A start by name.
@@ -101,6 +103,15 @@ pub struct CallTrigger {
     /// Types and defaults of the caller's fields.
     pub fields: Arc<EventDecl>,
     /// Values taken from the fields.
+    pub input: Vec<(Arc<str>, Template)>,
+}
+
+/// A start by the clock.
+#[derive(Clone, Debug)]
+pub struct ScheduleTrigger {
+    /// When.
+    pub schedule: Schedule,
+    /// Values that every saga of it begins with.
     pub input: Vec<(Arc<str>, Template)>,
 }
 

@@ -24,6 +24,12 @@ pub enum Record {
     Stopped(Stopped),
     /// The wall clock jumped \[R9\].
     Clock(ClockJump),
+    /// The clock is to start a saga from now on: a definition with that schedule was loaded.
+    Scheduled(Scheduled),
+    /// No definition has that schedule any more.
+    Unscheduled(Scheduled),
+    /// A schedule's tick fired, whether or not a saga began \[R9, R10\].
+    Ticked(Ticked),
     /// A client reported an event.
     Event(Box<Event>),
     /// A client registered.
@@ -108,6 +114,28 @@ pub struct ClockJump {
     pub wall: Timestamp,
     /// What was expected of it.
     pub expected: Timestamp,
+}
+
+/// See [`Record::Scheduled`] and [`Record::Unscheduled`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Scheduled {
+    /// Name of the saga that it starts.
+    pub saga: Arc<str>,
+    /// When, as text: `every 30s`, `cron 0 3 * * *`.
+    pub schedule: Arc<str>,
+}
+
+/// See [`Record::Ticked`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ticked {
+    /// Name of the saga that it starts.
+    pub saga: Arc<str>,
+    /// When, as text.
+    pub schedule: Arc<str>,
+    /// The tick: the first of those that were missed, if any were.
+    pub due: Timestamp,
+    /// Up to here all ticks are done.
+    pub done: Timestamp,
 }
 
 /// See [`Record::Event`].
@@ -476,6 +504,9 @@ impl Record {
             Record::Boot(_)
             | Record::Stopped(_)
             | Record::Clock(_)
+            | Record::Scheduled(_)
+            | Record::Unscheduled(_)
+            | Record::Ticked(_)
             | Record::ProcessSpawned(_)
             | Record::ProcessExited(_)
             | Record::Lifecycle(_)

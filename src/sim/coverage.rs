@@ -82,9 +82,12 @@ pub fn items(plan: &Plan) -> Vec<Item> {
             of_step(step, &mut items);
         }
     }
-    if plan.trigger.events.len() + usize::from(plan.trigger.call.is_some()) > 1 {
+    let ticks = !plan.trigger.schedules.is_empty();
+    let others = usize::from(plan.trigger.call.is_some()) + usize::from(ticks);
+    if plan.trigger.events.len() + others > 1 {
         let named = plan.trigger.events.iter().map(|trigger| &*trigger.event);
         let named = named.chain(plan.trigger.call.iter().map(|_| "call"));
+        let named = named.chain(ticks.then_some("schedule"));
         items.extend(named.map(|name| item(Kind::Alternative, format!("trigger: {name}"))));
     }
     items.extend(plan.cancel_on.iter().map(|on| item(Kind::Failure, cancelled(&on.event))));

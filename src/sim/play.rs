@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::coordinator::{Fact, Signal};
 use crate::definition::Catalog;
-use crate::definition::scenario::{Entry, Happening, Reply, Script, With};
+use crate::definition::scenario::{Entry, Happening, Reply, Script, Start, With};
 use crate::diag::{At, Span};
 use crate::ids::{SagaId, Seq};
 use crate::plan::Plan;
@@ -175,9 +175,13 @@ impl<'a> Player<'a> {
         let when = &script.when;
         let fields = script::object(&when.with);
         let said = script::beginning(when);
-        let refused = match &when.event {
-            Some(event) => self.world.report(&event.value, fields).err(),
-            None => self.world.start(&self.plan.name, fields).err(),
+        let refused = match &when.start {
+            Start::Event(event) => self.world.report(&event.value, fields).err(),
+            Start::Call => self.world.start(&self.plan.name, fields).err(),
+            Start::Schedule => {
+                self.world.advance(self.world.until_tick(&self.plan.name));
+                None
+            }
         };
         if self.world.began().next().is_some() {
             self.agree(when.span, said);
@@ -223,7 +227,11 @@ impl<'a> Player<'a> {
             }
             Happening::Disconnect(target) => self.world.disconnect(&target.value),
             Happening::Connect(target) => self.world.connect(&Arc::from(&*target.value)),
-            Happening::Advance(span) => self.world.advance(span.value),
+            Happening::Advance(span) => {
+                let before = self.turned_away();
+                self.world.advance(span.value);
+                self.turned_away |= self.turned_away() > before;
+            }
             Happening::Crash => self.world.crash(),
         }
         self.agree(span, said);

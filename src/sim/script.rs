@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::definition::scenario::{End, Happening, Reply, When, With};
+use crate::definition::scenario::{End, Happening, Reply, Start, When, With};
 use crate::saga::owed::Owed;
 use crate::saga::record::Verdict;
 
@@ -45,7 +45,11 @@ fn named(name: &str, fields: &Map<String, Value>) -> String {
 
 /// How the case begins.
 pub(super) fn beginning(when: &When) -> String {
-    let name = when.event.as_ref().map_or("call", |event| &event.value);
+    let name = match &when.start {
+        Start::Event(event) => &*event.value,
+        Start::Call => "call",
+        Start::Schedule => "schedule",
+    };
     format!("when {}", named(name, &object(&when.with)))
 }
 

@@ -460,6 +460,14 @@ impl<S: Shelf> World<S> {
         self.decide(|coordinator| coordinator.signal(&client, saga, signal, Some(reason)))
     }
 
+    /// How long it is until the clock starts that saga; no time where it never does.
+    #[must_use]
+    pub fn until_tick(&self, saga: &str) -> Millis {
+        let ticks = self.coordinator.schedules().filter(|tick| &**tick.saga == saga);
+        let next = ticks.filter_map(|tick| tick.next).min();
+        next.map_or(Millis(0), |next| next.since(self.now))
+    }
+
     /// Lets time pass, stopping at everything that is due.
     pub fn advance(&mut self, span: Millis) {
         let end = self.now + span;

@@ -70,6 +70,9 @@ impl Story {
             Record::Boot(_)
             | Record::Stopped(_)
             | Record::Clock(_)
+            | Record::Scheduled(_)
+            | Record::Unscheduled(_)
+            | Record::Ticked(_)
             | Record::ProcessSpawned(_)
             | Record::ProcessExited(_)
             | Record::Lifecycle(_)
@@ -85,6 +88,9 @@ pub(super) fn kind(record: &Record) -> &'static str {
         Record::Boot(_) => "boot",
         Record::Stopped(_) => "stopped",
         Record::Clock(_) => "clock",
+        Record::Scheduled(_) => "scheduled",
+        Record::Unscheduled(_) => "unscheduled",
+        Record::Ticked(_) => "ticked",
         Record::Event(_) => "event",
         Record::ProcessSpawned(_) => "process_spawned",
         Record::ProcessExited(_) => "process_exited",
@@ -150,6 +156,9 @@ pub(super) fn state(record: &Record) -> Option<&'static str> {
         | Record::Boot(_)
         | Record::Stopped(_)
         | Record::Clock(_)
+        | Record::Scheduled(_)
+        | Record::Unscheduled(_)
+        | Record::Ticked(_)
         | Record::ProcessSpawned(_)
         | Record::ProcessExited(_)
         | Record::Lifecycle(_)

@@ -87,12 +87,20 @@ const CALL_HAS_NO_WHEN: Exclude = Exclude {
     help: "a guard over a caller's fields is a `require`",
 };
 
+/// Every tick starts one: what is to be asked first is a guard, or a first step.
+const SCHEDULE_HAS_NO_WHEN: Exclude = Exclude {
+    key: "schedule",
+    others: &["when"],
+    why: "goes with `event`",
+    help: "a tick carries no fields; ask the world in a first step",
+};
+
 /// `trigger`.
 pub static TRIGGER: Mapping = Mapping {
     name: "trigger",
     what: "a trigger",
     doc: "What starts the saga: an event, one of several, or a call by name.",
-    one_of: &[&["event", "any_of", "call"]],
+    one_of: &[&["event", "any_of", "call", "schedule"]],
     excludes: &[
         Exclude {
             key: "any_of",
@@ -101,6 +109,7 @@ pub static TRIGGER: Mapping = Mapping {
             help: "",
         },
         CALL_HAS_NO_WHEN,
+        SCHEDULE_HAS_NO_WHEN,
     ],
     needs: &[],
     keys: &[
@@ -116,7 +125,7 @@ pub static TRIGGER: Mapping = Mapping {
             Shape::Map(&CALL),
             "Started by name; `trigger` then holds the caller's typed fields.",
         ),
-        later("schedule", "Started by the clock."),
+        optional("schedule", Shape::Map(&SCHEDULE), "Started by the clock; no fields."),
     ],
 };
 
@@ -125,14 +134,14 @@ pub static TRIGGER_ALTERNATIVE: Mapping = Mapping {
     name: "trigger_alternative",
     what: "an alternative of a trigger",
     doc: "One of several ways to start the saga.",
-    one_of: &[&["event", "call"]],
-    excludes: &[CALL_HAS_NO_WHEN],
+    one_of: &[&["event", "call", "schedule"]],
+    excludes: &[CALL_HAS_NO_WHEN, SCHEDULE_HAS_NO_WHEN],
     needs: &[],
     keys: &[
         optional("event", Shape::Ref(Kind::Event), "The event that starts the saga."),
         optional("when", Shape::Condition, "Reads `trigger`; the saga starts only when true."),
         optional("call", Shape::Map(&CALL), "Started by name, with typed fields."),
-        later("schedule", "Started by the clock."),
+        optional("schedule", Shape::Map(&SCHEDULE), "Started by the clock; no fields."),
         optional(
             "input",
             Shape::Values,
@@ -150,6 +159,28 @@ pub static CALL: Mapping = Mapping {
     excludes: &[],
     needs: &[],
     keys: &[optional("fields", Shape::InnerFields, "The caller's fields, each a JSON Schema.")],
+};
+
+/// `trigger.schedule`.
+pub static SCHEDULE: Mapping = Mapping {
+    name: "schedule",
+    what: "a `schedule`",
+    doc: "When the clock starts the saga; ticks missed while the launcher was down fire once.",
+    one_of: &[&["every", "cron"]],
+    excludes: &[],
+    needs: &[],
+    keys: &[
+        optional(
+            "every",
+            Shape::Duration,
+            "So often, at least `1s`, counted from when a launcher first loads it.",
+        ),
+        optional(
+            "cron",
+            Shape::Text,
+            "Minute, hour, day of the month, month, day of the week, in UTC: `30 4 * * mon-fri`.",
+        ),
+    ],
 };
 
 /// One entry of `require`.

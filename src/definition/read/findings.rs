@@ -2,8 +2,10 @@
 //! Decides nothing.
 
 use crate::definition::keys::{Key, Mapping, Need};
+use crate::definition::value::Text;
 use crate::diag::{At, Code, Diagnostic, Diagnostics, Span, nearest};
 use crate::limits;
+use crate::time::{CronError, Millis};
 
 /// A bound of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,6 +244,21 @@ impl Diagnostics {
     pub(super) fn add_key_not_here(&mut self, key: &str, span: Span, why: &str, help: &str) {
         let found = Diagnostic::new(Code::KeyNotHere, span, format!("`{key}` {why}"));
         self.push(if help.is_empty() { found } else { found.help(help) });
+    }
+
+    pub(super) fn add_bad_cron(&mut self, text: &Text, error: CronError) {
+        let found = Diagnostic::new(Code::BadCron, text.at(error.at), error.message);
+        self.push(found.help(error.help));
+    }
+
+    pub(super) fn add_schedule_too_often(&mut self, every: At<Millis>) {
+        let message = format!(
+            "`{}` is too often: the least is `{}`",
+            every.value,
+            limits::SCHEDULE_EVERY_MIN
+        );
+        let found = Diagnostic::new(Code::BadDuration, every.span, message);
+        self.push(found.help("each tick is a record, and may be a saga"));
     }
 
     pub(super) fn add_not_yet(&mut self, construct: &str, span: Span) {

@@ -6,14 +6,14 @@ use crate::definition::catalog::EventDecl;
 use crate::definition::duration::{Bound, DURATION_MAX};
 use crate::definition::fields::Fields;
 use crate::definition::keys::{
-    CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, TRIGGER,
+    CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, SCHEDULE, TRIGGER,
     TRIGGER_ALTERNATIVE,
 };
 use crate::definition::read::findings::YamlLimit;
 use crate::definition::read::node::{Kind, Node};
 use crate::definition::read::object::{Object, free_map, list};
 use crate::definition::read::scalar::{
-    bound, condition, integer, is_word, literal, name, string, text, word,
+    bound, condition, duration, integer, is_word, literal, name, string, text, word,
 };
 use crate::definition::read::step::{Place, retry, steps};
 use crate::definition::read::values::{inner_fields, values};
@@ -26,6 +26,7 @@ use crate::definition::step::{Compensate, OnTimeout, Step, Verb};
 use crate::definition::value::{Named, Text};
 use crate::diag::{At, Diagnostics, Span};
 use crate::limits;
+use crate::time::{Cron, Schedule};
 
 /// Reads a whole document. What cannot be read is left out, and the findings say so; `None` when
 /// that is the name.
@@ -160,7 +161,7 @@ fn trigger(node: Node, key: &str, out: &mut Diagnostics) -> Option<Trigger> {
         (read.len() == wanted).then_some(read)
     });
     let alternatives = if object.has("any_of") {
-        for key in ["event", "call"] {
+        for key in ["event", "call", "schedule"] {
             object.take(key);
         }
         many
@@ -181,10 +182,12 @@ fn alternative(
     let event = object.read_key("event", out, name);
     let when = object.read_key("when", out, condition);
     let call = object.read_key("call", out, |node, key, out| call(node, key, head, out));
-    let kind = match (event, call) {
-        (Some(event), _) => TriggerKind::Event { event, when },
-        (None, Some(fields)) => TriggerKind::Call { fields: Arc::new(fields) },
-        (None, None) => return None,
+    let schedule = object.read_key("schedule", out, schedule);
+    let kind = match (event, call, schedule) {
+        (Some(event), ..) => TriggerKind::Event { event, when },
+        (None, Some(fields), _) => TriggerKind::Call { fields: Arc::new(fields) },
+        (None, None, Some(schedule)) => TriggerKind::Schedule(schedule),
+        (None, None, None) => return None,
     };
     Some(TriggerAlternative { span, kind, input })
 }
@@ -198,6 +201,29 @@ fn call(node: Node, key: &str, span: Span, out: &mut Diagnostics) -> Option<Even
     };
     object.finish();
     Some(EventDecl { name: "call".into(), span, doc: String::new(), fields, bracket: false })
+}
+
+/// One that cannot be read is replaced, so that whatever else is wrong is found in the same run.
+fn schedule(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<Schedule>> {
+    let mut object = Object::read(node, key, &SCHEDULE, out)?;
+    let span = object.span;
+    let every = object.read_key("every", out, duration);
+    let cron = object.read_key("cron", out, string);
+    object.finish();
+    if let Some(every) = every {
+        if every.value < limits::SCHEDULE_EVERY_MIN {
+            out.add_schedule_too_often(every);
+        }
+        return Some(At::new(Schedule::Every(every.value), span));
+    }
+    let cron = cron?;
+    if cron.value.contains("${{") {
+        out.add_literal_expected(cron.span, "cron");
+        return None;
+    }
+    let read = Cron::parse(&cron.value).map_err(|error| out.add_bad_cron(&cron, error));
+    let schedule = read.map_or(Schedule::Every(DURATION_MAX), Schedule::Cron);
+    Some(At::new(schedule, span))
 }
 
 /// Either the saga has an `input` or each alternative of its trigger has, never both.

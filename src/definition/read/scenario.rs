@@ -8,7 +8,7 @@ use crate::definition::read::object::{Object, free_map, list, unless_none};
 use crate::definition::read::scalar::{duration, flag, integer, name, text, word};
 use crate::definition::read::values::json;
 use crate::definition::scenario::{
-    Case, End, Entry, Explore, Happening, Play, Reply, Scenarios, Script, When, With,
+    Case, End, Entry, Explore, Happening, Play, Reply, Scenarios, Script, Start, When, With,
 };
 use crate::diag::{At, Code, Diagnostics};
 
@@ -64,12 +64,16 @@ fn when(node: Node, key: &str, out: &mut Diagnostics) -> Option<When> {
     let span = object.span;
     let event = object.read_key("event", out, name);
     let call = object.read_key("call", out, flag);
-    if let Some(node) = object.take("schedule") {
-        out.add_not_yet("schedule", node.span);
-    }
+    let schedule = object.read_key("schedule", out, flag);
     let with = with(&mut object, out);
     object.finish();
-    (event.is_some() || call.is_some()).then_some(When { span, event, with: with? })
+    let start = match (event, call, schedule) {
+        (Some(event), ..) => Start::Event(event),
+        (None, Some(_), _) => Start::Call,
+        (None, None, Some(_)) => Start::Schedule,
+        (None, None, None) => return None,
+    };
+    Some(When { span, start, with: with? })
 }
 
 /// `with`, or none where it is not written; `None` where it cannot be read.

@@ -14,7 +14,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
     for one in &saga.trigger.alternatives {
         match &one.kind {
             TriggerKind::Event { when, .. } => conditions.extend(when),
-            TriggerKind::Call { .. } => {}
+            TriggerKind::Call { .. } | TriggerKind::Schedule(_) => {}
         }
     }
     for (_, _, written) in subject.steps().filter(|(_, _, written)| !written.by_catalog) {

@@ -65,7 +65,9 @@ fn many_values(object: &ObjectType, path: &[&str]) -> bool {
 fn input_is_literal(subject: &Subject<'_>, name: &str) -> bool {
     let trigger = &subject.saga.plan.trigger;
     let called = trigger.call.iter().map(|call| &call.input);
-    trigger.events.iter().map(|one| &one.input).chain(called).all(|one| is_literal(one, name))
+    let ticked = trigger.schedules.iter().map(|one| &one.input);
+    let mut all = trigger.events.iter().map(|one| &one.input).chain(called).chain(ticked);
+    all.all(|one| is_literal(one, name))
 }
 
 fn is_literal(values: &[(std::sync::Arc<str>, Template)], name: &str) -> bool {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use crate::definition::saga::{Saga, TriggerKind};
-use crate::definition::scenario::{Happening, Play, Reply, Scenarios, Script, When, With};
+use crate::definition::scenario::{Happening, Play, Reply, Scenarios, Script, Start, When, With};
 use crate::definition::{CommandDecl, EventDecl, Fields, Library};
-use crate::diag::{At, Code, Diagnostic, Diagnostics, nearest};
+use crate::diag::{At, Code, Diagnostic, Diagnostics, Span, nearest};
 
 /// What a person may say to any saga.
 const SIGNALS: [&str; 3] = ["cancel", "retry", "resolve"];
@@ -24,6 +24,10 @@ pub(in crate::plan) fn scenarios(library: &Library, found: &mut Diagnostics) {
         }
         Checker { library, saga: saga.map(|saga| &**saga), found }.file(file);
     }
+}
+
+fn has_call(saga: &Saga) -> bool {
+    saga.trigger.alternatives.iter().any(|one| matches!(one.kind, TriggerKind::Call { .. }))
 }
 
 struct Checker<'a> {
@@ -69,22 +73,26 @@ impl Checker<'_> {
     }
 
     fn when(&mut self, when: &When) {
-        let Some(event) = &when.event else {
-            self.call(&when.with, At::new((), when.span));
-            return;
+        let event = match &when.start {
+            Start::Event(event) => event,
+            Start::Call => return self.call(&when.with, At::new((), when.span)),
+            Start::Schedule => return self.schedule(when.span),
         };
         self.event(event, &when.with);
         let Some(saga) = self.saga else { return };
         let triggers = saga.trigger.alternatives.iter().filter_map(|one| match &one.kind {
             TriggerKind::Event { event, .. } => Some(event.value.as_str()),
-            TriggerKind::Call { .. } => None,
+            TriggerKind::Call { .. } | TriggerKind::Schedule(_) => None,
         });
         let known: Vec<&str> = triggers.collect();
         if !known.contains(&event.value.as_str()) && !saga.trigger.alternatives.is_empty() {
             let message = format!("`{}` does not start `{}`", event.value, saga.name.value);
             let one = Diagnostic::new(Code::NotStarted, event.span, message);
             self.found.push(one.help(match known.as_slice() {
-                [] => "it is started by a caller: `when: { call: true, with: … }`".to_owned(),
+                [] if has_call(saga) => {
+                    "it is started by a caller: `when: { call: true, with: … }`".to_owned()
+                }
+                [] => "it is started by the clock: `when: { schedule: true }`".to_owned(),
                 known => format!("it is started by `{}`", known.join("`, `")),
             }));
         }
@@ -95,7 +103,7 @@ impl Checker<'_> {
         let Some(saga) = self.saga else { return };
         let called = saga.trigger.alternatives.iter().find_map(|one| match &one.kind {
             TriggerKind::Call { fields } => Some(Arc::clone(fields)),
-            TriggerKind::Event { .. } => None,
+            TriggerKind::Event { .. } | TriggerKind::Schedule(_) => None,
         });
         match called {
             Some(declared) => self.payload("call", &declared.fields, with, true),
@@ -103,9 +111,21 @@ impl Checker<'_> {
             None => {
                 let message = format!("`{}` is not started by a caller", saga.name.value);
                 let one = Diagnostic::new(Code::NotStarted, at.span, message);
-                let help = "write the event that starts it: `event: …`";
+                let help = "write the event that starts it: `event: …`, or `schedule: true`";
                 self.found.push(one.help(help));
             }
+        }
+    }
+
+    /// A start by the clock.
+    fn schedule(&mut self, at: Span) {
+        let Some(saga) = self.saga else { return };
+        let alternatives = &saga.trigger.alternatives;
+        let ticks = alternatives.iter().any(|one| matches!(one.kind, TriggerKind::Schedule(_)));
+        if !ticks && !alternatives.is_empty() {
+            let message = format!("`{}` has no `schedule`", saga.name.value);
+            let one = Diagnostic::new(Code::NotStarted, at, message);
+            self.found.push(one.help("write what starts it: `event: …` or `call: true`"));
         }
     }
 

@@ -154,7 +154,7 @@ fn trigger_span(saga: &Compiled<'_>, event: &str) -> Span {
     let alternatives = &saga.saga.trigger.alternatives;
     let named = alternatives.iter().find_map(|one| match &one.kind {
         TriggerKind::Event { event: name, .. } if name.value == event => Some(name.span),
-        TriggerKind::Event { .. } | TriggerKind::Call { .. } => None,
+        TriggerKind::Event { .. } | TriggerKind::Call { .. } | TriggerKind::Schedule(_) => None,
     });
     named.unwrap_or(saga.saga.trigger.span)
 }

@@ -168,6 +168,7 @@ impl Compiler<'_> {
         let triggers = self.saga.trigger.alternatives.iter().map(|one| match &one.kind {
             TriggerKind::Event { event, .. } => event.value.as_str(),
             TriggerKind::Call { .. } => "call",
+            TriggerKind::Schedule(_) => "schedule",
         });
         let triggers = Type::Word(triggers.map(str::to_owned).collect());
         fields.insert("trigger".to_owned(), always(triggers));

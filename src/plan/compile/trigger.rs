@@ -11,7 +11,7 @@ use crate::definition::EventDecl;
 use crate::definition::saga::{TriggerAlternative, TriggerKind};
 use crate::expr::{Ast, Facts, ObjectType};
 use crate::plan::flow::Flow;
-use crate::plan::{CallTrigger, EventTrigger, Trigger, types};
+use crate::plan::{CallTrigger, EventTrigger, ScheduleTrigger, Trigger, types};
 
 impl Compiler<'_> {
     /// Compiles the trigger with its inputs.
@@ -25,6 +25,7 @@ impl Compiler<'_> {
         let mut inputs: Vec<ObjectType> = Vec::new();
         let mut events = Vec::new();
         let mut call = None;
+        let mut schedules = Vec::new();
         for (one, own) in alternatives.iter().zip(&fields) {
             // The saga's own `input` must hold for all triggers, so it reads what they share.
             let (list, reads) = match &one.input {
@@ -45,6 +46,10 @@ impl Compiler<'_> {
                 TriggerKind::Call { fields } => {
                     call = Some(CallTrigger { fields: fields.clone(), input });
                 }
+                TriggerKind::Schedule(schedule) => {
+                    let schedule = schedule.value.clone();
+                    schedules.push(ScheduleTrigger { schedule, input });
+                }
                 TriggerKind::Event { event, .. } => {
                     events.push(EventTrigger { event: event.value.as_str().into(), when, input });
                 }
@@ -56,12 +61,12 @@ impl Compiler<'_> {
                 self.found.add_triggers_disagree(one.span, alternatives[0].span, &difference);
             }
         }
-        Trigger { events, call }
+        Trigger { events, call, schedules }
     }
 
     fn when(&mut self, one: &TriggerAlternative, own: &ObjectType) -> Option<Ast> {
         match &one.kind {
-            TriggerKind::Call { .. } => None,
+            TriggerKind::Call { .. } | TriggerKind::Schedule(_) => None,
             TriggerKind::Event { when, .. } => {
                 let place = Place::of_trigger(Stage::When, own.clone());
                 self.condition(when.as_ref()?, &place)
@@ -74,6 +79,7 @@ impl Compiler<'_> {
         let decl: Option<Arc<EventDecl>> = match &one.kind {
             TriggerKind::Call { fields } => Some(fields.clone()),
             TriggerKind::Event { event, .. } => self.event(event),
+            TriggerKind::Schedule(_) => return ObjectType::default(),
         };
         decl.map_or_else(open_object, |decl| types::of_fields(&decl.fields))
     }

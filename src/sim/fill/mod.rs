@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::definition::Catalog;
-use crate::definition::scenario::{End, Entry, Happening, Reply, Script, When, With};
+use crate::definition::scenario::{End, Entry, Happening, Reply, Script, Start, When, With};
 use crate::definition::{EventDecl, Fields};
 use crate::diag::{At, Span};
 use crate::expr::eval_bool;
@@ -184,21 +184,23 @@ fn push(entries: &mut Vec<Entry>, what: Happening) {
 /// What may start the saga, the likely payload first.
 fn beginnings(plan: &Plan) -> Vec<(When, String)> {
     let mut all = Vec::new();
-    let mut add = |event: Option<&Arc<str>>, fields: &Fields| {
+    let mut add = |start: &Start, word: &str, fields: &Fields| {
         for payload in payloads(fields, &Known::default()).into_iter().take(ALIKE_MAX) {
-            let name = event.map(|event| at(event.to_string()));
-            let words = format!("another {}", event.map_or("call", |event| event));
-            let when = When { span: Span::default(), event: name, with: with(&payload) };
-            all.push((when, words));
+            let when = When { span: Span::default(), start: start.clone(), with: with(&payload) };
+            all.push((when, format!("another {word}")));
         }
     };
     for trigger in &plan.trigger.events {
         if let Some(declared) = plan.events.get(&trigger.event) {
-            add(Some(&trigger.event), &declared.fields);
+            let start = Start::Event(at(trigger.event.to_string()));
+            add(&start, &trigger.event, &declared.fields);
         }
     }
     if let Some(call) = &plan.trigger.call {
-        add(None, &call.fields.fields);
+        add(&Start::Call, "call", &call.fields.fields);
+    }
+    if !plan.trigger.schedules.is_empty() {
+        add(&Start::Schedule, "tick", &Fields::default());
     }
     all
 }
@@ -230,9 +232,10 @@ fn choices(catalog: &Catalog, plan: &Plan, player: &Player<'_>, script: &Script)
     let first = script.entries.is_empty();
     if first && !all.is_empty() && plan.eviction.policy != Policy::Parallel {
         let with = script.when.with.clone();
-        let what = match &script.when.event {
-            Some(event) => Happening::Report { event: event.clone(), with },
-            None => Happening::Call(with),
+        let what = match &script.when.start {
+            Start::Event(event) => Happening::Report { event: event.clone(), with },
+            Start::Call => Happening::Call(with),
+            Start::Schedule => Happening::Advance(at(player.world.until_tick(&plan.name))),
         };
         all.push(Choice { what, words: "a second one comes".to_owned() });
     }

@@ -4,16 +4,17 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::definition::scenario::{End, Happening, Reply, Script, With};
+use crate::definition::scenario::{End, Happening, Reply, Script, Start, With};
 use crate::sim::script::{flow, object};
 
 /// A case as an element of `cases`, indented so far.
 #[must_use]
 pub fn case(name: &str, script: &Script, indent: usize) -> String {
     let mut lines = vec![format!("- name: {}", text(name))];
-    let what = match &script.when.event {
-        Some(event) => format!("event: {}", event.value),
-        None => "call: true".to_owned(),
+    let what = match &script.when.start {
+        Start::Event(event) => format!("event: {}", event.value),
+        Start::Call => "call: true".to_owned(),
+        Start::Schedule => "schedule: true".to_owned(),
     };
     lines.push(format!("  when: {{ {what}{} }}", with(&script.when.with)));
     if !script.entries.is_empty() {

@@ -39,6 +39,18 @@ fn r10_r17_ps_counts_the_triggers_that_were_turned_away() {
 }
 
 #[test]
+fn r9_ps_and_the_snapshot_tell_when_the_clock_starts_what() {
+    let saga = SAGA.replace("{ event: dusk }", "{ schedule: { cron: \"0 0 29 2 *\" } }");
+    let files = [("sagas/lamp.catalog.yaml", CATALOG), ("sagas/light.saga.yaml", &*saga)];
+    let stage = Stage::of_its_own(&files);
+    let _launcher = stage.launcher();
+    let table = stage.run(&["ps"]);
+    assert!(table.stderr.contains("light_up: cron 0 0 29 2 *, next "), "{}", table.stderr);
+    assert!(table.stderr.contains("-02-29T00:00:00.000Z"), "{}", table.stderr);
+    assert_eq!(stage.run(&["ps", "--name", "other"]).stderr, "no sagas\n");
+}
+
+#[test]
 fn l1_a_full_check_on_request_finds_what_was_damaged() {
     let stage = stage();
     let mut launcher = stage.launcher();

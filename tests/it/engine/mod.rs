@@ -16,6 +16,7 @@ mod pipes;
 mod pivot;
 mod restart;
 mod retry;
+mod schedule;
 mod target;
 mod undo;
 mod waits;

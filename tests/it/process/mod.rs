@@ -9,6 +9,7 @@ mod lamps;
 mod pipes;
 mod place;
 mod replays;
+mod schedules;
 mod starts;
 mod stops;
 mod stuck;
