@@ -3,14 +3,18 @@
 //! Stored as JSON objects of one key, the kind. A change of this file is a change of the stored
 //! format: it needs an upcast and an old sample under `tests/log/`.
 
+mod world;
+
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::ids::{ClientId, DefinitionHash, SagaId, SessionNo};
+use crate::ids::{DefinitionHash, SagaId};
 use crate::time::Timestamp;
+
+pub use world::{Boot, ClockJump, Lifecycle, Process, Scheduled, Session, Stopped, Ticked};
 
 pub use crate::saga::words::{Cause, Ending, Phase, State};
 
@@ -90,54 +94,6 @@ pub enum Record {
     Settled(Verdict),
 }
 
-/// See [`Record::Boot`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Boot {
-    /// Process id of the launcher.
-    pub pid: u32,
-    /// Its version.
-    pub version: Arc<str>,
-    /// The newest instant in the log before it, where that was longer ago than
-    /// [`crate::limits::LEAP`]: nobody knows whether so much time has passed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Timestamp>,
-}
-
-/// See [`Record::Stopped`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Stopped {}
-
-/// See [`Record::Clock`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ClockJump {
-    /// What the wall clock said.
-    pub wall: Timestamp,
-    /// What was expected of it.
-    pub expected: Timestamp,
-}
-
-/// See [`Record::Scheduled`] and [`Record::Unscheduled`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Scheduled {
-    /// Name of the saga that it starts.
-    pub saga: Arc<str>,
-    /// When, as text: `every 30s`, `cron 0 3 * * *`.
-    pub schedule: Arc<str>,
-}
-
-/// See [`Record::Ticked`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Ticked {
-    /// Name of the saga that it starts.
-    pub saga: Arc<str>,
-    /// When, as text.
-    pub schedule: Arc<str>,
-    /// The tick: the first of those that were missed, if any were.
-    pub due: Timestamp,
-    /// Up to here all ticks are done.
-    pub done: Timestamp,
-}
-
 /// See [`Record::Event`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
@@ -168,41 +124,6 @@ pub struct Dedup {
     pub id: Arc<str>,
     /// Digest of the content that it carried.
     pub digest: u64,
-}
-
-/// See [`Record::ProcessSpawned`] and [`Record::ProcessExited`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Process {
-    /// The client's word for its process id.
-    pub pid: u64,
-    /// Its kind.
-    pub client_kind: Arc<str>,
-    /// Its version.
-    pub client_version: Arc<str>,
-    /// Its name.
-    pub name: Arc<str>,
-    /// Its id.
-    pub client_id: ClientId,
-}
-
-/// See [`Record::Lifecycle`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Lifecycle {
-    /// The phase that ends.
-    pub from: Phase,
-    /// The phase that begins.
-    pub to: Phase,
-}
-
-/// See [`Record::SessionOpened`] and [`Record::SessionClosed`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Session {
-    /// The target.
-    pub target: Arc<str>,
-    /// The session's number.
-    pub session: SessionNo,
-    /// The client that serves it.
-    pub client_id: ClientId,
 }
 
 /// See [`Record::Began`].

@@ -1,0 +1,94 @@
+//! Records that belong to no saga: of the launcher, its clock, its clients. Folded by the
+//! coordinator's world.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ClientId, SessionNo};
+use crate::saga::words::Phase;
+use crate::time::Timestamp;
+
+/// See [`super::Record::Boot`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Boot {
+    /// Process id of the launcher.
+    pub pid: u32,
+    /// Its version.
+    pub version: Arc<str>,
+    /// The newest instant in the log before it, where that was longer ago than
+    /// [`crate::limits::LEAP`]: nobody knows whether so much time has passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Timestamp>,
+}
+
+/// See [`super::Record::Stopped`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stopped {}
+
+/// See [`super::Record::Clock`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClockJump {
+    /// What the wall clock said.
+    pub wall: Timestamp,
+    /// What was expected of it.
+    pub expected: Timestamp,
+}
+
+/// See [`super::Record::Scheduled`] and [`super::Record::Unscheduled`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Scheduled {
+    /// Name of the saga that it starts.
+    pub saga: Arc<str>,
+    /// When, as text: `every 30s`, `cron 0 3 * * *`.
+    pub schedule: Arc<str>,
+}
+
+/// See [`super::Record::Ticked`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ticked {
+    /// Name of the saga that it starts.
+    pub saga: Arc<str>,
+    /// When, as text.
+    pub schedule: Arc<str>,
+    /// The tick: the first of those that were missed, if any were.
+    pub due: Timestamp,
+    /// Up to here all ticks are done.
+    pub done: Timestamp,
+}
+
+/// See [`super::Record::ProcessSpawned`] and [`super::Record::ProcessExited`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Process {
+    /// The client's word for its process id.
+    pub pid: u64,
+    /// Its kind.
+    pub client_kind: Arc<str>,
+    /// Its version.
+    pub client_version: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its id.
+    pub client_id: ClientId,
+}
+
+/// See [`super::Record::Lifecycle`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Lifecycle {
+    /// The phase that ends.
+    pub from: Phase,
+    /// The phase that begins.
+    pub to: Phase,
+}
+
+/// See [`super::Record::SessionOpened`] and [`super::Record::SessionClosed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Session {
+    /// The target.
+    pub target: Arc<str>,
+    /// The session's number.
+    pub session: SessionNo,
+    /// The client that serves it.
+    pub client_id: ClientId,
+}
