@@ -60,16 +60,69 @@ pub fn parse(text: &str) -> Result<Millis, String> {
 
 /// What the author probably meant by a unit that the language does not have.
 fn unknown_unit(number: &str, unit: &str) -> Option<String> {
-    let meant = match unit.trim().to_ascii_lowercase().as_str() {
+    let meant = unit_meant(unit)?;
+    Some(format!("`{unit}` is not a unit; did you mean `{number}{meant}`?"))
+}
+
+/// The language's word for a unit in another spelling. `M` alone means months to some.
+fn unit_meant(unit: &str) -> Option<&'static str> {
+    if unit.trim() == "M" {
+        return None;
+    }
+    Some(match unit.trim().to_ascii_lowercase().as_str() {
         "sec" | "secs" | "second" | "seconds" | "s" => "s",
         "min" | "mins" | "minute" | "minutes" | "m" => "m",
         "hour" | "hours" | "hr" | "hrs" | "h" => "h",
         "day" | "days" | "d" => "d",
-        "milli" | "millis" | "msec" | "milliseconds" | "ms" => "ms",
+        "milli" | "millis" | "msec" | "msecs" | "millisecond" | "milliseconds" | "ms" => "ms",
         _ => return None,
-    };
-    Some(format!("`{unit}` is not a unit; did you mean `{number}{meant}`?"))
+    })
 }
+
+/// The duration that another spelling surely means, in the language's: `10s` for `10 sec`, `1500ms`
+/// for `1.5s`, `90s` for `1m30s`.
+#[must_use]
+pub fn respelled(text: &str) -> Option<String> {
+    let mut rest = text.trim();
+    let mut total: u64 = 0;
+    let mut finest = u64::MAX;
+    let mut last = u64::MAX;
+    while !rest.is_empty() {
+        let number = rest.find(|one: char| !one.is_ascii_digit() && one != '.')?;
+        let (count, after) = rest.split_at(number);
+        let end = after.trim_start().find(|one: char| !one.is_ascii_alphabetic());
+        let end = end.map_or(after.len(), |at| at + after.len() - after.trim_start().len());
+        let (unit, after) = after.split_at(end);
+        let (_, size) = *UNITS.iter().find(|(word, _)| Some(*word) == unit_meant(unit))?;
+        // From great to small, each once: anything else is a slip and not a spelling.
+        if size >= last {
+            return None;
+        }
+        let (whole, part) = count.split_once('.').unwrap_or((count, ""));
+        let mut unit = size;
+        let mut value = whole.parse::<u64>().ok()?.checked_mul(size)?;
+        if !part.is_empty() {
+            let share = part.parse::<u64>().ok()?;
+            let parts = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
+            let millis = share.checked_mul(size)?;
+            if millis % parts != 0 {
+                return None;
+            }
+            value = value.checked_add(millis / parts)?;
+            unit = UNITS.iter().map(|(_, size)| *size).find(|size| value % size == 0)?;
+        }
+        total = total.checked_add(value)?;
+        (finest, last) = (finest.min(unit), size);
+        rest = after.trim_start();
+    }
+    let (word, size) = UNITS.iter().find(|(_, size)| *size == finest)?;
+    let meant = format!("{}{word}", total / size);
+    (meant != text && parse(&meant).is_ok()).then_some(meant)
+}
+
+/// The units, from great to small, in milliseconds.
+const UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 #[cfg(test)]
 mod tests {
@@ -86,5 +139,39 @@ mod tests {
             assert!(parse(bad).is_err(), "{bad} must be refused");
         }
         assert!(parse("10sec").is_err_and(|words| words.contains("`10s`")));
+    }
+
+    #[test]
+    fn another_spelling_means_the_same_time_or_nothing() {
+        for (written, meant) in [
+            ("10 sec", "10s"),
+            ("10 s", "10s"),
+            ("2Hours", "2h"),
+            ("1.5s", "1500ms"),
+            ("0.5 h", "30m"),
+            ("1m30s", "90s"),
+            ("1h 30m", "90m"),
+            ("250 milliseconds", "250ms"),
+        ] {
+            assert_eq!(respelled(written).as_deref(), Some(meant), "{written}");
+        }
+        for unsure in [
+            "",
+            "10",
+            "s",
+            "5M",
+            "soon",
+            "0 s",
+            "30s1m",
+            "1s1s",
+            "1.0001s",
+            "-1 s",
+            "1.s.5",
+            "1,5s",
+            "99999999999999999999 s",
+            "9999999999999999 days",
+        ] {
+            assert_eq!(respelled(unsure), None, "{unsure}");
+        }
     }
 }

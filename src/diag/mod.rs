@@ -2,6 +2,8 @@
 //! reads no file.
 
 mod codes;
+mod fix;
+mod near;
 pub mod render;
 pub mod sarif;
 
@@ -10,6 +12,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use codes::{Code, Family};
+pub use fix::{Fix, apply};
+pub use near::{nearest, sole};
 
 /// A file of a [`SourceMap`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,15 +161,6 @@ pub enum Severity {
     Warning,
 }
 
-/// A change of the text that surely cures the finding.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fix {
-    /// What the change does, as an order: `quote the expression`.
-    pub message: String,
-    /// Replacements, not overlapping, all in one file.
-    pub edits: Vec<(Span, String)>,
-}
-
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -216,15 +211,6 @@ impl Diagnostic {
     #[must_use]
     pub fn help(mut self, words: impl Into<String>) -> Diagnostic {
         self.helps.push(words.into());
-        self
-    }
-
-    /// A sure cure: replace `span` by `text`.
-    #[must_use]
-    pub fn fix(mut self, message: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
-        let fix =
-            self.fix.get_or_insert_with(|| Fix { message: message.into(), edits: Vec::new() });
-        fix.edits.push((span, text.into()));
         self
     }
 
@@ -335,45 +321,6 @@ fn allows(text: &str, code: Code) -> bool {
     })
 }
 
-/// The known name nearest to `name`, near enough to be a slip of the hand.
-#[must_use]
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = match name.chars().count() {
-        0..=2 => 1,
-        3..=5 => 2,
-        _ => 3,
-    };
-    known
-        .into_iter()
-        .filter(|candidate| *candidate != name)
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(far, _)| *far <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Edits (insert, delete, replace, swap neighbours) from one word to the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let swap = usize::from(a[i - 1] != b[j - 1]);
-                let mut best =
-                    (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + swap);
-                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                    best = best.min(rows[i - 2][j - 2] + 1);
-                }
-                best
-            };
-        }
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -402,14 +349,5 @@ mod tests {
         assert_eq!(found("# allow W001: part numbers look so\n", Code::AmbiguousNumber), 0);
         assert_eq!(found("# allow W001:\n", Code::AmbiguousNumber), 1);
         assert_eq!(found("# allow SF009: please\n", Code::UnknownKey), 1);
-    }
-
-    #[test]
-    fn a_slip_of_the_hand_is_near_and_a_stranger_is_not() {
-        let known = ["timeout", "trigger", "steps"];
-        assert_eq!(nearest("timout", known), Some("timeout"));
-        assert_eq!(nearest("tigger", known), Some("trigger"));
-        assert_eq!(nearest("stesp", known), Some("steps"));
-        assert_eq!(nearest("eviction", known), None);
     }
 }

@@ -25,12 +25,12 @@ pub fn human(found: &Diagnostics, sources: &SourceMap, colour: bool) -> String {
 }
 
 /// One object: `{"files", "diagnostics": [{"code", "severity", "file", "line", "column", "message",
-/// "help"}]}`.
+/// "help", "fix"}]}`; `fix` only where one is sure.
 #[must_use]
 pub fn json(found: &Diagnostics, sources: &SourceMap, files: usize) -> Value {
     let one = |one: &Diagnostic| {
         let at = sources.place(one.primary());
-        json!({
+        let mut told = json!({
             "code": one.code.as_str(),
             "severity": severity(one.severity),
             "file": sources.path(one.primary().file),
@@ -38,9 +38,33 @@ pub fn json(found: &Diagnostics, sources: &SourceMap, files: usize) -> Value {
             "column": at.column,
             "message": one.message,
             "help": helps(one).join("; "),
-        })
+        });
+        if let Some(fix) = &one.fix {
+            told["fix"] = cure(fix, sources);
+        }
+        told
     };
     json!({ "files": files, "diagnostics": found.iter().map(one).collect::<Vec<_>>() })
+}
+
+/// `{"message", "file", "edits": [{"line", "column", "end_line", "end_column", "text"}]}`; the end
+/// is behind the last character that goes.
+fn cure(fix: &Fix, sources: &SourceMap) -> Value {
+    let edit = |(span, text): &(Span, String)| {
+        let (start, end) = (sources.place(*span), sources.place(span.end()));
+        json!({
+            "line": start.line,
+            "column": start.column,
+            "end_line": end.line,
+            "end_column": end.column,
+            "text": text,
+        })
+    };
+    json!({
+        "message": fix.message,
+        "file": fix.edits.first().map_or("", |(span, _)| sources.path(span.file)),
+        "edits": fix.edits.iter().map(edit).collect::<Vec<_>>(),
+    })
 }
 
 /// One workflow command a line, which GitHub shows beside the change.
@@ -202,6 +226,9 @@ help: write `timeout`
         let expected = json!({"files": 1, "diagnostics": [{
             "code": "SF009", "severity": "error", "file": "a,b.saga.yaml", "line": 2, "column": 1,
             "message": "unknown key `timout` in a saga", "help": "did you mean `timeout`?",
+            "fix": {"message": "write `timeout`", "file": "a,b.saga.yaml", "edits": [{
+                "line": 2, "column": 1, "end_line": 2, "end_column": 7, "text": "timeout",
+            }]},
         }]});
         assert_eq!(json(&found, &sources, 1), expected);
         assert_eq!(

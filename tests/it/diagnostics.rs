@@ -13,7 +13,7 @@ use sagaflow::plan::compile_library;
 const AWAITED: &[&str] = &[];
 
 /// What `sagaflow validate` finds in these files.
-fn validate(files: Vec<(String, Vec<u8>)>) -> (SourceMap, Diagnostics) {
+pub(super) fn validate(files: Vec<(String, Vec<u8>)>) -> (SourceMap, Diagnostics) {
     let (library, mut found) = load(files);
     found.append(compile_library(&library).1);
     found.sort();
@@ -22,9 +22,9 @@ fn validate(files: Vec<(String, Vec<u8>)>) -> (SourceMap, Diagnostics) {
 
 /// A failing example: the files of one stem (`SF106_two_sagas.saga.yaml`,
 /// `SF106_two_sagas.again.saga.yaml`).
-struct Case {
-    code: String,
-    files: Vec<PathBuf>,
+pub(super) struct Case {
+    pub(super) code: String,
+    pub(super) files: Vec<PathBuf>,
     golden: PathBuf,
 }
 
@@ -36,7 +36,7 @@ fn updating() -> bool {
     std::env::var_os("UPDATE").is_some_and(|value| value == "1")
 }
 
-fn cases() -> BTreeMap<String, Case> {
+pub(super) fn cases() -> BTreeMap<String, Case> {
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
     for entry in fs::read_dir(directory()).expect("the directory is in the repository") {
         let path = entry.expect("the directory can be read").path();
@@ -57,7 +57,12 @@ fn cases() -> BTreeMap<String, Case> {
     cases
 }
 
-fn read(path: &Path) -> (String, Vec<u8>) {
+/// The vocabulary of the failing files.
+pub(super) fn common() -> (String, Vec<u8>) {
+    read(&directory().join("common.catalog.yaml"))
+}
+
+pub(super) fn read(path: &Path) -> (String, Vec<u8>) {
     let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
     (name, fs::read(path).expect("the file was listed a moment ago"))
 }

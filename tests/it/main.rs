@@ -6,6 +6,7 @@ mod compiled;
 mod diagnostics;
 mod docs;
 mod engine;
+mod fixes;
 mod graph;
 mod host_sagas;
 mod mangled;

@@ -1,16 +1,15 @@
 //! `sagaflow fmt`: files laid out in place, compared, or passed through. Lays nothing out itself.
 
-mod diff;
-
-use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::diff;
 use super::exit::{Exit, Failure, Outcome};
 use super::load::{self, SAGAS};
 use super::out::{self, Shape};
+use super::rewrite;
 use crate::definition::read::FileKind;
 use crate::diag::{Diagnostics, SourceMap, render};
 use crate::format::{Refused, format, kind_of};
@@ -57,7 +56,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         if let Some(after) = after
             && !args.check
         {
-            replace(&path, &after).map_err(|error| {
+            rewrite::replace(&path, &after).map_err(|error| {
                 Failure::new(Exit::No, format!("cannot write {}: {error}", path.display()))
             })?;
         }
@@ -186,19 +185,4 @@ fn summary(args: &Args, done: &Done) {
 
 fn args_again(args: &Args) -> String {
     args.paths.iter().map(|path| format!(" {}", path.display())).collect()
-}
-
-/// Writes a file anew as a whole: whoever reads it meanwhile has the old text or the new one.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // Through a link to the file itself, which keeps its place.
-    let path = path.canonicalize()?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = fs::write(&beside, text)
-        .and_then(|()| fs::set_permissions(&beside, fs::metadata(&path)?.permissions()))
-        .and_then(|()| fs::rename(&beside, &path));
-    if written.is_err() {
-        drop(fs::remove_file(&beside));
-    }
-    written
 }

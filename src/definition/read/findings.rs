@@ -1,9 +1,11 @@
 //! The findings of reading, one function each, so that one search for `add_` lists them all.
 //! Decides nothing.
 
+use crate::definition::duration;
 use crate::definition::keys::{Key, Mapping, Need};
+use crate::definition::read::cure::{goes_on_behind_its_bracket, quoted};
 use crate::definition::value::Text;
-use crate::diag::{At, Code, Diagnostic, Diagnostics, Span, nearest};
+use crate::diag::{At, Code, Diagnostic, Diagnostics, Fix, Span, nearest};
 use crate::limits;
 use crate::time::{CronError, Millis};
 
@@ -32,11 +34,6 @@ pub(super) fn choices(words: &[&str]) -> String {
     }
 }
 
-/// A scalar in double quotes, as YAML wants it.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 /// A scalar without quotes where YAML surely reads it as that text, else with quotes.
 fn bare(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_. =<>+-".contains(&byte);
@@ -44,29 +41,15 @@ fn bare(text: &str) -> String {
     if starts && text.bytes().all(plain) { text.to_owned() } else { quoted(text) }
 }
 
-/// Whether more follows the bracket that closes the one that the text begins with.
-fn goes_on_behind_its_bracket(text: &str) -> bool {
-    let mut depth = 0_usize;
-    if !text.starts_with(['[', '{']) {
-        return false;
-    }
-    let end = text.char_indices().find(|(_, one)| {
-        match one {
-            '[' | '{' => depth += 1,
-            ']' | '}' => depth -= 1,
-            _ => {}
-        }
-        depth == 0
-    });
-    end.is_some_and(|(at, _)| {
-        let rest = text[at + 1..].trim_start();
-        !rest.is_empty() && !rest.starts_with('#')
-    })
-}
-
 /// The text of the file.
 impl Diagnostics {
-    pub(super) fn add_yaml_syntax(&mut self, span: Span, words: &str, line: At<&str>) {
+    pub(super) fn add_yaml_syntax(
+        &mut self,
+        span: Span,
+        words: &str,
+        line: At<&str>,
+        fix: Option<Fix>,
+    ) {
         let words = words.split(" at line ").next().unwrap_or(words);
         let mut found = Diagnostic::new(Code::YamlSyntax, span, format!("invalid YAML: {words}"));
         let text = line.value;
@@ -93,22 +76,15 @@ impl Diagnostics {
         } else if value.starts_with(['"', '\'']) {
             found = found.help("quote a whole expression that begins with a quote: '\"a\" == x'");
         }
-        self.push(found);
+        self.push(Diagnostic { fix, ..found });
     }
 
-    pub(super) fn add_tag(&mut self, rest: At<&str>, tag: &str) {
+    pub(super) fn add_tag(&mut self, span: Span, tag: &str, fix: Option<Fix>) {
         let tag = tag.trim_start_matches('!');
-        let mut found = Diagnostic::new(
-            Code::YamlTag,
-            rest.span,
-            format!("`!{tag}` is read as a YAML tag, not as an expression"),
-        )
-        .help("quote a whole expression that begins with `!`");
-        // Inside a flow mapping the value's end is not the line's: no sure fix.
-        if rest.value.starts_with('!') && !rest.value.contains([',', '}', ']', '#', '"']) {
-            found = found.fix("quote it", rest.span, quoted(rest.value));
-        }
-        self.push(found);
+        let message = format!("`!{tag}` is read as a YAML tag, not as an expression");
+        let found = Diagnostic::new(Code::YamlTag, span, message)
+            .help("quote a whole expression that begins with `!`");
+        self.push(Diagnostic { fix, ..found });
     }
 
     pub(super) fn add_alias(&mut self, span: Span) {
@@ -164,24 +140,37 @@ impl Diagnostics {
         self.push(found);
     }
 
-    pub(super) fn add_unknown_key(&mut self, key: &str, span: Span, mapping: &Mapping) {
-        let message = format!("unknown key `{key}` in {}", mapping.what);
-        let mut found = Diagnostic::new(Code::UnknownKey, span, message);
+    /// `written`: the keys that stand beside it, none of which was meant by it.
+    pub(super) fn add_unknown_key(
+        &mut self,
+        key: &At<String>,
+        mapping: &Mapping,
+        written: &[(String, Span)],
+    ) {
+        let message = format!("unknown key `{}` in {}", key.value, mapping.what);
+        let found = Diagnostic::new(Code::UnknownKey, key.span, message);
         let known: Vec<&str> = mapping.written().map(|key| key.name).collect();
-        match nearest(key, known.iter().copied()).or_else(|| synonym(key, mapping)) {
-            Some(near) => {
-                found = found.help(format!("did you mean `{near}`?")).fix(
-                    format!("write `{near}`"),
-                    span,
-                    near,
-                );
+        let word = key.value.as_str();
+        let free = |name: &str| written.iter().all(|(other, _)| other != name);
+        let meant = |near: &str| format!("did you mean `{near}`?");
+        self.push(if let Some(near) = nearest(word, known.iter().copied()) {
+            let found = found.help(meant(near));
+            if free(near) { found.respell(key, known) } else { found }
+        } else if let Some(near) = synonym(word, mapping) {
+            let found = found.help(meant(near));
+            let alone = !written.iter().any(|(other, _)| {
+                other != word && synonym(other, mapping).is_some_and(|same| same == near)
+            });
+            if free(near) && alone && means_the_same(word) {
+                found.fix(format!("write `{near}`"), key.span, near)
+            } else {
+                found
             }
-            None if key.contains(' ') => {
-                found = found.help("inside `{ … }` a text that holds `,` must be quoted");
-            }
-            None => found = found.help(format!("known keys: {}", choices(&known))),
-        }
-        self.push(found);
+        } else if word.contains(' ') {
+            found.help("inside `{ … }` a text that holds `,` must be quoted")
+        } else {
+            found.help(format!("known keys: {}", choices(&known)))
+        });
     }
 
     pub(super) fn add_missing_key(&mut self, key: &Key, span: Span, mapping: &Mapping) {
@@ -276,6 +265,13 @@ impl Diagnostics {
         self.push(Diagnostic::new(Code::WrongShape, span, message));
     }
 
+    /// A name where a list of them stands.
+    pub(super) fn add_name_for_list(&mut self, name: At<&str>, key: &str, must: &str) {
+        let message = format!("`{key}` must be {must}, not a string");
+        let found = Diagnostic::new(Code::WrongShape, name.span, message);
+        self.push(found.fix("write a list", name.span, format!("[{}]", name.value)));
+    }
+
     pub(super) fn add_wrong_shape_help(
         &mut self,
         span: Span,
@@ -300,7 +296,11 @@ impl Diagnostics {
 
     pub(super) fn add_bad_duration(&mut self, text: &str, span: Span, why: &str) {
         let message = format!("`{text}` is not a duration: {why}");
-        self.push(Diagnostic::new(Code::BadDuration, span, message));
+        let found = Diagnostic::new(Code::BadDuration, span, message);
+        self.push(match duration::respelled(text) {
+            Some(meant) => found.fix(format!("write `{meant}`"), span, meant),
+            None => found,
+        });
     }
 
     pub(super) fn add_bad_name(&mut self, name: &str, span: Span, what: &str) {
@@ -316,12 +316,9 @@ impl Diagnostics {
 
     pub(super) fn add_unknown_word(&mut self, word: &str, span: Span, key: &str, known: &[&str]) {
         let message = format!("`{key}` cannot be `{word}`");
-        let mut found = Diagnostic::new(Code::UnknownWord, span, message)
+        let found = Diagnostic::new(Code::UnknownWord, span, message)
             .help(format!("it is {}", choices(known)));
-        if let Some(near) = nearest(word, known.iter().copied()) {
-            found = found.fix(format!("write `{near}`"), span, near);
-        }
-        self.push(found);
+        self.push(found.respell(&At::new(word.to_owned(), span), known.iter().copied()));
     }
 
     pub(super) fn add_out_of_range(&mut self, text: &str, span: Span, key: &str, range: &str) {
@@ -339,7 +336,7 @@ impl Diagnostics {
     pub(super) fn add_bare_expected(&mut self, span: Span, key: &str, inner: Option<&str>) {
         let message = format!("`{key}` is an expression already; it stands without `${{{{ }}}}`");
         let mut found = Diagnostic::new(Code::BareExpected, span, message);
-        if let Some(inner) = inner {
+        if let Some(inner) = inner.filter(|inner| !inner.chars().any(char::is_control)) {
             found = found.fix("write it bare", span, bare(inner));
         }
         self.push(found);
@@ -376,15 +373,12 @@ impl Diagnostics {
         known: &mut dyn Iterator<Item = &str>,
     ) {
         let message = format!("{what} `{}` is not declared in any catalog", name.value);
-        let mut found = Diagnostic::new(code, name.span, message);
-        if let Some(near) = nearest(&name.value, known) {
-            found = found.help(format!("did you mean `{near}`?")).fix(
-                format!("write `{near}`"),
-                name.span,
-                near,
-            );
-        }
-        self.push(found);
+        let found = Diagnostic::new(code, name.span, message);
+        let known: Vec<&str> = known.collect();
+        self.push(match nearest(&name.value, known.iter().copied()) {
+            Some(near) => found.help(format!("did you mean `{near}`?")).respell(name, known),
+            None => found,
+        });
     }
 
     pub(super) fn add_duplicate_name(
@@ -436,6 +430,30 @@ fn synonym(key: &str, mapping: &Mapping) -> Option<&'static str> {
         _ => return None,
     };
     mapping.key(meant).filter(|key| key.need != Need::Later).map(|key| key.name)
+}
+
+/// Whether what stands under a word of another language means the same here under its synonym.
+fn means_the_same(key: &str) -> bool {
+    [
+        "name",
+        "description",
+        "comment",
+        "summary",
+        "command",
+        "send",
+        "cmd",
+        "args",
+        "payload",
+        "params",
+        "inputs",
+        "variables",
+        "deadline",
+        "sleep",
+        "publish",
+        "ensure",
+        "outputs",
+    ]
+    .contains(&key)
 }
 
 /// The snake_case name nearest to what was written, when there is one.

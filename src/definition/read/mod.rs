@@ -2,6 +2,7 @@
 //! never paths to open.
 
 mod catalog;
+mod cure;
 mod findings;
 pub mod node;
 pub mod object;

@@ -39,8 +39,11 @@ impl Object {
         };
         let head = pairs.first().map_or(span, |(key, _)| key.span());
         let mut object = Object { mapping, span, head, entries: Vec::new(), places: Vec::new() };
-        for (name, node) in pairs {
-            object.admit(name, node, out);
+        let strangers: Vec<Scalar> =
+            pairs.into_iter().filter_map(|(name, node)| object.admit(name, node, out)).collect();
+        for name in strangers {
+            let name = At::new(name.text.value, name.text.span);
+            out.add_unknown_key(&name, mapping, &object.places);
         }
         object.require_all(out);
         object.choose_one(out);
@@ -48,12 +51,13 @@ impl Object {
         Some(object)
     }
 
-    fn admit(&mut self, name: Scalar, node: Node, out: &mut Diagnostics) {
+    /// Takes a key in; gives back one that nothing is known of.
+    fn admit(&mut self, name: Scalar, node: Node, out: &mut Diagnostics) -> Option<Scalar> {
         let span = name.span();
         let first = self.places.iter().find(|(known, _)| known == name.value());
         if let Some((_, first)) = first {
             out.add_duplicate_key(name.value(), *first, span);
-            return;
+            return None;
         }
         self.places.push((name.value().to_owned(), span));
         match self.mapping.key(name.value()).map(|key| key.need) {
@@ -66,8 +70,9 @@ impl Object {
                 let help = "a step that undoes is not undone, and is addressed by what it undoes";
                 out.add_key_not_here(name.value(), span, &why, help);
             }
-            None => out.add_unknown_key(name.value(), span, self.mapping),
+            None => return Some(name),
         }
+        None
     }
 
     /// A key that steps of the way forward have and undoing ones have not.

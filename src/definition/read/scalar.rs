@@ -96,12 +96,24 @@ pub fn name(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<String>> 
     Some(name)
 }
 
+/// Whether a name stands where a list of them belongs; `none` is no name, and means no list.
+fn is_one_name(scalar: &Scalar) -> bool {
+    let plain = scalar.plain && !scalar.is_old_boolean() && scalar.resolve() == Resolved::Str;
+    plain && is_name(scalar.value()) && scalar.value() != "none"
+}
+
+const NAMES: &str = "a list of names, like `[one, two]`";
+
 /// A list of names, which may be empty.
 pub fn names(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<At<String>>> {
     match node.kind {
         Kind::List(items) => Some(items.into_iter().filter_map(|n| name(n, key, out)).collect()),
+        Kind::Scalar(scalar) if is_one_name(&scalar) => {
+            out.add_name_for_list(At::new(scalar.value(), scalar.span()), key, NAMES);
+            None
+        }
         Kind::Scalar(_) | Kind::Map(_) => {
-            let must = "a list of names, like `[one, two]`";
+            let must = NAMES;
             out.add_wrong_shape(node.span, key, must, node.kind.words());
             None
         }

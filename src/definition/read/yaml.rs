@@ -9,6 +9,7 @@ use serde_yaml::{
     DuplicateKeyPolicy, Error, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Spanned,
 };
 
+use crate::definition::read::cure;
 use crate::definition::read::findings::YamlLimit;
 use crate::definition::read::node::{Kind, Node, Scalar};
 use crate::definition::value::Text;
@@ -28,6 +29,17 @@ pub fn parse(file: FileId, text: &str, out: &mut Diagnostics) -> Option<Node> {
         out.add_empty_file(whole);
         return None;
     }
+    let place = Placer { file, text, shift };
+    match read(body) {
+        Ok(raw) => Some(place.node(raw)),
+        Err(error) => {
+            place.report(&error, out);
+            None
+        }
+    }
+}
+
+fn read(body: &str) -> Result<Raw, Error> {
     let options = serde_yaml::options! {
         strict_booleans: true,
         with_snippet: false,
@@ -43,14 +55,7 @@ pub fn parse(file: FileId, text: &str, out: &mut Diagnostics) -> Option<Node> {
             max_documents: 1,
         },
     };
-    let place = Placer { file, text, shift };
-    match serde_yaml::from_str_with_options::<Raw>(body, options) {
-        Ok(raw) => Some(place.node(raw)),
-        Err(error) => {
-            place.report(&error, out);
-            None
-        }
-    }
+    serde_yaml::from_str_with_options::<Raw>(body, options)
 }
 
 /// The library's tree: each node with its place.
@@ -219,7 +224,10 @@ impl Placer<'_> {
         let span = error.location().map_or(Span::new(self.file, 0..0), |at| self.error_span(at));
         match error {
             Error::UnsupportedTag { tag, .. } => {
-                out.add_tag(self.line_rest(self.back_to(span, &['!'])), tag);
+                let at = self.line_rest(self.back_to(span, &['!'])).span;
+                let fix =
+                    cure::untag(self.file, self.text, at.range().start, &|text| self.fault(text));
+                out.add_tag(at, tag, fix);
             }
             Error::MergeKeyNotAllowed { .. } => out.add_alias(span),
             Error::MultipleDocuments { .. } => out.add_several_documents(span),
@@ -237,9 +245,20 @@ impl Placer<'_> {
                 if words.contains("recursion limit") {
                     return out.add_too_large(span, YamlLimit::Depth);
                 }
-                out.add_yaml_syntax(span, &words, self.line_of(span));
+                let fault = span.range().start;
+                let fix = cure::cure(self.file, self.text, fault, &|text| self.fault(text));
+                out.add_yaml_syntax(span, &words, self.line_of(span), fix);
             }
         }
+    }
+
+    /// Where a text, changed from ours, has its first fault.
+    fn fault(&self, text: &str) -> Option<usize> {
+        let body = text.get(self.shift..)?;
+        let error = read(body).err()?;
+        let place = Placer { file: self.file, text, shift: self.shift };
+        let at = error.without_snippet().location();
+        Some(at.map_or(0, |at| place.error_span(at).range().start))
     }
 
     /// Errors of the scanner have a line and a column only.

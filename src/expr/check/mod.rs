@@ -23,6 +23,8 @@ pub struct TypeError {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+    /// What surely cures it in the place of `at`.
+    pub respelled: Option<String>,
 }
 
 /// What is wrong with an expression that could be read.
@@ -67,7 +69,8 @@ pub fn expect_bool(ast: &Ast, ty: &Type) -> Option<TypeError> {
         Type::Null | Type::Object(_) => None,
     };
     let message = format!("a condition is true or false, and `{ast}` is {}", ty.short());
-    Some(TypeError { at: ast.at(), kind: TypeErrorKind::WrongType, message, help })
+    let kind = TypeErrorKind::WrongType;
+    Some(TypeError { at: ast.at(), kind, message, help, respelled: None })
 }
 
 struct Checker<'e> {
@@ -86,7 +89,10 @@ impl Checker<'_> {
         message: String,
         help: Option<String>,
     ) -> Type {
-        let error = TypeError { at, kind, message, help };
+        self.add(TypeError { at, kind, message, help, respelled: None })
+    }
+
+    fn add(&mut self, error: TypeError) -> Type {
         // A value that is read twice in one place is wrong once.
         if !self.found.contains(&error) {
             self.found.push(error);

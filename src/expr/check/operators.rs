@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Checker, TypeErrorKind};
-use crate::diag::nearest;
+use super::{Checker, TypeError, TypeErrorKind};
+use crate::diag::{nearest, sole};
 use crate::expr::ast::{Arithmetic, Ast, Function, Kind, Relation};
 use crate::expr::facts::Facts;
 use crate::expr::types::Type;
@@ -56,7 +56,11 @@ impl Checker<'_> {
             .map(|near| format!("did you mean \"{near}\"?"));
         let all: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
         let message = format!("`{about}` is never \"{word}\"; it is one of {}", all.join(", "));
-        self.wrong(at.at(), TypeErrorKind::UnknownWord, message, help);
+        let plain = |word: &str| word.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'_');
+        let near = sole(word, words.iter().map(String::as_str)).filter(|near| plain(near));
+        let (at, kind) = (at.at(), TypeErrorKind::UnknownWord);
+        let respelled = near.map(|near| format!("\"{near}\""));
+        self.add(TypeError { at, kind, message, help, respelled });
     }
 
     fn within(&mut self, ast: &Ast, (a, left): (&Ast, &Type), b: &Ast, facts: &Facts) {

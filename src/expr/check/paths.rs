@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::{Checker, TypeErrorKind};
-use crate::diag::nearest;
+use super::{Checker, TypeError, TypeErrorKind};
+use crate::diag::{nearest, sole};
 use crate::expr::ast::{Ast, Kind};
 use crate::expr::facts::Facts;
 use crate::expr::print;
@@ -160,7 +160,9 @@ impl Checker<'_> {
         let start = ast.at().start;
         let message = format!("there is no `{name}` here");
         let at = start..start + name.len().min(ast.at().len());
-        self.wrong(at, TypeErrorKind::UnknownName, message, Some(help))
+        let respelled = sole(name, names()).map(str::to_owned);
+        let kind = TypeErrorKind::UnknownName;
+        self.add(TypeError { at, kind, message, help: Some(help), respelled })
     }
 
     fn local_names(&self) -> impl Iterator<Item = &str> {
@@ -179,7 +181,9 @@ impl Checker<'_> {
             }
         };
         let message = format!("there is no `{name}` in `{of}`");
-        self.wrong(step.at.clone(), TypeErrorKind::UnknownField, message, Some(help));
+        let respelled = sole(name, known()).map(str::to_owned);
+        let (at, kind) = (step.at.clone(), TypeErrorKind::UnknownField);
+        self.add(TypeError { at, kind, message, help: Some(help), respelled });
     }
 
     fn no_fields(&mut self, step: &Step<'_>, ty: &Type) {

@@ -26,8 +26,7 @@ impl Diagnostics {
         self.push(
             Diagnostic::new(Code::DeadlineTooShort, at, message)
                 .help(format!("at worst: {sum}"))
-                .help(format!("write `timeout: {worst}` or more, or shorten the steps"))
-                .fix(format!("write `{worst}`"), at, worst.to_string()),
+                .help(format!("write `timeout: {worst}` or more, or shorten the steps")),
         );
     }
 }

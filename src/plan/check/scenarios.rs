@@ -241,8 +241,7 @@ fn unknown<'a>(
     let known: Vec<&str> = known.collect();
     let found = Diagnostic::new(code, name.span, message);
     if let Some(near) = nearest(&name.value, known.iter().copied()) {
-        let found = found.help(format!("did you mean `{near}`?"));
-        return found.fix(format!("write `{near}`"), name.span, near);
+        return found.help(format!("did you mean `{near}`?")).respell(name, known);
     }
     match known.len() {
         1..=SHORT => found.help(format!("known: `{}`", known.join("`, `"))),

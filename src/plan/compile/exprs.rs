@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Compiler;
 use super::undo::Undone;
 use crate::definition::{Named, Text, ValueKind, ValueNode};
-use crate::diag::{At, Code, Diagnostic};
+use crate::diag::{At, Code, Diagnostic, Span};
 use crate::expr::{self, Ast, Facts, ObjectType, Template, Type, TypeError, TypeErrorKind};
 use crate::plan::flow::Flow;
 use crate::plan::outline::{Branch, Part};
@@ -275,7 +275,10 @@ impl Compiler<'_> {
             TypeErrorKind::NotSet => Code::ExprNotSet,
             TypeErrorKind::Function => Code::ExprFunction,
         };
-        let mut found = Diagnostic::new(code, text.at(wrong.at), wrong.message);
+        let mut found = Diagnostic::new(code, text.at(wrong.at.clone()), wrong.message);
+        if let Some((at, new)) = wrong.respelled.and_then(|new| respell(text, &wrong.at, new)) {
+            found = found.fix(format!("write `{new}`"), at, new);
+        }
         if code == Code::OwnEcho {
             found = found.help(
                 "an undo also runs when nobody knows whether its step happened: let the saga \
@@ -304,6 +307,20 @@ impl Compiler<'_> {
         }
         self.types.vars.insert(name.to_owned(), Type::join(known, ty));
     }
+}
+
+/// Where a name or a word of an expression is written anew, and how: only where the expression
+/// stands in the file as it is, and with the quotes that its author chose.
+fn respell(text: &Text, at: &Range<usize>, new: String) -> Option<(Span, String)> {
+    let written = text.verbatim.and_then(|_| text.value.get(at.clone()))?;
+    let quote = |one: &char| ['"', '\''].contains(one);
+    let new = match (new.strip_prefix('"'), written.chars().next().filter(quote)) {
+        (Some(word), Some(own)) => format!("{own}{}{own}", word.trim_end_matches('"')),
+        (Some(_), None) => return None,
+        (None, _) => new,
+    };
+    let plain = |one: char| one.is_ascii_alphanumeric() || one == '_' || quote(&one);
+    written.chars().all(plain).then(|| (text.at(at.clone()), new))
 }
 
 /// Whether steps can be read at all; where not, that is what is wrong.

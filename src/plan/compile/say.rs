@@ -30,10 +30,7 @@ fn unknown<'a>(
 ) -> Diagnostic {
     let found = Diagnostic::new(code, name.span, message);
     match choices(&name.value, known.clone()) {
-        Some(words) => match nearest(&name.value, known) {
-            Some(near) => found.help(words).fix(format!("write `{near}`"), name.span, near),
-            None => found.help(words),
-        },
+        Some(words) => found.help(words).respell(name, known),
         None => found.help(otherwise),
     }
 }
@@ -240,10 +237,11 @@ impl Diagnostics {
     ) {
         let message = format!("`{}` never answers with `{}`", command.name, echo.value);
         let known = command.echoes.iter().chain(&command.failures).map(|name| &**name);
-        let help = choices(&echo.value, known)
+        let help = choices(&echo.value, known.clone())
             .unwrap_or_else(|| "await `none`: the catalog declares no answer".to_owned());
         self.push(
             Diagnostic::new(Code::NeverAnswered, echo.span, message)
+                .respell(echo, known)
                 .also(issued, "issued here")
                 .help(help)
                 .help("what anybody may report is awaited with `event` and a `where`"),

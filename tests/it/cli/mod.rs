@@ -4,6 +4,7 @@
 mod begin;
 mod data;
 mod demo;
+mod fix;
 mod fmt;
 mod graph;
 mod guide;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{package, run, scratch};
 
-const CATALOG: &str = "\
+pub const CATALOG: &str = "\
 targets: { host: {} }
 events:
   closed: { fields: { label: { type: string } } }
@@ -17,7 +17,7 @@ commands:
     undo: none
 ";
 
-const BAD: &str = "\
+pub const BAD: &str = "\
 saga: tidy
 trigger: { call: { fields: { label: { type: string } } } }
 input: { label: \"${{ trigger.label }}\" }

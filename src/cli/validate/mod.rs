@@ -1,8 +1,10 @@
 //! `sagaflow validate`: all checks of definitions, all findings at once. Finds nothing itself.
 
+mod fix;
+
 use std::path::PathBuf;
 
-use super::exit::{Exit, Outcome};
+use super::exit::{Exit, Failure, Outcome};
 use super::load::{self, SAGAS};
 use super::out;
 use crate::diag::{Diagnostics, Severity, render, sarif};
@@ -25,6 +27,15 @@ pub struct Args {
     /// Short for --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// Apply every sure fix, check again, and print what is left
+    #[arg(long)]
+    fix: bool,
+    /// Print what --fix would change, as a diff, and change nothing
+    #[arg(long, visible_alias = "diff")]
+    dry_run: bool,
+    /// Exit with 1 on warnings too
+    #[arg(long)]
+    deny_warnings: bool,
 }
 
 /// Who reads the findings.
@@ -40,29 +51,69 @@ enum Format {
     Sarif,
 }
 
-/// Prints the findings; errors among them make the exit code 1, warnings do not.
+impl Args {
+    fn is_json(&self) -> bool {
+        self.json || self.format == Format::Json
+    }
+}
+
+/// Prints the findings; errors among them make the exit code 1, warnings only when they are denied.
 pub(super) fn run(args: &Args) -> Outcome {
     let default = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
     let paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
     let vocabulary = args.sagas.as_deref().filter(|_| !args.paths.is_empty());
     let files = load::with_scenarios(&paths, vocabulary)?;
-    let Loaded { library, diagnostics: found, .. } = Loaded::of(files.list);
-    match if args.json { Format::Json } else { args.format } {
-        Format::Human => {
-            out::text(&render::human(&found, &library.sources, out::colour()))?;
-            summary(&found, files.asked);
-        }
-        Format::Json => out::json(&render::json(&found, &library.sources, files.asked))?,
-        Format::Sarif => out::json(&sarif::sarif(&found, &library.sources))?,
-        Format::Github => out::text(&render::github(&found, &library.sources))?,
+    if args.dry_run {
+        return fix::show(args, files);
     }
-    Ok(if found.has_errors() { Exit::No } else { Exit::Fine })
+    let asked = files.asked;
+    let (loaded, fixed) = if args.fix {
+        let mended = fix::mend(files);
+        mended.write()?;
+        (mended.loaded, Some(mended.done))
+    } else {
+        (Loaded::of(files.list), None)
+    };
+    print(args, &loaded, asked, fixed.as_deref())?;
+    Ok(verdict(args, &loaded.diagnostics))
 }
 
-fn summary(found: &Diagnostics, files: usize) {
+/// What the findings mean for who asked.
+fn verdict(args: &Args, found: &Diagnostics) -> Exit {
+    let denied = found.has_errors() || (args.deny_warnings && !found.is_empty());
+    if denied { Exit::No } else { Exit::Fine }
+}
+
+fn print(
+    args: &Args,
+    loaded: &Loaded,
+    asked: usize,
+    fixed: Option<&[fix::Done]>,
+) -> Result<(), Failure> {
+    let Loaded { library, diagnostics: found, .. } = loaded;
+    match if args.json { Format::Json } else { args.format } {
+        Format::Human => {
+            fix::say(fixed.unwrap_or_default(), "fixed");
+            out::text(&render::human(found, &library.sources, out::colour()))?;
+            summary(args, found, asked);
+        }
+        Format::Json => {
+            let mut told = render::json(found, &library.sources, asked);
+            if let Some(fixed) = fixed {
+                told["fixed"] = fix::json(fixed);
+            }
+            out::json(&told)?;
+        }
+        Format::Sarif => out::json(&sarif::sarif(found, &library.sources))?,
+        Format::Github => out::text(&render::github(found, &library.sources))?,
+    }
+    Ok(())
+}
+
+fn summary(args: &Args, found: &Diagnostics, files: usize) {
     let of = |severity: Severity| found.iter().filter(|one| one.severity == severity).count();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
-    let tone = if errors > 0 { Tone::Bad } else { Tone::Good };
+    let tone = if verdict(args, found) == Exit::No { Tone::Bad } else { Tone::Good };
     let mut words = count(files, "file");
     if errors == 0 && warnings == 0 {
         words.push_str(", nothing wrong");
@@ -72,6 +123,10 @@ fn summary(found: &Diagnostics, files: usize) {
     }
     if warnings > 0 {
         words.push_str(&format!(", {}", count(warnings, "warning")));
+    }
+    let sure = found.iter().filter(|one| one.fix.is_some()).count();
+    if sure > 0 && !args.fix {
+        words.push_str(&format!("; --fix cures {sure} of them"));
     }
     if errors > 0 {
         words.push_str("; sagaflow explain CODE says more about one");

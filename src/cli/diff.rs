@@ -16,7 +16,7 @@ enum Line<'a> {
 
 /// A unified diff, with the file's name on top.
 #[must_use]
-pub fn unified(path: &str, before: &str, after: &str) -> String {
+pub(super) fn unified(path: &str, before: &str, after: &str) -> String {
     let lines = compare(&split(before), &split(after));
     let mut out = format!("--- {path}\n+++ {path}\n");
     let changed: Vec<usize> = lines
