@@ -1,7 +1,7 @@
 //! `sagaflow cancel`: asks a saga to give up and to undo what it did. Past its pivot it refuses.
 
 use super::exit::Outcome;
-use super::signal::{To, say};
+use super::operate::{To, say};
 
 /// Arguments of `cancel`.
 #[derive(Debug, clap::Args)]

@@ -17,6 +17,7 @@ mod init;
 mod link;
 mod load;
 mod new;
+mod operate;
 mod out;
 mod pairs;
 mod place;
@@ -74,6 +75,8 @@ enum Command {
     Show(show::Args),
     /// Cancel a saga that goes forward: what it did is undone
     Cancel(cancel::Args),
+    /// Say something to a saga that it awaits, in the words of its definition
+    Signal(signal::Args),
     /// Try an incident's failed steps again
     Retry(retry::Args),
     /// Settle an incident that was mended by hand
@@ -132,6 +135,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Ps(args) => ps::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Cancel(args) => cancel::run(&args),
+        Command::Signal(args) => signal::run(&args),
         Command::Retry(args) => retry::run(&args),
         Command::Resolve(args) => resolve::run(&args),
         Command::Init(args) => init::run(&args),

@@ -1,7 +1,7 @@
 //! `sagaflow resolve`: settles an incident that a person mended. It changes nothing else.
 
 use super::exit::Outcome;
-use super::signal::{To, say};
+use super::operate::{To, say};
 
 /// Arguments of `resolve`.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
 //! `sagaflow retry`: lets an incident try its failed steps again. Of nothing else.
 
 use super::exit::Outcome;
-use super::signal::{To, say};
+use super::operate::{To, say};
 
 /// Arguments of `retry`.
 #[derive(Debug, clap::Args)]

@@ -14,6 +14,7 @@ mod ports;
 mod reports;
 mod restore;
 mod routing;
+mod said;
 mod schedules;
 mod signals;
 mod stop;
@@ -41,6 +42,7 @@ pub use owed::Debt;
 pub use reports::IncomingReport;
 pub use restore::Restored;
 pub use restore::fold;
+pub use said::Said;
 pub use schedules::Tick;
 pub use signals::Signal;
 pub use turn::{BusEvent, SagaHead, SagaLine, Told, TurnOut, bus_event, own_fields};
@@ -434,7 +436,11 @@ impl Coordinator {
         for id in waiting {
             let answers = echo.as_ref().filter(|echo| echo.saga == id);
             let echo = answers.map(|echo| (&*echo.step, echo.command_id.as_deref()));
-            self.decide(id, Input::Report(Report { seq: *seq, name, fields, echo }), *depth);
+            self.decide(
+                id,
+                Input::Report(Report { seq: *seq, name, fields, echo, is_signal: false }),
+                *depth,
+            );
         }
     }
 }

@@ -117,7 +117,11 @@ impl Coordinator {
         self.cascade();
     }
 
-    fn repeated(&self, client: &str, dedup: Option<&Dedup>) -> Result<Option<Answer>, Refusal> {
+    pub(super) fn repeated(
+        &self,
+        client: &str,
+        dedup: Option<&Dedup>,
+    ) -> Result<Option<Answer>, Refusal> {
         match dedup.and_then(|dedup| self.world.dedup.find(client, dedup)) {
             Some((_, false)) => {
                 let message = "this id was used before for other content; use a new id";

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::expr::{self, key_text};
 use crate::ids::SagaId;
-use crate::plan::{Alternative, Plan};
+use crate::plan::{Alternative, Plan, Source};
 use crate::saga::decide::SagaScope;
 use crate::saga::record::State;
 use crate::saga::state::{Phase, Saga};
@@ -124,7 +124,7 @@ fn waits_of(saga: &Saga, plan: &Plan) -> Vec<Wait> {
         let step = plan.step(run.key.step);
         let awaited = step.wait.iter().flat_map(|wait| &wait.alternatives);
         for on in awaited.chain(step.fail_on.iter().map(|fail| &fail.on)) {
-            if !on.echo {
+            if on.source == Source::Event {
                 add(&mut waits, on, &scope.within(run.key.branch));
             }
         }

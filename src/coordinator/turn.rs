@@ -348,6 +348,7 @@ fn step_event(record: &Record, saga: SagaId) -> Option<Told<'_>> {
         | Record::Dropped(_)
         | Record::Refused(_)
         | Record::Late(_)
+        | Record::Signalled(_)
         | Record::Retried(_)
         | Record::Resolved(_)
         | Record::Settled(_) => return None,

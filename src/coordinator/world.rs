@@ -111,12 +111,8 @@ impl World {
             Record::SessionClosed(session) => {
                 self.targets.closed(&session.target, session.session, seq, at);
             }
-            Record::Event(event) => {
-                if let Some(dedup) = &event.dedup {
-                    let answer = Answer::Accepted(seq);
-                    self.dedup.insert(&event.client, dedup, answer, at);
-                }
-            }
+            Record::Event(event) => self.remember(&event.client, event.dedup.as_ref(), seq, at),
+            Record::Signalled(said) => self.remember(&said.by, said.dedup.as_ref(), seq, at),
             Record::Clock(jump) => self.leaps.add(jump.expected, jump.wall),
             Record::Scheduled(new) => self.ticked((&new.saga, &new.schedule), Some(at)),
             Record::Unscheduled(old) => self.ticked((&old.saga, &old.schedule), None),
@@ -154,6 +150,19 @@ impl World {
         match done {
             Some(done) => drop(self.schedules.insert(key, done)),
             None => drop(self.schedules.remove(&key)),
+        }
+    }
+
+    /// Remembers what was accepted under a client's own id \[W9\].
+    pub(super) fn remember(
+        &mut self,
+        client: &Arc<str>,
+        dedup: Option<&Carried>,
+        seq: Seq,
+        at: Timestamp,
+    ) {
+        if let Some(dedup) = dedup {
+            self.dedup.insert(client, dedup, Answer::Accepted(seq), at);
         }
     }
 

@@ -11,16 +11,18 @@ pub enum Source {
     Echo,
     /// Anybody's report; `where` must pin identity.
     Event,
+    /// What a person or client says to this saga.
+    Signal,
 }
 
-/// One report that may come in.
+/// One thing that may come in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alternative {
     /// The whole mapping.
     pub span: Span,
-    /// `echo` or `event`.
+    /// `echo`, `event` or `signal`.
     pub source: Source,
-    /// Name of the report.
+    /// Name of the report or signal.
     pub name: At<String>,
     /// `where`: a condition that reads `event`.
     pub filter: Option<Text>,

@@ -43,6 +43,8 @@ pub struct Saga {
     pub result: Vec<Named>,
     /// What cancels it: `event` alternatives without `save`.
     pub cancel_on: Vec<Alternative>,
+    /// What a person or client may say to it, each declared like an event.
+    pub signals: Vec<Arc<EventDecl>>,
     /// Conditions that hold in every reachable state.
     pub always: Vec<Text>,
     /// After a crash.

@@ -67,9 +67,9 @@ macro_rules! codes {
 }
 
 // Numbers kept for constructs that are still to come, so that families stay in order:
-// SF116 unknown signal, SF118 `collect`/`outcomes` of what is no loop,
+// SF118 `collect`/`outcomes` of what is no loop,
 // SF312 a probe that does not save what its step saves,
-// SF403 a wait for a signal without `on_timeout`, SF505 parent and child need the same key.
+// SF505 parent and child need the same key.
 codes! {
     YamlSyntax "SF001" "the file is not YAML";
     YamlTag "SF002" "a value that begins with `!` is read as a YAML tag";
@@ -111,6 +111,7 @@ codes! {
     AwaitNotSaid "SF113" "a command that is answered needs an `await`";
     BracketEvent "SF114" "a saga's own bracket events neither trigger nor feed sagas";
     TriggersDisagree "SF115" "the alternatives of a trigger give different inputs";
+    UnknownSignal "SF116" "unknown signal";
     NothingIssued "SF117" "an echo is awaited where nothing was issued";
     NotStarted "SF119" "a case that cannot start its saga";
     UnknownCase "SF120" "unknown case";
@@ -144,6 +145,7 @@ codes! {
 
     NoBound "SF401" "a wait without a bound";
     DeadlineTooShort "SF402" "a saga deadline shorter than its own steps";
+    SignalUnanswered "SF403" "a wait for a signal without `on_timeout`";
 
     NoEvictionPolicy "SF501" "no eviction policy";
     QueueUnbounded "SF502" "a queue without a bound";

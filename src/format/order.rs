@@ -60,7 +60,7 @@ impl Place {
         match shape {
             Shape::Map(mapping) | Shape::MapOrNone(mapping) => Place::Keys(mapping),
             Shape::List(mapping) | Shape::WordsOrList(_, mapping) => Place::List(mapping),
-            Shape::Named(mapping) => Place::Named(mapping),
+            Shape::Named(mapping) | Shape::NamedBut(_, mapping) => Place::Named(mapping),
             Shape::NamedLists(mapping) => Place::NamedLists(mapping),
             Shape::Any | Shape::Values | Shape::Labels | Shape::Fields | Shape::InnerFields => {
                 Place::Free

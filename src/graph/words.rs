@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::sketch::Note;
 use crate::expr::{Part, Template};
 use crate::plan::{
-    Alternative, Await, Backoff, EventTrigger, FailOn, Join, OnTimeout, Plan, Policy, Retry, Step,
-    Verb,
+    Alternative, Await, Backoff, EventTrigger, FailOn, Join, OnTimeout, Plan, Policy, Retry,
+    Source, Step, Verb,
 };
 
 /// What stands under the trigger: how a saga starts, who gives way, what bounds and ends it.
@@ -115,7 +115,10 @@ fn awaited(wait: &Await, notes: &mut Vec<Note>) {
 }
 
 fn alternative(one: &Alternative) -> String {
-    let mut text = one.event.to_string();
+    let mut text = match one.source {
+        Source::Echo | Source::Event => one.event.to_string(),
+        Source::Signal => format!("signal {}", one.event),
+    };
     if let Some(filter) = &one.filter {
         text.push_str(&format!(" where {filter}"));
     }

@@ -61,7 +61,7 @@ pub enum ClientFrame {
     SignalSaga(SignalSaga),
     /// What is there now?
     GetSnapshot {
-        /// Given back with the answer.
+        /// The client's own; a repeated one of the definition's signals does nothing more \[W9\].
         id: Option<AskId>,
     },
     /// Which bus events came after a version?
@@ -282,9 +282,9 @@ fn bounded(frame: &ClientFrame) -> Result<(), ProtocolError> {
     let (what, values) = match frame {
         ClientFrame::Report(report) => ("the fields of the event", &report.fields),
         ClientFrame::StartSaga(start) => ("`input`", &start.input),
+        ClientFrame::SignalSaga(signal) => ("`input`", &signal.input),
         ClientFrame::Register(_)
         | ClientFrame::ActionFailed(_)
-        | ClientFrame::SignalSaga(_)
         | ClientFrame::GetSnapshot { .. }
         | ClientFrame::GetEvents { .. }
         | ClientFrame::ListSagas { .. }

@@ -119,6 +119,9 @@ fn restore_lately_seen(
                 (Record::Event(event), _) if event.dedup.is_some() => {
                     coordinator.restore_record(seq, row.at, record);
                 }
+                (Record::Signalled(said), _) if said.dedup.is_some() => {
+                    coordinator.restore_record(seq, row.at, record);
+                }
                 (Record::ProcessSpawned(_) | Record::ProcessExited(_), None) => {
                     coordinator.restore_record(seq, row.at, record);
                 }

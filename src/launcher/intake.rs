@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::coordinator::{Client, IncomingReport, Refusal, RefusalCode, Signal};
+use crate::coordinator::{Client, IncomingReport, Refusal, RefusalCode, Said, Signal};
 use crate::ids::{ConnId, SagaId, Seq};
 use crate::ipc::frames;
 use crate::ipc::protocol::{
@@ -177,19 +177,8 @@ impl<L: Log> Core<L> {
             None => (None, None),
         };
         let Report { event, fields, id, .. } = report;
-        let before = self.coordinator.world().next_seq;
         let incoming = IncomingReport { event, fields, echo, command_id, dedup };
-        match self.coordinator.report(&from, incoming) {
-            Ok(version) => {
-                if let Some(id) = id {
-                    let line = frames::accepted(&id, version);
-                    // A repetition's first version may be long past: its answer comes now.
-                    let after = if version < before { self.version() } else { version };
-                    self.told.push((after, conn, Tell::Line(line)));
-                }
-            }
-            Err(refusal) => self.refuse(conn, &error_of(&refusal, id.as_ref())),
-        }
+        self.told_of(conn, id.as_ref(), |it| it.coordinator.report(&from, incoming));
     }
 
     fn action_failed(&mut self, conn: ConnId, failed: &ActionFailed) {
@@ -233,22 +222,49 @@ impl<L: Log> Core<L> {
     fn signal_saga(&mut self, conn: ConnId, frame: &SignalSaga) {
         let Some(from) = self.client(conn) else { return };
         let SignalSaga { id, saga_id, signal, reason, .. } = frame;
+        let Some(signal) = Signal::parse(signal) else { return self.say(conn, &from, frame) };
         let done = self.coordinator.was_issued(*saga_id).and_then(|()| {
-            match (Signal::parse(signal), self.how_it_ended(*saga_id)) {
-                (Some(signal), Some(ended)) => {
+            match self.how_it_ended(*saga_id) {
+                Some(ended) => {
                     let who = signal.who_takes_it();
                     Err(refused(format!("saga {saga_id} has ended, it is {ended}; {who}")))
                 }
-                (Some(signal), None) => {
-                    self.coordinator.signal(&from, *saga_id, signal, reason.as_deref())
-                }
-                (None, _) => Err(refused(format!(
-                    "saga {saga_id} does not await the signal `{signal}`; every saga knows \
-                     `cancel`, `retry` and `resolve`"
-                ))),
+                None => self.coordinator.signal(&from, *saga_id, signal, reason.as_deref()),
             }
         });
         self.accept(conn, id.as_ref(), done);
+    }
+
+    /// A signal of the saga's own.
+    fn say(&mut self, conn: ConnId, from: &Client, frame: &SignalSaga) {
+        let SignalSaga { id, saga_id, signal, reason, input } = frame;
+        let dedup = id.as_ref().map(|id| Dedup {
+            id: Arc::from(id.to_string()),
+            digest: digest(&["signal", &saga_id.to_string(), signal, &text_of(input)]),
+        });
+        let (signal, input, reason) = (signal.clone(), input.clone(), reason.clone());
+        let said = Said { signal, input, reason, dedup };
+        self.told_of(conn, id.as_ref(), |it| it.coordinator.say(from, *saga_id, said));
+    }
+
+    /// Answers `accepted` with the version of what was taken, or refuses it.
+    fn told_of(
+        &mut self,
+        conn: ConnId,
+        id: Option<&AskId>,
+        take: impl FnOnce(&mut Self) -> Result<Seq, Refusal>,
+    ) {
+        let before = self.coordinator.world().next_seq;
+        match (take(self), id) {
+            (Ok(version), Some(id)) => {
+                let line = frames::accepted(id, version);
+                // A repetition's first version may be long past: its answer comes now.
+                let after = if version < before { self.version() } else { version };
+                self.told.push((after, conn, Tell::Line(line)));
+            }
+            (Ok(_), None) => {}
+            (Err(refusal), id) => self.refuse(conn, &error_of(&refusal, id)),
+        }
     }
 
     /// The state in which a saga rests that the coordinator has no more use for.

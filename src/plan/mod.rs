@@ -25,6 +25,7 @@ use crate::expr::{Ast, Pin, Template};
 use crate::ids::DefinitionHash;
 use crate::time::{Millis, Schedule};
 
+pub use crate::definition::await_::Source;
 pub use crate::definition::saga::{OnRestart, OnShutdown, Policy};
 pub use crate::definition::step::Backoff;
 pub use library::{compile_library, compile_library_by, compile_stored};
@@ -67,6 +68,8 @@ pub struct Plan {
     pub result: Vec<(Arc<str>, Template)>,
     /// Events that cancel it.
     pub cancel_on: Vec<Alternative>,
+    /// What may be said to it, by name; types and defaults of what a signal carries.
+    pub signals: BTreeMap<Arc<str>, Arc<EventDecl>>,
     /// Conditions that hold in every reachable state; judged where sagas are tried out, never where
     /// they run.
     pub always: Vec<Ast>,
@@ -215,9 +218,9 @@ pub struct Await {
 /// One thing that may come in.
 #[derive(Clone, Debug)]
 pub struct Alternative {
-    /// Whether only this saga's own answer counts \[R5\].
-    pub echo: bool,
-    /// Name of the report.
+    /// Whether this saga's own answer counts \[R5\], anybody's report, or a signal.
+    pub source: Source,
+    /// Name of the report or signal.
     pub event: Arc<str>,
     /// Reads `event`; absent: any.
     pub filter: Option<Ast>,

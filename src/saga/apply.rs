@@ -88,6 +88,7 @@ impl Saga {
             Record::Emitted(_)
             | Record::Sent(_)
             | Record::Refused(_)
+            | Record::Signalled(_)
             | Record::Late(_)
             | Record::Event(_) => {}
             Record::Boot(_)

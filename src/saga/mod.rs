@@ -7,6 +7,7 @@ pub mod branches;
 pub mod decide;
 pub mod owed;
 pub mod record;
+pub mod said;
 pub mod state;
 pub mod stuck;
 pub mod targets;

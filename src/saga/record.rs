@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 
 pub use world::{Boot, ClockJump, Lifecycle, Process, Scheduled, Session, Stopped, Ticked};
 
+pub use crate::saga::said::{Operator, Signalled};
 pub use crate::saga::words::{Cause, Ending, Phase, State};
 
 /// One durable fact. Its number is its row's `seq` plus its place in the row.
@@ -86,6 +87,8 @@ pub enum Record {
     Refused(Refused),
     /// An answer came too late to matter \[R19\].
     Late(Late),
+    /// Somebody said something that a step awaits.
+    Signalled(Box<Signalled>),
     /// An operator asks for an incident's failed steps to be tried again \[R14\].
     Retried(Operator),
     /// An operator settles an incident \[R14\].
@@ -391,15 +394,6 @@ pub struct Late {
     pub what: Arc<str>,
 }
 
-/// See [`Record::Retried`] and [`Record::Resolved`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Operator {
-    /// The client's name.
-    pub by: Arc<str>,
-    /// In the operator's words.
-    pub reason: Arc<str>,
-}
-
 fn is_false(flag: &bool) -> bool {
     !*flag
 }
@@ -441,6 +435,7 @@ impl Record {
             | Record::Ended(_)
             | Record::Dropped(_)
             | Record::Refused(_)
+            | Record::Signalled(_)
             | Record::Retried(_)
             | Record::Resolved(_)
             | Record::Settled(_) => None,

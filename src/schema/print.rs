@@ -184,6 +184,11 @@ impl<'a> Printer<'a> {
                 "propertyNames": { "pattern": NAME },
                 "additionalProperties": self.refer(mapping),
             }),
+            Shape::NamedBut(taken, mapping) => json!({
+                "type": "object",
+                "propertyNames": { "pattern": NAME, "not": { "enum": taken } },
+                "additionalProperties": self.refer(mapping),
+            }),
             Shape::NamedLists(mapping) => json!({
                 "type": "object",
                 "minProperties": 1,

@@ -228,7 +228,7 @@ fn walk(mapping: &'static Mapping, value: &Value, seen: &mut BTreeSet<(&str, &st
                     walk(inner, item, seen);
                 }
             }
-            Shape::Named(inner) => {
+            Shape::Named(inner) | Shape::NamedBut(_, inner) => {
                 for item in value.as_object().into_iter().flat_map(|map| map.values()) {
                     walk(inner, item, seen);
                 }

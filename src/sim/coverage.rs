@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::coordinator::{Fact, fold};
 use crate::expr::eval_bool;
 use crate::ids::{SagaId, Seq};
-use crate::plan::{Alternative, Plan, Policy, Step, StepIx, Undo, Verb};
+use crate::plan::{Alternative, Plan, Policy, Source, Step, StepIx, Undo, Verb};
 use crate::saga::decide::SagaScope;
 use crate::saga::record::{Cause, Ending, Record};
 use crate::time::Timestamp;
@@ -182,12 +182,21 @@ pub fn reached(plan: &Plan, played: &Played) -> BTreeSet<Item> {
     reader.reached
 }
 
+/// Something that came in.
+#[derive(Clone)]
+struct Last {
+    seq: Seq,
+    name: Arc<str>,
+    fields: Arc<Value>,
+    is_signal: bool,
+}
+
 struct Reader<'a> {
     plan: &'a Plan,
     /// Each saga's records so far.
     past: BTreeMap<SagaId, Vec<(Seq, Timestamp, Record)>>,
-    /// What was reported or emitted last.
-    event: Option<(Seq, Arc<str>, Arc<Value>)>,
+    /// What was reported, emitted or said last.
+    event: Option<Last>,
     /// Which sagas were moved by which event.
     used: BTreeSet<(SagaId, Seq)>,
     reached: BTreeSet<Item>,
@@ -196,7 +205,10 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn fact(&mut self, at: Timestamp, fact: &Fact) {
         if let Record::Event(event) = &fact.record {
-            self.event = Some((fact.seq, event.name.clone(), event.fields.clone()));
+            self.came(fact.seq, &event.name, &event.fields, false);
+        }
+        if let Record::Signalled(said) = &fact.record {
+            self.came(fact.seq, &said.signal, &said.fields, true);
         }
         if let Some(saga) = fact.saga {
             self.record(saga, at, &fact.record);
@@ -204,8 +216,12 @@ impl<'a> Reader<'a> {
             past.push((fact.seq, at, fact.record.clone()));
         }
         if let Record::Emitted(event) = &fact.record {
-            self.event = Some((fact.seq, event.event.clone(), event.fields.clone()));
+            self.came(fact.seq, &event.event, &event.fields, false);
         }
+    }
+
+    fn came(&mut self, seq: Seq, name: &Arc<str>, fields: &Arc<Value>, is_signal: bool) {
+        self.event = Some(Last { seq, name: name.clone(), fields: fields.clone(), is_signal });
     }
 
     fn add(&mut self, kind: Kind, name: impl Into<String>) {
@@ -226,9 +242,9 @@ impl<'a> Reader<'a> {
                 self.add(Kind::Eviction, policy);
             }
             if turned.cause == Cause::Cancelled
-                && let Some((_, name, _)) = self.event.clone()
+                && let Some(last) = self.event.clone()
             {
-                self.add(Kind::Failure, cancelled(&name));
+                self.add(Kind::Failure, cancelled(&last.name));
             }
         } else if let Record::Undone(undone) = record {
             if undone.ok {
@@ -315,7 +331,7 @@ impl<'a> Reader<'a> {
         path: &str,
         ways: &[&Alternative],
     ) -> Option<(usize, Arc<str>)> {
-        let (seq, name, fields) = self.event.clone()?;
+        let Last { seq, name, fields, is_signal } = self.event.clone()?;
         let past = self.past.get(&saga)?;
         if self.used.contains(&(saga, seq)) {
             return None;
@@ -326,7 +342,8 @@ impl<'a> Reader<'a> {
         let scope = scope.within(branch);
         let fits = |one: &&Alternative| {
             let filter = one.filter.as_ref();
-            one.event == name && filter.is_none_or(|f| eval_bool(f, &scope).unwrap_or(false))
+            let is_meant = is_signal == (one.source == Source::Signal) && one.event == name;
+            is_meant && filter.is_none_or(|f| eval_bool(f, &scope).unwrap_or(false))
         };
         let place = ways.iter().position(fits)?;
         self.used.insert((saga, seq));

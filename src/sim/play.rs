@@ -245,7 +245,7 @@ impl<'a> Player<'a> {
     fn signal(&mut self, name: &str, with: &Map<String, Value>) -> Option<String> {
         let saga = self.world.began().next()?;
         let Some(signal) = Signal::parse(name) else {
-            return Some(format!("no signal is called `{name}`"));
+            return self.world.say(saga, name, with.clone()).err().map(|refusal| refusal.message);
         };
         let reason = with.get("reason").and_then(Value::as_str).unwrap_or("the scenario says so");
         self.world.signal(saga, signal, reason).err().map(|refusal| refusal.message)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::coordinator::{
-    Client, Coordinator, Fact, IncomingReport, Refusal, Restored, Signal, TurnOut,
+    Client, Coordinator, Fact, IncomingReport, Refusal, Restored, Said, Signal, TurnOut,
 };
 use crate::definition::Catalog;
 use crate::ids::{SagaId, Seq, SessionNo};
@@ -466,6 +466,21 @@ impl<S: Shelf> World<S> {
         let ticks = self.coordinator.schedules().filter(|tick| &**tick.saga == saga);
         let next = ticks.filter_map(|tick| tick.next).min();
         next.map_or(Millis(0), |next| next.since(self.now))
+    }
+
+    /// A person says something of the saga's own to it.
+    ///
+    /// # Errors
+    /// Its fields do not fit, or nobody awaits it now.
+    pub fn say(
+        &mut self,
+        saga: SagaId,
+        signal: &str,
+        input: Map<String, Value>,
+    ) -> Result<(), Refusal> {
+        let client = self.tool();
+        let said = Said { signal: Arc::from(signal), input, reason: None, dedup: None };
+        self.decide(|coordinator| coordinator.say(&client, saga, said)).map(|_| ())
     }
 
     /// Lets time pass, stopping at everything that is due.

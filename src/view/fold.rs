@@ -94,6 +94,10 @@ impl Fold {
                     fields: event.fields.clone(),
                 });
             }
+            Record::Signalled(said) => {
+                let (name, fields) = (said.signal.clone(), said.fields.clone());
+                self.report = Some(Report { at, step: None, name, fields });
+            }
             Record::Dequeued(dequeued) => {
                 self.picture.state = Shown::Is(State::Running);
                 self.picture.started_at = Some(at);

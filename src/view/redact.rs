@@ -17,12 +17,13 @@ const HIDDEN: &str = "[redacted]";
 /// Shorter texts are hidden where they stand alone, but not looked for inside other texts.
 const INSIDE_MIN: usize = 4;
 
-/// Names of the sensitive fields of the events and commands that one definition uses.
+/// Names of the sensitive fields of the events, commands and signals that one definition uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sensitive {
     events: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     commands: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     call: BTreeSet<Arc<str>>,
+    signals: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
 }
 
 fn names(fields: &Fields) -> BTreeSet<Arc<str>> {
@@ -35,7 +36,9 @@ impl Sensitive {
     pub fn of(plan: &Plan) -> Sensitive {
         let events = plan.events.iter().map(|(name, event)| (name.clone(), names(&event.fields)));
         let commands = plan.commands.iter().map(|(name, cmd)| (name.clone(), names(&cmd.fields)));
+        let signals = plan.signals.iter().map(|(name, said)| (name.clone(), names(&said.fields)));
         Sensitive {
+            signals: signals.filter(|(_, names)| !names.is_empty()).collect(),
             events: events.filter(|(_, names)| !names.is_empty()).collect(),
             commands: commands.filter(|(_, names)| !names.is_empty()).collect(),
             call: plan
@@ -50,7 +53,10 @@ impl Sensitive {
     /// Whether nothing is to be hidden.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.commands.is_empty() && self.call.is_empty()
+        self.events.is_empty()
+            && self.commands.is_empty()
+            && self.call.is_empty()
+            && self.signals.is_empty()
     }
 
     /// Hides the sensitive values of a saga's facts, wherever they went from where they came in:
@@ -78,6 +84,8 @@ impl Sensitive {
             (&mut emitted.fields, self.events.get(&emitted.event))
         } else if let Record::Issued(issued) = record {
             (&mut issued.with, self.commands.get(&issued.cmd))
+        } else if let Record::Signalled(said) = record {
+            (&mut said.fields, self.signals.get(&said.signal))
         } else if let Record::Began(began) = record {
             let of_event = self.events.get(&began.trigger);
             (&mut began.fields, of_event.or(Some(&self.call)))
@@ -178,6 +186,10 @@ fn visit(
             each(&mut r.save, value);
         }
         Record::Emitted(r) => shared(&mut r.fields),
+        Record::Signalled(r) => {
+            shared(&mut r.fields);
+            r.reason.iter_mut().for_each(words);
+        }
         Record::Backoff(r) => words(&mut r.reason),
         Record::Undoing(r) => words(&mut r.reason),
         Record::Unwinding(r) => words(&mut r.reason),

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::StepState;
 use crate::saga::record::{
-    Began, Cause, Ending, Issued, Joined, Operator, Outcome, Pause, Record, State, Undone, Verdict,
+    Began, Cause, Ending, Issued, Joined, Operator, Outcome, Pause, Record, Signalled, State,
+    Undone, Verdict,
 };
 
 /// Bytes of a payload that a line of a timeline shows.
@@ -65,6 +66,7 @@ impl Story {
             Record::Settled(verdict) => format!("ended anew {}", full(verdict)),
             Record::Refused(refused) => format!("{} refused: {}", refused.what, refused.why),
             Record::Late(late) => format!("{} came too late to matter", late.what),
+            Record::Signalled(signalled) => signal(signalled),
             Record::Retried(operator) => said("retry", operator),
             Record::Resolved(operator) => said("resolved", operator),
             Record::Boot(_)
@@ -117,6 +119,7 @@ pub(super) fn kind(record: &Record) -> &'static str {
         Record::Dropped(_) => "dropped",
         Record::Refused(_) => "refused",
         Record::Late(_) => "late",
+        Record::Signalled(_) => "signalled",
         Record::Retried(_) => "retried",
         Record::Resolved(_) => "resolved",
         Record::Settled(_) => "settled",
@@ -151,6 +154,7 @@ pub(super) fn state(record: &Record) -> Option<&'static str> {
         | Record::Finishing(_)
         | Record::Refused(_)
         | Record::Late(_)
+        | Record::Signalled(_)
         | Record::Retried(_)
         | Record::Resolved(_)
         | Record::Boot(_)
@@ -274,6 +278,11 @@ fn full(verdict: &Verdict) -> String {
         line.push_str(&format!(" with {result}"));
     }
     line
+}
+
+fn signal(said: &Signalled) -> String {
+    let line = format!("{} from {}", named(&said.signal, &said.fields), said.by);
+    said.reason.as_ref().map_or(line.clone(), |reason| format!("{line}: {reason}"))
 }
 
 fn said(what: &str, operator: &Operator) -> String {

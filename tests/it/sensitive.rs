@@ -26,13 +26,15 @@ trigger: { call: { fields: { password: { type: string, sensitive: true } } } }
 input: { password: "${{ trigger.password }}" }
 eviction: { policy: parallel }
 timeout: 10s
+signals: { code: { fields: { pin: { type: string, sensitive: true } } } }
 steps:
+  - { id: ask, await: { signal: code, save: { pin: "${{ event.pin }}" } }, timeout: none }
   - id: open
     issue: open
     with: { secret: "${{ input.password }}", header: "Bearer ${{ input.password }}" }
     await: { echo: opened, save: { token: "${{ event.token }}" } }
     timeout: 5s
-result: { token: "${{ vars.token }}" }
+result: { token: "${{ vars.token }}", pin: "${{ vars.pin }}" }
 "#;
 
 #[test]
@@ -40,6 +42,7 @@ fn a_sensitive_value_is_shown_nowhere_and_reaches_its_target() {
     let mut world = World::new(&[("a.catalog.yaml", CATALOG), ("a.saga.yaml", SAGA)]);
     world.connect("vault");
     world.start("unlock", json!({"password": "hunter2hunter2"})).expect("it may start");
+    world.say_to(1, "code", json!({"pin": "pin-987654"}), None).expect("it is awaited");
     let open = world.last("open");
     assert_eq!(open.with("header"), "Bearer hunter2hunter2");
     world.echo(&open, "opened", json!({"token": "tok-123456"})).expect("it is the vault's to say");
@@ -49,6 +52,7 @@ fn a_sensitive_value_is_shown_nowhere_and_reaches_its_target() {
         assert!(shown.contains("unlock"), "{shown}");
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(!shown.contains("tok-123456"), "{shown}");
+        assert!(!shown.contains("pin-987654"), "{shown}");
     }
     assert!(picture.detail().to_string().contains("Bearer [redacted]"));
 }

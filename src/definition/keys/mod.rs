@@ -9,8 +9,8 @@ mod wait;
 
 pub use catalog::{CATALOG, COMMAND, EVENT, OVERFLOWS, TARGET};
 pub use saga::{
-    CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, SCHEDULE, TRIGGER,
-    TRIGGER_ALTERNATIVE,
+    CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, SCHEDULE,
+    SIGNAL_DECL, SIGNALS, TRIGGER, TRIGGER_ALTERNATIVE,
 };
 pub use scenario::{
     CASE, CAUSES, END, ENDS, EXPECT, EXPLORE, ORGANIC, REPLY, SCRIPT, SIGNAL, TEST, WHEN,
@@ -136,6 +136,8 @@ pub enum Shape {
     WordsOrList(&'static [&'static str], &'static Mapping),
     /// Named mappings.
     Named(&'static Mapping),
+    /// Named mappings; none has one of these names.
+    NamedBut(&'static [&'static str], &'static Mapping),
     /// Named lists of mappings, none of them empty.
     NamedLists(&'static Mapping),
 }
@@ -187,6 +189,7 @@ pub static ALL: &[&Mapping] = &[
     &TRIGGER_ALTERNATIVE,
     &CALL,
     &SCHEDULE,
+    &SIGNAL_DECL,
     &REQUIRE,
     &EVICTION,
     &DEFAULTS,

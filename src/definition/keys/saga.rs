@@ -13,6 +13,9 @@ pub const ON_RESTART: &[&str] = &["resume", "compensate", "fail"];
 /// The choices of `on_shutdown`.
 pub const ON_SHUTDOWN: &[&str] = &["park", "cancel"];
 
+/// Signals that every saga knows.
+pub const SIGNALS: &[&str] = &["cancel", "retry", "resolve"];
+
 /// `*.saga.yaml`.
 pub static SAGA: Mapping = Mapping {
     name: "saga",
@@ -57,7 +60,12 @@ pub static SAGA: Mapping = Mapping {
         ),
         optional("result", Shape::Values, "What a caller gets and `saga_completed` carries."),
         optional("cancel_on", Shape::List(&CANCEL_ON), "Events that cancel the saga."),
-        later("signals", "What a person or client may say to the saga."),
+        optional(
+            "signals",
+            Shape::NamedBut(SIGNALS, &SIGNAL_DECL),
+            "What a person or client may say to the saga, by name; steps await it as \
+             `{ signal: NAME }`.",
+        ),
         later("reactions", "What it does on the side while it runs."),
         optional(
             "always",
@@ -180,6 +188,20 @@ pub static SCHEDULE: Mapping = Mapping {
             Shape::Text,
             "Minute, hour, day of the month, month, day of the week, in UTC: `30 4 * * mon-fri`.",
         ),
+    ],
+};
+
+/// One entry of `signals`.
+pub static SIGNAL_DECL: Mapping = Mapping {
+    name: "signal_declaration",
+    what: "a signal",
+    doc: "What a person or client may say to the saga.",
+    one_of: &[],
+    excludes: &[],
+    needs: &[],
+    keys: &[
+        optional("doc", Shape::Text, "What it means, for whoever says it."),
+        optional("fields", Shape::InnerFields, "What it carries, each a JSON Schema."),
     ],
 };
 

@@ -1,6 +1,6 @@
 //! The keys of waits and retries. Decodes nothing.
 
-use super::{Exclude, Kind, Mapping, Shape, later, optional, required};
+use super::{Exclude, Kind, Mapping, Shape, optional, required};
 
 /// The choices of `backoff`.
 pub const BACKOFFS: &[&str] = &["constant", "linear", "exponential"];
@@ -22,14 +22,14 @@ const fn one_alternative(key: &'static str) -> Exclude {
 pub static AWAIT: Mapping = Mapping {
     name: "await",
     what: "an `await`",
-    doc: "What satisfies a step: one report, the first of several, or all of several.",
-    one_of: &[&["echo", "event", "any_of", "all_of"]],
+    doc: "What satisfies a step: one report or signal, the first of several, or all of several.",
+    one_of: &[&["echo", "event", "signal", "any_of", "all_of"]],
     excludes: &[one_alternative("any_of"), one_alternative("all_of")],
     needs: &[],
     keys: &[
         optional("echo", Shape::Ref(Kind::Event), "This saga's own answer, by its event's name."),
         optional("event", Shape::Ref(Kind::Event), "Anybody's report; `where` must pin identity."),
-        later("signal", "What a person or client says to this saga."),
+        optional("signal", Shape::Name, "What a person or client says to this saga."),
         optional("where", Shape::Condition, "Reads `event`; which report is meant."),
         optional("save", Shape::Values, "Variables that it sets, reading `event`."),
         optional("any_of", Shape::List(&REPORT), "The first alternative in order wins."),
@@ -42,13 +42,13 @@ pub static REPORT: Mapping = Mapping {
     name: "report",
     what: "an alternative of an `await`",
     doc: "One report that may come in.",
-    one_of: &[&["echo", "event"]],
+    one_of: &[&["echo", "event", "signal"]],
     excludes: &[],
     needs: &[],
     keys: &[
         optional("echo", Shape::Ref(Kind::Event), "This saga's own answer, by its event's name."),
         optional("event", Shape::Ref(Kind::Event), "Anybody's report; `where` must pin identity."),
-        later("signal", "What a person or client says to this saga."),
+        optional("signal", Shape::Name, "What a person or client says to this saga."),
         optional("where", Shape::Condition, "Reads `event`; which report is meant."),
         optional("save", Shape::Values, "Variables that it sets, reading `event`."),
     ],
@@ -59,13 +59,13 @@ pub static FAIL_ON: Mapping = Mapping {
     name: "fail_on",
     what: "an entry of `fail_on`",
     doc: "One report that fails the step.",
-    one_of: &[&["echo", "event"]],
+    one_of: &[&["echo", "event", "signal"]],
     excludes: &[],
     needs: &[],
     keys: &[
         optional("echo", Shape::Ref(Kind::Event), "This saga's own answer, by its event's name."),
         optional("event", Shape::Ref(Kind::Event), "Anybody's report; `where` must pin identity."),
-        later("signal", "What a person or client says to this saga."),
+        optional("signal", Shape::Name, "What a person or client says to this saga."),
         optional("where", Shape::Condition, "Reads `event`; which report is meant."),
         optional("reason", Shape::Template, "The failure's words; may hold `${{ }}`."),
     ],

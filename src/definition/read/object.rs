@@ -209,7 +209,7 @@ impl Object {
 }
 
 /// Verbs that this version knows by name only; their presence is a finding of its own.
-const LATER_VERBS: &[&str] = &["parallel", "for_each", "call", "schedule", "signal"];
+const LATER_VERBS: &[&str] = &["parallel", "for_each", "call", "schedule"];
 
 /// A node that may be the word `none` where a mapping could stand.
 pub fn unless_none(node: Node) -> Result<Node, Span> {

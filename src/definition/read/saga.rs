@@ -6,14 +6,14 @@ use crate::definition::catalog::EventDecl;
 use crate::definition::duration::{Bound, DURATION_MAX};
 use crate::definition::fields::Fields;
 use crate::definition::keys::{
-    CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, SCHEDULE, TRIGGER,
-    TRIGGER_ALTERNATIVE,
+    CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, SCHEDULE,
+    SIGNAL_DECL, SIGNALS, TRIGGER, TRIGGER_ALTERNATIVE,
 };
 use crate::definition::read::findings::YamlLimit;
 use crate::definition::read::node::{Kind, Node};
 use crate::definition::read::object::{Object, free_map, list};
 use crate::definition::read::scalar::{
-    bound, condition, duration, integer, is_word, literal, name, string, text, word,
+    bound, check_name, condition, duration, integer, is_word, literal, name, string, text, word,
 };
 use crate::definition::read::step::{Place, retry, steps};
 use crate::definition::read::values::{inner_fields, values};
@@ -50,6 +50,7 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
         o.read_key("finally", out, |node, key, out| steps(Place::FINALLY, node, key, out));
     let result = o.read_key("result", out, values).map(|result| result.value);
     let cancel_on = o.read_key("cancel_on", out, cancel_on).unwrap_or_default();
+    let signals = o.read_key("signals", out, signals).unwrap_or_default();
     let always = o.read_key("always", out, always).unwrap_or_default();
     let restart = [
         (ON_RESTART[0], OnRestart::Resume),
@@ -79,6 +80,7 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
         finally: finally.unwrap_or_default(),
         result: result.unwrap_or_default(),
         cancel_on,
+        signals,
         always,
         on_restart: on_restart.map_or(OnRestart::Resume, |at| at.value),
         on_shutdown: on_shutdown.map_or(OnShutdown::Park, |at| at.value),
@@ -308,6 +310,26 @@ fn keys(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Text>> {
         return Some(items.into_iter().filter_map(read).collect());
     }
     condition(node, key, out).map(|only| vec![only])
+}
+
+/// What may be said to the saga. The engine's own signals keep their names.
+fn signals(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Arc<EventDecl>>> {
+    let (_, pairs) = free_map(node, key, out)?;
+    let mut read = Vec::new();
+    for (name, node) in pairs {
+        check_name(&name, "a signal", out);
+        if SIGNALS.contains(&name.value.as_str()) {
+            let why = "every saga knows a signal of that name";
+            out.add_reserved_name(&name.value, name.span, "a signal", why);
+        }
+        let Some(mut object) = Object::read(node, &name.value, &SIGNAL_DECL, out) else { continue };
+        let doc = object.read_key("doc", out, text).map(|doc| doc.value).unwrap_or_default();
+        let fields = object.read_key("fields", out, inner_fields).unwrap_or_default();
+        object.finish();
+        let (name, span) = (Arc::from(name.value), name.span);
+        read.push(Arc::new(EventDecl { name, span, doc, fields, bracket: false }));
+    }
+    Some(read)
 }
 
 /// A list of conditions.

@@ -21,7 +21,7 @@ pub fn wait(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<Await>> {
     let many = object.has("any_of") || object.has("all_of");
     let value = if many {
         // A second verb beside `any_of` has been reported as such.
-        for key in ["echo", "event"] {
+        for key in ["echo", "event", "signal"] {
             object.take(key);
         }
         any_of.map(Await::AnyOf).or(all_of.map(Await::AllOf))
@@ -44,19 +44,24 @@ fn alternatives(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Alte
     (read.len() == wanted).then_some(read)
 }
 
-/// `{echo | event, where?, save?}` out of a mapping that has these keys.
+/// `{echo | event | signal, where?, save?}` out of a mapping that has these keys.
 fn report(object: &mut Object, out: &mut Diagnostics) -> Option<Alternative> {
-    let echo = object.read_key("echo", out, name);
-    let event = object.read_key("event", out, name);
+    let named = source(object, out);
     let filter = object.read_key("where", out, condition);
     let save = object.read_key("save", out, values).map(|save| save.value);
-    let (source, name) = match (echo, event) {
-        (Some(name), _) => (Source::Echo, name),
-        (None, Some(name)) => (Source::Event, name),
-        (None, None) => return None,
-    };
+    let (source, name) = named?;
     let save = save.unwrap_or_default();
     Some(Alternative { span: object.span, source, name, filter, save })
+}
+
+/// What is listened to: the first of its keys, for a second one was reported as such.
+fn source(object: &mut Object, out: &mut Diagnostics) -> Option<(Source, At<String>)> {
+    let sources = [("echo", Source::Echo), ("event", Source::Event), ("signal", Source::Signal)];
+    let read: Vec<Option<(Source, At<String>)>> = sources
+        .into_iter()
+        .map(|(key, source)| Some((source, object.read_key(key, out, name)?)))
+        .collect();
+    read.into_iter().flatten().next()
 }
 
 /// `fail_on`.
@@ -67,11 +72,9 @@ pub fn fail_on(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<FailO
             continue;
         };
         let reason = object.read_key("reason", out, string);
-        let echo = object.read_key("echo", out, name);
-        let event = object.read_key("event", out, name);
+        let named = source(&mut object, out);
         let filter = object.read_key("where", out, condition);
-        let source = if echo.is_some() { Source::Echo } else { Source::Event };
-        if let Some(name) = echo.or(event) {
+        if let Some((source, name)) = named {
             let save = Vec::new();
             let on = Alternative { span: object.span, source, name, filter, save };
             read.push(FailOn { on, reason });

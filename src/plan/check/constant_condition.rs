@@ -34,7 +34,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
 /// The `where` of a wait for an echo; one for an `event` needs identity anyway.
 fn filter(one: &Alternative) -> Option<&Text> {
     match one.source {
-        crate::definition::Source::Echo => one.filter.as_ref(),
+        crate::definition::Source::Echo | crate::definition::Source::Signal => one.filter.as_ref(),
         crate::definition::Source::Event => None,
     }
 }

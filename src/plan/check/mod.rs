@@ -13,6 +13,7 @@ mod replace_past_pivot;
 mod retry_not_repeatable;
 mod scenarios;
 mod self_trigger;
+mod signal_unanswered;
 mod undo_after_pivot;
 mod undo_dropped;
 mod undo_not_repeatable;
@@ -49,6 +50,7 @@ const RULES: &[Rule] = &[
     pivot_misplaced::check,
     no_bound::check,
     deadline_too_short::check,
+    signal_unanswered::check,
     queue_unbounded::check,
     replace_past_pivot::check,
     parallel_confused::check,

@@ -3,13 +3,11 @@
 
 use std::sync::Arc;
 
+use crate::definition::keys::SIGNALS;
 use crate::definition::saga::{Saga, TriggerKind};
 use crate::definition::scenario::{Happening, Play, Reply, Scenarios, Script, Start, When, With};
 use crate::definition::{CommandDecl, EventDecl, Fields, Library};
 use crate::diag::{At, Code, Diagnostic, Diagnostics, Span, nearest};
-
-/// What a person may say to any saga.
-const SIGNALS: [&str; 3] = ["cancel", "retry", "resolve"];
 
 /// Checks all scenarios of a library.
 pub(in crate::plan) fn scenarios(library: &Library, found: &mut Diagnostics) {
@@ -65,7 +63,7 @@ impl Checker<'_> {
                     let started = At::new((), entry.span);
                     self.call(with, started);
                 }
-                Happening::Signal { name, .. } => self.signal(name),
+                Happening::Signal { name, with } => self.signal(name, with),
                 Happening::Disconnect(target) | Happening::Connect(target) => self.target(target),
                 Happening::Advance(_) | Happening::Crash => {}
             }
@@ -209,11 +207,16 @@ impl Checker<'_> {
         }
     }
 
-    fn signal(&mut self, name: &At<String>) {
+    fn signal(&mut self, name: &At<String>, with: &With) {
+        let Some(saga) = self.saga else { return };
+        if let Some(declared) = saga.signals.iter().find(|one| *one.name == *name.value).cloned() {
+            return self.payload(&name.value, &declared.fields, with, true);
+        }
         if !SIGNALS.contains(&name.value.as_str()) {
-            let what = format!("`{}` is not one of the words of `name`", name.value);
-            let known = SIGNALS.into_iter();
-            self.found.push(unknown(Code::UnknownWord, name, what, known, ""));
+            let what = format!("`{}` is not a signal of `{}`", name.value, saga.name.value);
+            let own: Vec<&str> = saga.signals.iter().map(|one| &*one.name).collect();
+            let mut known = own.into_iter().chain(SIGNALS.iter().copied());
+            self.found.push(unknown(Code::UnknownSignal, name, what, &mut known, ""));
         }
     }
 

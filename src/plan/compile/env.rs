@@ -147,12 +147,7 @@ impl Compiler<'_> {
             AwaitNode::One(only) => std::slice::from_ref(only),
             AwaitNode::AnyOf(list) => list,
         };
-        let fields = |name: &str| match self.catalog.events.get(name) {
-            Some(decl) => types::of_fields(&decl.fields),
-            None => trigger::open_object(),
-        };
-        let all: Vec<ObjectType> =
-            alternatives.iter().map(|one| fields(one.name.value.as_str())).collect();
+        let all: Vec<ObjectType> = alternatives.iter().map(|one| self.fields_of(one)).collect();
         // One unknown event was reported; it should not make every read of the others wrong.
         if all.iter().any(|one| one.open) {
             return Some(trigger::open_object());

@@ -8,7 +8,7 @@ use super::exprs::{Place, Stage};
 use super::trigger::open_object;
 use crate::expr::{Ast, Template};
 use crate::plan::flow::Flow;
-use crate::plan::{Alternative, Eviction, Require, types};
+use crate::plan::{Alternative, Eviction, Require, Source, types};
 
 impl Compiler<'_> {
     /// Guards that are checked before anything exists \[R10\].
@@ -95,7 +95,7 @@ impl Compiler<'_> {
             let filter = one.filter.as_ref().and_then(|filter| self.condition(filter, &place));
             let pins = self.pins(one, filter.as_ref(), &[]);
             let event = one.name.value.as_str().into();
-            list.push(Alternative { echo: false, event, filter, pins, save: Vec::new() });
+            list.push(Alternative { source: Source::Event, event, filter, pins, save: Vec::new() });
         }
         list
     }

@@ -25,7 +25,7 @@ use crate::diag::{Diagnostics, Span};
 use crate::expr::{Facts, ObjectType, Type};
 use crate::plan::flow::{Flow, Flows};
 use crate::plan::outline::{Outline, Part};
-use crate::plan::{Plan, Step, StepIx, library};
+use crate::plan::{Plan, Source, Step, StepIx, library};
 
 /// A plan and what was written, side by side: what the rules look at.
 #[derive(Debug)]
@@ -215,6 +215,7 @@ impl<'a> Compiler<'a> {
             finally,
             result,
             cancel_on,
+            signals: self.signals(),
             always,
             on_restart: self.saga.on_restart,
             on_shutdown: self.saga.on_shutdown,
@@ -255,6 +256,11 @@ impl<'a> Compiler<'a> {
         (events.collect(), commands)
     }
 
+    /// What may be said to the saga.
+    fn signals(&self) -> Declared<EventDecl> {
+        self.saga.signals.iter().map(|decl| (decl.name.clone(), decl.clone())).collect()
+    }
+
     /// The echo of a step is kept only where an expression reads it.
     fn mark_echoes(&mut self) {
         for id in &self.echoes_read {
@@ -269,7 +275,7 @@ type Declared<T> = BTreeMap<Arc<str>, Arc<T>>;
 
 fn waits_for_events(step: &Step) -> bool {
     let awaited = step.wait.iter().flat_map(|wait| &wait.alternatives);
-    awaited.chain(step.fail_on.iter().map(|entry| &entry.on)).any(|one| !one.echo)
+    awaited.chain(step.fail_on.iter().map(|entry| &entry.on)).any(|one| one.source == Source::Event)
 }
 
 #[cfg(test)]

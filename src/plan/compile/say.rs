@@ -1,7 +1,9 @@
 //! What compiling says to the author, one function a finding. Finds nothing itself.
 
+use std::sync::Arc;
+
 use crate::definition::step::Join;
-use crate::definition::{Catalog, CommandDecl, FieldDecl, FieldError, Fields};
+use crate::definition::{Catalog, CommandDecl, EventDecl, FieldDecl, FieldError, Fields};
 use crate::diag::{At, Code, Diagnostic, Diagnostics, Span, nearest};
 use crate::expr::{self, Type};
 use crate::plan::outline::{Known, Outline};
@@ -103,6 +105,13 @@ impl Diagnostics {
         let known = catalog.events.keys().map(|name| &**name);
         let otherwise = "declare it under `events` of a `*.catalog.yaml`";
         self.push(unknown(Code::UnknownEvent, name, message, known, otherwise));
+    }
+
+    pub(super) fn add_unknown_signal(&mut self, name: &At<String>, known: &[Arc<EventDecl>]) {
+        let message = format!("signal `{}` is not one of the saga's", name.value);
+        let known = known.iter().map(|decl| &*decl.name);
+        let otherwise = "declare it under `signals` of the saga";
+        self.push(unknown(Code::UnknownSignal, name, message, known, otherwise));
     }
 
     pub(super) fn add_unknown_command(&mut self, name: &At<String>, catalog: &Catalog) {

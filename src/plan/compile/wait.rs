@@ -11,7 +11,7 @@ use crate::definition::{
     Alternative as AlternativeNode, Await as AwaitNode, CommandDecl, EventDecl, Source,
 };
 use crate::diag::At;
-use crate::expr::{self, Pin, Type};
+use crate::expr::{self, ObjectType, Pin, Type};
 use crate::plan::{Alternative, Await, FailOn, types};
 
 /// What a pin may compare a field of `event` with; a literal says nothing of this saga.
@@ -62,6 +62,7 @@ impl Compiler<'_> {
         }
         let awaited = node.wait.iter().flat_map(|wait| wait.value.alternatives());
         let named = awaited.chain(node.fail_on.iter().map(|entry| &entry.on));
+        let named = named.filter(|one| one.source != Source::Signal);
         let named: Vec<&str> = named.map(|one| one.name.value.as_str()).collect();
         for failure in command.iter().flat_map(|command| &command.failures) {
             if !named.contains(&&**failure) {
@@ -78,18 +79,21 @@ impl Compiler<'_> {
         command: Option<&CommandDecl>,
         place: &Place<'_>,
     ) -> Alternative {
-        let decl = self.event(&one.name);
-        let echo = match one.source {
-            Source::Echo => true,
-            Source::Event => false,
+        let decl = match one.source {
+            Source::Echo | Source::Event => self.event(&one.name),
+            Source::Signal => self.signal(&one.name),
         };
-        if echo && decl.is_some() {
+        if one.source == Source::Echo && decl.is_some() {
             self.hold_to_answers(one, node, command);
         }
         let fields = decl.map_or_else(open_object, |decl| types::of_fields(&decl.fields));
         let place = place.clone().with_event(fields);
         let filter = one.filter.as_ref().and_then(|filter| self.condition(filter, &place));
-        let pins = if echo { Vec::new() } else { self.pins(one, filter.as_ref(), &place.elements) };
+        let pins = match one.source {
+            // Either is said to this saga alone.
+            Source::Echo | Source::Signal => Vec::new(),
+            Source::Event => self.pins(one, filter.as_ref(), &place.elements),
+        };
         let place = match &filter {
             Some(filter) => place.proving(filter),
             None => place,
@@ -98,7 +102,8 @@ impl Compiler<'_> {
         for (name, field) in saved.fields {
             self.note_var_type(&name, field.ty, &one.save);
         }
-        Alternative { echo, event: one.name.value.as_str().into(), filter, pins, save }
+        let source = one.source;
+        Alternative { source, event: one.name.value.as_str().into(), filter, pins, save }
     }
 
     /// What can be read once an alternative came.
@@ -108,13 +113,30 @@ impl Compiler<'_> {
         compiled: &Alternative,
         place: &Place<'f>,
     ) -> Place<'f> {
-        let decl = self.catalog.events.get(one.name.value.as_str());
-        let fields = decl.map_or_else(open_object, |decl| types::of_fields(&decl.fields));
-        let place = place.clone().with_event(fields);
+        let place = place.clone().with_event(self.fields_of(one));
         match &compiled.filter {
             Some(filter) => place.proving(filter),
             None => place,
         }
+    }
+
+    /// What an alternative brings; anything, where nobody declares it.
+    pub(super) fn fields_of(&self, one: &AlternativeNode) -> ObjectType {
+        let name = one.name.value.as_str();
+        let decl = match one.source {
+            Source::Echo | Source::Event => self.catalog.events.get(name),
+            Source::Signal => self.saga.signals.iter().find(|decl| *decl.name == *name),
+        };
+        decl.map_or_else(open_object, |decl| types::of_fields(&decl.fields))
+    }
+
+    /// A signal that the saga declares.
+    fn signal(&mut self, name: &At<String>) -> Option<Arc<EventDecl>> {
+        let declared = self.saga.signals.iter().find(|decl| *decl.name == *name.value).cloned();
+        if declared.is_none() {
+            self.found.add_unknown_signal(name, &self.saga.signals);
+        }
+        declared
     }
 
     /// An echo must be among what the command may answer.
@@ -177,7 +199,7 @@ impl Compiler<'_> {
 /// An alternative for an answer that needs no further word.
 pub(super) fn answer(event: &Arc<str>) -> Alternative {
     Alternative {
-        echo: true,
+        source: Source::Echo,
         event: event.clone(),
         filter: None,
         pins: Vec::new(),

@@ -19,8 +19,8 @@ use crate::ids::Seq;
 use crate::plan::{Body, OnRestart, Plan};
 use crate::saga::apply::Corrupt;
 use crate::saga::record::{
-    Cause, Emitted, Ending, Late, Operator, Outcome, Record, Refused, State, StepOnly, Unwinding,
-    Verdict,
+    Cause, Emitted, Ending, Late, Operator, Outcome, Record, Refused, Signalled, State, StepOnly,
+    Unwinding, Verdict,
 };
 use crate::saga::state::{Phase, Run, Saga, StepKey};
 use crate::saga::stuck::Stuck;
@@ -85,6 +85,8 @@ pub enum Input<'a> {
     Restarted,
     /// The launcher stops, and the definition says `on_shutdown: cancel` \[L8\].
     Shutdown,
+    /// A client says something that the definition declares, and that a step may await.
+    Signal(&'a Signalled),
     /// An operator wants an incident tried again \[R14\].
     Retry(&'a Operator),
 }
@@ -100,6 +102,8 @@ pub struct Report<'a> {
     pub fields: &'a Arc<Value>,
     /// For this saga's own answer: the step's path and the command that it names.
     pub echo: Option<(&'a str, Option<&'a str>)>,
+    /// Whether it was said to this saga alone, by a signal of that name.
+    pub is_signal: bool,
 }
 
 /// Where a decision stands in time and in the log.
@@ -185,6 +189,7 @@ impl Decision<'_> {
             Input::SessionOpened { target } => self.session_opened(target),
             Input::Sent { command_id } => self.sent(command_id),
             Input::Restarted => self.restarted(),
+            Input::Signal(said) => self.signal(said),
             Input::Retry(operator) => self.retry_incident(operator),
         }
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::expr;
-use crate::plan::{Alternative, Body, Undo};
+use crate::plan::{Alternative, Body, Source, Undo};
 use crate::saga::decide::{Decision, Next, Report};
-use crate::saga::record::{Cause, Ending, Matched, Outcome, Record, State};
+use crate::saga::record::{Cause, Ending, Matched, Outcome, Record, Signalled, State};
 use crate::saga::state::{Phase, Run, StepKey};
 
 /// What a report means for a step.
@@ -23,24 +23,48 @@ impl Decision<'_> {
         if self.saga.state == State::Queued || !self.saga.is_open() || self.cancels(report) {
             return;
         }
-        // Failures of all open steps come before waits of any [R22]. Doubts that are over come
-        // last: what settles one of them would be used up before the step that waits for it.
-        for (open, failures) in [(true, true), (true, false), (false, true), (false, false)] {
+        if let Some((step, meaning)) = self.taker(report) {
+            return self.take(step, meaning, report);
+        }
+        if let Some((path, _)) = report.echo {
+            self.note_late(path, report.name);
+        }
+    }
+
+    /// Who takes it, and what it means there. Failures of all open steps come before waits of any
+    /// \[R22\]. Doubts that are over come last: what settles one of them would be used up before
+    /// the step that waits for it.
+    fn taker(&self, report: Report<'_>) -> Option<(StepKey, Meaning)> {
+        let tries = [(true, true), (true, false), (false, true), (false, false)];
+        tries.into_iter().find_map(|(open, failures)| {
             let steps = self.saga.runs.iter().filter(|run| run.is_open() == open);
             let mut listening = steps
                 .map(|run| run.key)
                 .filter(|step| self.listens(*step) && self.is_older(*step, report));
-            let found = listening.find_map(|step| {
+            listening.find_map(|step| {
                 let meaning =
                     if failures { self.fails_on(step, report) } else { self.matches(step, report) };
                 Some((step, meaning?))
-            });
-            if let Some((step, meaning)) = found {
-                return self.take(step, meaning, report);
-            }
+            })
+        })
+    }
+
+    /// A signal is a fact only where somebody takes it: whoever says it too early is told so, and
+    /// can say it again.
+    pub(super) fn signal(&mut self, said: &Signalled) {
+        if self.saga.state == State::Queued || !self.saga.is_open() {
+            return;
         }
-        if let Some((path, _)) = report.echo {
-            self.note_late(path, report.name);
+        let report = Report {
+            seq: *self.seq,
+            name: &said.signal,
+            fields: &said.fields,
+            echo: None,
+            is_signal: true,
+        };
+        if let Some((step, meaning)) = self.taker(report) {
+            self.push(Record::Signalled(Box::new(said.clone())));
+            self.take(step, meaning, report);
         }
     }
 
@@ -123,9 +147,12 @@ impl Decision<'_> {
     }
 
     fn correlates(&self, step: StepKey, on: &Alternative, report: Report<'_>) -> bool {
-        *on.event == *report.name
-            && (!on.echo || self.answers(step, report.echo))
-            && self.fits(step.branch, on, report.fields)
+        let is_meant = match on.source {
+            Source::Echo => !report.is_signal && self.answers(step, report.echo),
+            Source::Event => !report.is_signal,
+            Source::Signal => report.is_signal,
+        };
+        is_meant && *on.event == *report.name && self.fits(step.branch, on, report.fields)
     }
 
     /// Whether that is the answer to the step's current command \[R5\].
@@ -180,7 +207,7 @@ impl Decision<'_> {
             self.push(Record::Matched(Matched { step, alternative, save }));
             return Next::Rest;
         }
-        self.succeed(step, report.fields, save, alternative.echo);
+        self.succeed(step, report.fields, save, alternative.source != Source::Event);
         if settles { Next::Rest } else { Next::After(step) }
     }
 
@@ -189,10 +216,10 @@ impl Decision<'_> {
         step: StepKey,
         fields: &Arc<Value>,
         save: Map<String, Value>,
-        is_echo: bool,
+        is_own: bool,
     ) {
-        // An echo's fields are in its own record beside this one; others' events are elsewhere.
-        let keep = self.plan.step(step.step).echo_is_read || !is_echo;
+        // What was said to this saga is in a record beside this one; others' events are elsewhere.
+        let keep = self.plan.step(step.step).echo_is_read || !is_own;
         let outcome = Outcome {
             step: self.path(step),
             outcome: Ending::Succeeded,
@@ -219,7 +246,8 @@ impl Decision<'_> {
             return self.note_late(path, "report_saga_action_failed");
         }
         let fields = Arc::new(Value::Null);
-        let report = Report { seq: *self.seq, name: "", fields: &fields, echo: None };
+        let report =
+            Report { seq: *self.seq, name: "", fields: &fields, echo: None, is_signal: false };
         self.take(step, Meaning::Fails(reason.clone()), report);
     }
 

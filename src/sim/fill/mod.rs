@@ -14,7 +14,7 @@ use crate::definition::scenario::{End, Entry, Happening, Reply, Script, Start, W
 use crate::definition::{EventDecl, Fields};
 use crate::diag::{At, Span};
 use crate::expr::eval_bool;
-use crate::plan::{Alternative, Plan, Policy};
+use crate::plan::{Alternative, Plan, Policy, Source};
 use crate::saga::decide::SagaScope;
 use crate::saga::owed::Owed;
 use crate::saga::record::Verdict;
@@ -329,19 +329,27 @@ fn of_time(plan: &Plan, player: &Player<'_>) -> Vec<Choice> {
             let step = plan.step(run.key.step);
             let fails = step.fail_on.iter().map(|one| &one.on);
             let awaited = step.wait.iter().flat_map(|wait| &wait.alternatives);
-            let named = awaited.chain(fails).filter(|one| !one.echo);
+            let named = awaited.chain(fails).filter(|one| one.source != Source::Echo);
             ways.extend(named.map(|one| (step.path.to_string(), one)));
         }
         ways.extend(plan.cancel_on.iter().map(|one| ("it".to_owned(), one)));
         for (path, one) in ways {
-            let Some(declared) = plan.events.get(&one.event) else { continue };
+            let declared = match one.source {
+                Source::Echo | Source::Event => plan.events.get(&one.event),
+                Source::Signal => plan.signals.get(&one.event),
+            };
+            let Some(declared) = declared else { continue };
             let name = &one.event;
             let fitting = payloads(&declared.fields, &known).into_iter().filter(|payload| {
                 Seen { plan, saga, player, name, payload }.first(&[one]).is_some()
             });
-            all.extend(fitting.take(ALIKE_MAX).map(|payload| Choice {
-                what: Happening::Report { event: at(name.to_string()), with: with(&payload) },
-                words: format!("{path} gets {name}"),
+            all.extend(fitting.take(ALIKE_MAX).map(|payload| {
+                let (said, with) = (at(name.to_string()), with(&payload));
+                let what = match one.source {
+                    Source::Echo | Source::Event => Happening::Report { event: said, with },
+                    Source::Signal => Happening::Signal { name: said, with },
+                };
+                Choice { what, words: format!("{path} gets {name}") }
             }));
         }
     }

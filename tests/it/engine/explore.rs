@@ -9,6 +9,7 @@ use sagaflow::coordinator::Signal;
 use sagaflow::ids::SagaId;
 use sagaflow::saga::record::{Ending, Record, State};
 use sagaflow::time::Millis;
+use serde_json::Value;
 
 use super::target::{Answer, Target};
 use super::{alone, go};
@@ -35,11 +36,18 @@ enum Choice {
     Crash,
     /// Somebody asks for the saga's end.
     Cancel,
+    /// Somebody says what the saga awaits.
+    GoOn,
+    /// Somebody says what fails it.
+    Stop,
 }
 
-use Choice::{Answer as Speak, Cancel, Crash, Do, DoSilently, Plug, Refuse, Stutter, Wait};
+use Choice::{
+    Answer as Speak, Cancel, Crash, Do, DoSilently, GoOn, Plug, Refuse, Stop, Stutter, Wait,
+};
 
-const ALL: [Choice; 9] = [Do, DoSilently, Refuse, Speak, Stutter, Wait, Plug, Crash, Cancel];
+const ALL: [Choice; 11] =
+    [Do, DoSilently, Refuse, Speak, Stutter, Wait, Plug, Crash, Cancel, GoOn, Stop];
 
 struct Explored {
     world: World,
@@ -105,6 +113,10 @@ impl Explored {
                 let _ = self.world.signal(SagaId(1), Signal::Cancel, "enough");
                 self.cancels += 1;
             }
+            // What is refused changes nothing.
+            GoOn if self.world.say_to(1, "go_on", Value::Null, None).is_ok() => {}
+            Stop if self.world.say_to(1, "stop", Value::Null, None).is_ok() => {}
+            GoOn | Stop => return false,
             Do | DoSilently | Refuse | Speak | Stutter | Cancel => return false,
         }
         self.target.read(&self.world);
@@ -324,6 +336,19 @@ steps:
   - { id: three, issue: c, await: { echo: did } }
 ";
 
+const SIGNALLED: &str = r"
+timeout: 100s
+defaults: { timeout: 10s }
+signals: { go_on: {}, stop: {} }
+steps:
+  - { id: one, issue: a, await: { echo: did } }
+  - id: gate
+    await: { signal: go_on }
+    fail_on: [{ signal: stop }]
+    on_timeout: continue
+  - { id: two, issue: once, await: { any_of: [{ echo: did }, { signal: go_on }] }, on_timeout: fail }
+";
+
 const ALL_OF: &str = r"
 timeout: 10m
 defaults: { timeout: 10s }
@@ -369,6 +394,12 @@ fn r12_explored_linear_sagas_end_once_and_leave_nothing_behind() {
 fn r11_explored_retries_never_use_an_id_for_two_things() {
     exhaust(RETRIED, 4);
     wander(RETRIED, 20, 30);
+}
+
+#[test]
+fn r22_explored_signals_are_taken_once_and_leave_nothing_behind() {
+    exhaust(SIGNALLED, 5);
+    wander(SIGNALLED, 20, 30);
 }
 
 #[test]

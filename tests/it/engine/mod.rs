@@ -17,6 +17,7 @@ mod pivot;
 mod restart;
 mod retry;
 mod schedule;
+mod signals;
 mod target;
 mod undo;
 mod waits;

@@ -15,7 +15,7 @@ pub use heard::Heard;
 pub use sagaflow::sim::Sent;
 
 use rows::Rows;
-use sagaflow::coordinator::{Client, Fact, IncomingReport, Refusal, Signal};
+use sagaflow::coordinator::{Client, Fact, IncomingReport, Refusal, Said, Signal};
 use sagaflow::definition::Catalog;
 use sagaflow::ids::{SagaId, Seq};
 use sagaflow::launcher::Loaded;
@@ -248,6 +248,21 @@ impl World {
     pub fn signal(&mut self, saga: SagaId, signal: Signal, reason: &str) -> Result<(), Refusal> {
         self.client("tool");
         self.done(|sim| sim.signal(saga, signal, reason))
+    }
+
+    /// A tool says something of a saga's own to it; `id`: the tool's own.
+    pub fn say_to(
+        &mut self,
+        saga: u64,
+        signal: &str,
+        input: Value,
+        id: Option<&str>,
+    ) -> Result<Seq, Refusal> {
+        let client = self.client("tool");
+        let dedup = id.map(|id| Dedup { id: Arc::from(id), digest: signal.len() as u64 });
+        let (signal, input) = (Arc::from(signal), object(input));
+        let said = Said { signal, input, reason: None, dedup };
+        self.done(|sim| sim.decide(|it| it.say(&client, SagaId(saga), said)))
     }
 
     /// Lets time pass, stopping at everything that is due.
