@@ -15,6 +15,8 @@ use crate::line::Batch;
 pub struct Pipe<C> {
     link: Link<C>,
     wire: Option<Wire>,
+    /// Who said goodbye last, and may still be reading answers.
+    leaving: Option<ConnId>,
 }
 
 #[derive(Debug)]
@@ -26,7 +28,7 @@ struct Wire {
 
 impl<C> Default for Pipe<C> {
     fn default() -> Self {
-        Self { link: Link::default(), wire: None }
+        Self { link: Link::default(), wire: None, leaving: None }
     }
 }
 
@@ -59,14 +61,26 @@ impl<C> Pipe<C> {
     }
 
     /// Ends the open session because a newer client takes over: it is told so, and gets nothing
-    /// more \[W12, R20\]. Its connection's `Closed` says when nothing is on its way any more.
+    /// more \[W12, R20\]. Its connection's `Closed` says when nothing is on its way any more; so it
+    /// does of one that said goodbye.
     pub fn supersede(&mut self) -> Option<ConnId> {
-        let wire = self.wire.take()?;
+        let Some(wire) = self.wire.take() else { return self.leaving.take() };
         self.link.session_closed(wire.session);
         let message = "a newer client registered as this target";
         let error = ProtocolError::fatal(ErrorCode::Superseded, message);
         wire.outbox.close_now(Some(frames::error(&error)));
         Some(wire.conn)
+    }
+
+    /// Ends the session that the target itself says goodbye to: it gets no more commands, and all
+    /// answers to what it said before \[W9\]. Nothing changes when that connection does not serve
+    /// the target \[P6\].
+    pub fn leave(&mut self, conn: ConnId) {
+        if let Some(wire) = self.wire.take_if(|wire| wire.conn == conn) {
+            self.link.session_closed(wire.session);
+            wire.outbox.drop_commands();
+            self.leaving = Some(conn);
+        }
     }
 
     /// The connection ended. None, and nothing changes, when it is not the one that serves the

@@ -168,6 +168,12 @@ impl Outbox {
         });
     }
 
+    /// Takes all commands back that were not yet taken for writing: their target says goodbye, and
+    /// is told what it is still owed as anybody is.
+    pub fn drop_commands(&self) {
+        self.with(Queue::drop_commands);
+    }
+
     /// Ends the connection now: what is queued is dropped, and `last` is written only if no line
     /// was torn and it goes without waiting \[W12, P7\].
     pub fn close_now(&self, last: Option<Line>) {
@@ -317,6 +323,15 @@ impl Queue {
             };
         }
         found
+    }
+
+    fn drop_commands(&mut self) {
+        for item in &mut self.items {
+            if matches!(item, Item::Command { .. }) {
+                *item = Item::Retracted;
+            }
+        }
+        self.commands.clear();
     }
 
     fn push(&mut self, item: Item) {

@@ -81,6 +81,7 @@ impl<L: Log> Core<L> {
             | ClientFrame::GetSaga { .. } => self.later(conn, Tell::Question(frame, asked)),
             ClientFrame::Ping { id, nonce } => self.later(conn, Tell::Pong(id, nonce)),
             ClientFrame::Goodbye => {
+                self.pipes.values_mut().for_each(|pipe| pipe.leave(conn));
                 self.leave(conn);
                 self.later(conn, Tell::Close);
             }

@@ -96,6 +96,37 @@ fn w12_what_a_newcomer_says_while_it_waits_is_taken_in_its_order() {
     assert_eq!(hosts(&core), (true, vec![3]));
 }
 
+/// \[W9\]: a target got no answer to what it had said right before, and could not know whether it
+/// was taken.
+#[test]
+fn w9_a_target_that_says_goodbye_is_told_what_was_accepted_and_gets_no_more_commands() {
+    let mut core = core();
+    let outbox = Arc::new(Outbox::new(16));
+    let register = |conn: u64, pid: u64| {
+        let kind = json!({"cmd": "register", "kind": "host", "name": "h", "pid": pid});
+        said(conn, &kind)
+    };
+    turn(&mut core, vec![opened_to(1, &outbox), register(1, 1)]);
+    turn(
+        &mut core,
+        vec![said(1, &json!({"cmd": "report", "event": "window_closed", "label": "a"}))],
+    );
+    let last = json!({"cmd": "report", "id": "x", "event": "pool_not_last", "label": "main"});
+    turn(&mut core, vec![said(1, &last), said(1, &json!({"cmd": "goodbye"}))]);
+    // R20: whoever comes next gets nothing before this one is gone.
+    let newer = Arc::new(Outbox::new(16));
+    turn(&mut core, vec![opened_to(2, &newer), register(2, 2)]);
+    assert_eq!(waiting(&newer), Vec::<Value>::new());
+
+    let told = waiting(&outbox);
+    let accepted = told.iter().find(|line| line["event"] == "accepted");
+    assert_eq!(accepted.map(|line| &line["id"]), Some(&json!("x")), "{told:#?}");
+    assert!(told.iter().all(|line| line["kind"] != "command"), "{told:#?}");
+    assert!(!outbox.is_open(), "then it ends");
+    turn(&mut core, vec![closed(1)]);
+    assert!(waiting(&newer).iter().any(|line| line["kind"] == "command"));
+}
+
 /// The lines that wait for a connection, as a peer that never reads would find them.
 fn waiting(outbox: &Outbox) -> Vec<Value> {
     let (mut bytes, mut sent) = (Vec::new(), Vec::new());
