@@ -6,11 +6,15 @@ use crate::time::Millis;
 /// One line of the wire, in bytes \[W1\]. Beyond: private `frame_too_large`, and the connection
 /// is closed.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// All values that one command, event, `save`, `input`, `vars` or `result` gets from expressions,
+/// in bytes of JSON: a line of the wire less what stands around its fields. Beyond: the evaluation
+/// fails, and with it the step, or the start.
+pub const PAYLOAD_BYTES_MAX: usize = FRAME_BYTES_MAX - 16 * 1024;
 /// How many times longer a line can become when the launcher writes its values anew: `1e15` becomes
 /// `1000000000000000.0`, and nothing grows more.
 pub const REWRITING_GROWS: usize = 5;
 /// One line of a launcher, as our own clients read it: a saga of many steps is told in one.
-/// Beyond: what sends it is taken for no launcher.
+/// Beyond: the launcher refuses to answer, and what sends it all the same is taken for no launcher.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Nesting of one line of the wire. Beyond: `invalid_json`.
 pub const JSON_DEPTH_MAX: usize = 64;

@@ -245,12 +245,10 @@ fn newcomer(
         Refusal::new(RefusalCode::Refused, message)
     };
     let scope = BeginScope { trigger: fields, input: &Value::Null };
-    let mut input = Map::new();
-    for (name, template) in templates {
-        let value = template.eval(&scope).map_err(|error| bad(name, error))?;
-        input.insert(name.to_string(), value);
-    }
-    let input = Arc::new(Value::Object(input));
+    let values = |fields, scope: &BeginScope<'_>| {
+        expr::eval_fields(fields, scope).map_err(|(name, error)| bad(name, error))
+    };
+    let input = Arc::new(Value::Object(values(templates, &scope)?));
     let scope = BeginScope { trigger: fields, input: &input };
     for guard in &plan.require {
         if !expr::eval_bool(&guard.that, &scope).map_err(|error| bad("require", error))? {
@@ -259,11 +257,7 @@ fn newcomer(
             return Err(Refusal::new(RefusalCode::Refused, words));
         }
     }
-    let mut vars = Map::new();
-    for (name, template) in &plan.vars {
-        let value = template.eval(&scope).map_err(|error| bad(name, error))?;
-        vars.insert(name.to_string(), value);
-    }
+    let vars = values(&plan.vars, &scope)?;
     Ok(Newcomer {
         plan: plan.clone(),
         trigger: trigger.clone(),

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::expr::key_text;
+use crate::expr::{self, key_text};
 use crate::ids::SagaId;
 use crate::plan::Policy;
 use crate::saga::decide::SagaScope;
@@ -53,15 +53,11 @@ impl Coordinator {
         let keys = self.free_keys(&newcomer);
         let Some(live) = self.live.get_mut(&id) else { return Ok(id) };
         let scope = SagaScope::new(&live.saga, &live.plan, self.now, Some(&newcomer.fields));
-        let mut save = Map::new();
-        for (name, template) in &live.plan.eviction.save {
-            let value = template.eval(&scope).map_err(|error| {
-                let message =
-                    format!("`save` of saga {id}, which it would join, has no value: {error}");
-                Refusal::new(RefusalCode::Refused, message)
-            })?;
-            save.insert(name.to_string(), value);
-        }
+        let save = expr::eval_fields(&live.plan.eviction.save, &scope).map_err(|(_, error)| {
+            let message =
+                format!("`save` of saga {id}, which it would join, has no value: {error}");
+            Refusal::new(RefusalCode::Refused, message)
+        })?;
         let Newcomer { trigger, fields, client, dedup, .. } = newcomer;
         let joined = Joined { trigger, fields, keys, save, client, dedup };
         self.world.apply_joined(id, self.now, &joined);

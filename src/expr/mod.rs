@@ -37,5 +37,5 @@ pub use pins::{Pin, pins};
 pub use reads::{Read, reads};
 pub use same::key_text;
 pub use schema::json_schema_type;
-pub use template::{Part, Template, parse_template};
+pub use template::{Part, Template, eval_fields, parse_template};
 pub use types::{Env, Field, ObjectType, Presence, Type};

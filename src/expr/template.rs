@@ -1,7 +1,8 @@
 //! Values with `${{ }}` holes: reading them and filling them. Reads no YAML and types nothing: a
 //! tree of scalars is built by the caller, who checks each hole at its place.
 
-use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -10,6 +11,7 @@ use super::eval::{EvalError, EvalErrorKind, Scope, eval, words};
 use super::lex;
 use super::number::{self, Num};
 use super::parse::{SyntaxError, parse_at};
+use crate::limits::PAYLOAD_BYTES_MAX;
 
 const OPEN: &str = "${{";
 const CLOSE: &str = "}}";
@@ -81,33 +83,122 @@ pub fn parse_template(text: &str) -> Result<Template, SyntaxError> {
     Ok(Template::Mixed(parts))
 }
 
+/// The bytes that are left for values that go out together. What one short expression makes of a
+/// long input, hundreds of others can make as well.
+#[derive(Debug)]
+struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Room(PAYLOAD_BYTES_MAX)
+    }
+}
+
+impl Room {
+    fn take(&mut self, bytes: usize, at: Range<usize>) -> Result<(), EvalError> {
+        let left = self.0.checked_sub(bytes).ok_or_else(|| {
+            let message =
+                format!("all values together are longer than {PAYLOAD_BYTES_MAX} bytes of JSON");
+            EvalError { at, kind: EvalErrorKind::Limit, message }
+        })?;
+        self.0 = left;
+        Ok(())
+    }
+}
+
+/// Values by their names, as one payload has them: bounded together by [`PAYLOAD_BYTES_MAX`].
+///
+/// # Errors
+/// As [`Template::eval`], with the name of the value.
+pub fn eval_fields<'a>(
+    fields: &'a [(Arc<str>, Template)],
+    scope: &dyn Scope,
+) -> Result<Map<String, Value>, (&'a str, EvalError)> {
+    let (mut room, mut values) = (Room::default(), Map::with_capacity(fields.len()));
+    for (name, template) in fields {
+        let value = template.eval_in(scope, &mut room).map_err(|error| (&**name, error))?;
+        values.insert(name.to_string(), value);
+    }
+    Ok(values)
+}
+
 impl Template {
-    /// The value with all holes filled.
+    /// The value with all holes filled, no longer than [`PAYLOAD_BYTES_MAX`].
     ///
     /// # Errors
     ///
-    /// As [`eval`], and when text gets a value that is no string, integer or boolean.
+    /// As [`eval`], when text gets a value that is no string, integer or boolean, and when it is
+    /// too long.
     pub fn eval(&self, scope: &dyn Scope) -> Result<Value, EvalError> {
+        self.eval_in(scope, &mut Room::default())
+    }
+
+    fn eval_in(&self, scope: &dyn Scope, room: &mut Room) -> Result<Value, EvalError> {
         match self {
-            Template::Literal(value) => Ok(value.clone()),
-            Template::Whole(ast) => eval(ast, scope).map(Cow::into_owned),
+            Template::Literal(value) => {
+                room.take(length(value), 0..0)?;
+                Ok(value.clone())
+            }
+            Template::Whole(ast) => {
+                let value = eval(ast, scope)?;
+                room.take(length(&value), ast.at())?;
+                Ok(value.into_owned())
+            }
             Template::Mixed(parts) => {
                 let mut text = String::new();
                 for part in parts {
                     match part {
                         Part::Text(plain) => text.push_str(plain),
-                        Part::Hole(ast) => fill(ast, &*eval(ast, scope)?, &mut text)?,
+                        Part::Hole(ast) => {
+                            let from = text.len();
+                            fill(ast, &*eval(ast, scope)?, &mut text)?;
+                            room.take(quoted(&text[from..]), ast.at())?;
+                        }
                     }
                 }
                 Ok(Value::String(text))
             }
-            Template::List(list) => list.iter().map(|one| one.eval(scope)).collect(),
+            Template::List(list) => list.iter().map(|one| one.eval_in(scope, room)).collect(),
             Template::Map(entries) => {
-                let value = |(name, one): &(String, Template)| Ok((name.clone(), one.eval(scope)?));
-                entries.iter().map(value).collect::<Result<Map<_, _>, _>>().map(Value::Object)
+                let mut map = Map::with_capacity(entries.len());
+                for (name, one) in entries {
+                    map.insert(name.clone(), one.eval_in(scope, room)?);
+                }
+                Ok(Value::Object(map))
             }
         }
     }
+}
+
+/// Bytes of a value as JSON; a little more where it is numbers.
+pub(super) fn length(value: &Value) -> usize {
+    /// The longest number, with its sign, its point and its exponent.
+    const NUMBER: usize = 24;
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(number) if number.is_f64() => NUMBER,
+        Value::Number(number) => number.as_u64().map_or(NUMBER, digits),
+        Value::String(text) => quoted(text),
+        Value::Array(list) => 2 + list.iter().map(|one| 1 + length(one)).sum::<usize>(),
+        Value::Object(map) => {
+            let field = |(name, value): (&String, &Value)| quoted(name) + 2 + length(value);
+            2 + map.iter().map(field).sum::<usize>()
+        }
+    }
+}
+
+fn digits(number: u64) -> usize {
+    number.checked_ilog10().map_or(1, |tens| tens as usize + 1)
+}
+
+/// Bytes of a text between quotes, with what JSON escapes.
+fn quoted(text: &str) -> usize {
+    let extra = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+        0x00..0x20 => 5,
+        _ => 0,
+    });
+    2 + text.len() + extra.sum::<usize>()
 }
 
 fn fill(ast: &Ast, value: &Value, text: &mut String) -> Result<(), EvalError> {

@@ -10,7 +10,7 @@ use crate::ipc::frames::{self, Line};
 use crate::ipc::protocol::{AskId, ClientFrame, SagaFilter};
 use crate::ipc::server::Asked;
 use crate::ipc::{ErrorCode, ProtocolError};
-use crate::limits::{LIST_SAGAS, REPLAY_BATCHES};
+use crate::limits::{ANSWER_BYTES_MAX, LIST_SAGAS, REPLAY_BATCHES};
 use crate::log::{Filter, Log, LogRead, ReadError};
 
 use super::core::{Core, Tell};
@@ -253,9 +253,24 @@ fn one(
     as_of: &AsOf,
 ) -> Result<Option<Line>, ReadError> {
     let Some(stored) = log.saga(saga)? else { return Ok(None) };
-    let clash = as_of.corrupt.get(&saga).cloned();
-    let picture = pictures.of(log, stored, clash);
-    Ok(Some(frames::saga(id, &picture.detail(), as_of.version)))
+    // A picture is as long as the facts that it is made of, or longer.
+    let facts: usize = stored.rows.iter().flatten().map(|row| row.body.len()).sum();
+    let short = Some(()).filter(|()| facts <= ANSWER_BYTES_MAX).map(|()| {
+        let clash = as_of.corrupt.get(&saga).cloned();
+        let picture = pictures.of(log, stored, clash);
+        frames::saga(id, &picture.detail(), as_of.version)
+    });
+    let short = short.filter(|line| line.len() <= ANSWER_BYTES_MAX);
+    Ok(Some(short.unwrap_or_else(|| frames::error(&too_long(saga).with_id(id.cloned())))))
+}
+
+/// Who wants all of it reads the log.
+fn too_long(saga: SagaId) -> ProtocolError {
+    let message = format!(
+        "saga {saga} is told in more than {ANSWER_BYTES_MAX} bytes; \
+         read it from the log: sagaflow show {saga} --data DIR"
+    );
+    ProtocolError::mild(ErrorCode::Refused, message)
 }
 
 fn no_saga(saga: SagaId, as_of: &AsOf) -> ProtocolError {

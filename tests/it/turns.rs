@@ -1,6 +1,8 @@
 //! Turns of the whole core without a socket: what connections say lies in one turn as the test puts
 //! it there, which real sockets do only now and then.
 
+mod questions;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +18,9 @@ use sagaflow::ipc::session::Allow;
 use sagaflow::launcher::{
     Core, Identity, Loaded, Manners, Message, Turns, read_directory, restore,
 };
-use sagaflow::limits::{EVENTS_RETENTION, RETENTION, TURN_INPUTS_MAX, WORLD_EVERY};
+use sagaflow::limits::{
+    ANSWER_BYTES_MAX, EVENTS_RETENTION, RETENTION, TURN_INPUTS_MAX, WORLD_EVERY,
+};
 use sagaflow::log::{
     Fault, FaultyLog, Log, LogRead, LogReader, MemoryLog, Retention, Row, SqliteLog,
 };
@@ -213,35 +217,6 @@ fn who_asks_again_while_an_incident_is_tried_again_hears_how_that_ended() {
     assert_eq!(outbox.len(), lines + 4);
 }
 
-/// \[R7\]: a saga of a thousand steps was read whole, by the thread that decides, for whoever asked
-/// again how it had ended, or still had something to say to it.
-#[test]
-fn r7_how_a_saga_ended_is_told_without_reading_all_that_it_did() {
-    let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
-    let files = vec![file("c.catalog.yaml", CATALOG), file("called.saga.yaml", CALLED)];
-    let mut core = on(Loaded::of(files), FaultyLog::new(MemoryLog::new(), []));
-    let outbox = Arc::new(Outbox::new(16));
-    let tool = json!({"cmd": "register", "kind": "tool", "name": "t", "pid": 2, "subscribe": []});
-    turn(&mut core, vec![opened(1), register(1), opened_to(2, &outbox), said(2, &tool)]);
-    let start = json!({"cmd": "start_saga", "id": "s", "saga": "called", "wait": true});
-    turn(&mut core, vec![said(2, &start)]);
-    for step in ["one", "two"] {
-        let echo = json!({"cmd": "report", "event": "did", "saga_id": 1, "step": step});
-        turn(&mut core, vec![said(1, &echo)]);
-    }
-    let cancel = json!({"cmd": "signal_saga", "saga_id": 1, "signal": "cancel"});
-    waiting(&outbox);
-    turn(&mut core, vec![said(2, &start), said(2, &cancel)]);
-    let told = waiting(&outbox);
-    assert_eq!(told[0]["event"], "saga_accepted");
-    assert_eq!(
-        (&told[1]["event"], &told[1]["state"]),
-        (&json!("saga_result"), &json!("completed"))
-    );
-    assert_eq!(told[2]["code"], "refused");
-    assert_eq!(core.log().read_whole(), 0);
-}
-
 /// \[L6, L7\]: retention comes between turns that never pause, and where it finds no room it waits.
 #[test]
 fn a_disk_that_is_too_full_to_forget_ends_nothing() {
@@ -320,39 +295,6 @@ fn w7_what_was_forgotten_between_two_events_is_told_after_a_restart() {
     outbox.drain(&mut lines, &mut sent);
     let answer: Value = serde_json::from_slice(&lines).expect("one line");
     assert_eq!(answer["event"], "lagged", "{answer}");
-}
-
-/// \[R7\]: who decides reads no list and no picture; the deciding log here holds no saga at all.
-#[test]
-fn r7_questions_about_sagas_are_read_beside_the_deciding_thread() {
-    let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
-    let loaded =
-        || Loaded::of(vec![file("c.catalog.yaml", CATALOG), file("called.saga.yaml", CALLED)]);
-    let dir = tempfile::tempdir().expect("a scratch directory");
-    let path = dir.path().join("log.db");
-    let mut there = on(loaded(), SqliteLog::open(&path).expect("there is room"));
-    let start = said(1, &json!({"cmd": "start_saga", "id": "s", "saga": "called"}));
-    turn(&mut there, vec![opened(1), register(1), start]);
-
-    let mut core = on(loaded(), MemoryLog::new());
-    core.read_beside(path).expect("a thread can be had");
-    let outbox = Arc::new(Outbox::new(16));
-    turn(&mut core, vec![opened_to(1, &outbox), register(1)]);
-    let (mut lines, mut sent) = (Vec::new(), Vec::new());
-    outbox.drain(&mut lines, &mut sent);
-    for (question, word) in [
-        (json!({"cmd": "list_sagas", "id": 1}), "saga_list"),
-        (json!({"cmd": "get_saga", "id": 2, "saga_id": 1}), "running"),
-    ] {
-        lines.clear();
-        turn(&mut core, vec![said(1, &question)]);
-        while lines.is_empty() {
-            std::thread::yield_now();
-            outbox.drain(&mut lines, &mut sent);
-        }
-        let answer = String::from_utf8_lossy(&lines);
-        assert!(answer.contains(word) && answer.contains("\"saga_id\":1"), "{answer}");
-    }
 }
 
 /// \[L6, R9\]: what ended a week before a leap of the clock, or before a time in which no launcher

@@ -1,9 +1,13 @@
 //! Text with holes: what keeps its type, what becomes text, what stays as written.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::names;
-use crate::expr::{Template, parse_template};
+use crate::expr::template::length;
+use crate::expr::{EvalErrorKind, Template, eval_fields, parse_template};
+use crate::limits::PAYLOAD_BYTES_MAX;
 
 #[test]
 fn a_whole_hole_keeps_its_type_and_text_takes_words() {
@@ -60,6 +64,26 @@ fn an_error_in_a_hole_points_into_the_whole_text() {
     ] {
         let error = parse_template(text).expect_err(text);
         assert_eq!((&text[error.at.clone()], error.message.as_str()), (marked, message), "{text}");
+    }
+}
+
+#[test]
+fn values_that_go_out_together_are_bounded_together() {
+    let copies = |text: &str, many: usize| -> Vec<(Arc<str>, Template)> {
+        let template = parse_template(text).expect(text);
+        (0..many).map(|n| (n.to_string().into(), template.clone())).collect()
+    };
+    let word = "x\"\n\u{1}\u{e9}".repeat(100);
+    let long = format!("${{{{ '{}' }}}}", "y".repeat(3_998));
+    let fits = PAYLOAD_BYTES_MAX / 4_000;
+    assert!(eval_fields(&copies(&long, fits), &names()).is_ok());
+    let more = copies(&long, fits + 1);
+    let (name, error) = eval_fields(&more, &names()).expect_err("too long");
+    assert_eq!((name, error.kind), (&*fits.to_string(), EvalErrorKind::Limit));
+    let values = [json!(word), json!([1, -1, 0.5, 1e15, true, null, "", {"a": {"b\t": []}}])];
+    for value in values {
+        let (counted, written) = (length(&value), value.to_string().len());
+        assert!(counted >= written && counted <= written + 100, "{value}: {counted}");
     }
 }
 

@@ -24,15 +24,8 @@ impl Decision<'_> {
         fields: &[(Arc<str>, Template)],
         event: Option<&Value>,
     ) -> Result<Map<String, Value>, Arc<str>> {
-        let scope = self.scope(branch, event);
-        let mut values = Map::with_capacity(fields.len());
-        for (name, template) in fields {
-            let value = template
-                .eval(&scope)
-                .map_err(|error| Arc::from(format!("`{name}` cannot be evaluated: {error}")))?;
-            values.insert(name.to_string(), value);
-        }
-        Ok(values)
+        expr::eval_fields(fields, &self.scope(branch, event))
+            .map_err(|(name, error)| Arc::from(format!("`{name}` cannot be evaluated: {error}")))
     }
 
     pub(super) fn words(

@@ -1,6 +1,7 @@
 //! What the engine promises, rule by rule: small sagas in a world of virtual time,
 //! each claim a test. No sockets.
 
+mod bounds;
 mod chance;
 mod edited;
 mod eviction;
