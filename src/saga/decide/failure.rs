@@ -125,7 +125,8 @@ impl Decision<'_> {
         self.give_up(step, cause, reason)
     }
 
-    fn give_up(&mut self, step: StepKey, cause: Cause, reason: Arc<str>) -> Next {
+    /// It failed for good, and its `on_timeout` has nothing to say.
+    pub(super) fn give_up(&mut self, step: StepKey, cause: Cause, reason: Arc<str>) -> Next {
         let plan_step = self.plan.step(step.step);
         if plan_step.best_effort {
             return Next::After(step);
@@ -147,7 +148,17 @@ impl Decision<'_> {
         self.saga.owner(self.plan, step).unwrap_or(step)
     }
 
+    /// What is inside of it failed, for whatever cause: `retry` looks at the cause, `on_timeout` is
+    /// for its own timeout.
     pub(super) fn group_failed(&mut self, group: StepKey, cause: Cause, reason: Arc<str>) -> Next {
+        match self.group_over(group, cause, reason) {
+            Next::Failed(group, cause, reason) => Next::GiveUp(group, cause, reason),
+            other => other,
+        }
+    }
+
+    /// Its attempt ends without success, and with it all that is open inside.
+    pub(super) fn group_over(&mut self, group: StepKey, cause: Cause, reason: Arc<str>) -> Next {
         self.close_within(group, cause, &reason);
         let known = !self.saga.any_within(self.plan, group);
         self.attempt_failed(group, (cause, reason), known)

@@ -140,6 +140,8 @@ enum Next {
     After(StepKey),
     /// That step failed for good, and its outcome is recorded.
     Failed(StepKey, Cause, Arc<str>),
+    /// The same, by what is inside of it or what undoes that: its own `on_timeout` has no say.
+    GiveUp(StepKey, Cause, Arc<str>),
     /// Start the branches of that step that have not begun.
     Branches(StepKey),
     /// Undo what is next to undo, for the whole saga or one group's attempt.
@@ -201,6 +203,7 @@ impl Decision<'_> {
                 Next::Enter(branch, body, position) => self.enter(branch, body, position),
                 Next::After(step) => self.after(step),
                 Next::Failed(step, cause, reason) => self.failed(step, cause, reason),
+                Next::GiveUp(step, cause, reason) => self.give_up(step, cause, reason),
                 Next::Undo(scope) => self.next_undo(scope),
                 Next::Finish(verdict) => self.finish(verdict),
                 Next::Branches(owner) => self.start_branches(owner),

@@ -63,7 +63,7 @@ impl Decision<'_> {
         let why = (Cause::TimedOut, Arc::from(reason));
         match &plan_step.verb {
             Verb::Group(_) | Verb::Parallel { .. } | Verb::ForEach(_) => {
-                self.group_failed(step, why.0, why.1)
+                self.group_over(step, why.0, why.1)
             }
             Verb::Issue { .. } => {
                 let known = !self.maybe_sent(step);

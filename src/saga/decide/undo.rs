@@ -138,7 +138,7 @@ impl Decision<'_> {
         }
         let outcome = if stuck { Ending::InDoubt } else { Ending::Failed };
         self.push_outcome(group, outcome, Some((cause, reason.clone())));
-        Next::Failed(group, cause, reason)
+        Next::GiveUp(group, cause, reason)
     }
 
     /// The compensating step is over and did not fail.

@@ -222,6 +222,78 @@ steps:
     assert_eq!(world.state(1), State::Completed);
 }
 
+/// `on_timeout` belongs to the `timeout` beside it; it waved through what timed out inside.
+#[test]
+fn r11_a_timeout_inside_of_a_group_is_not_the_groups_own() {
+    for then in ["continue", "[{ id: other, issue: look, await: { echo: did } }]"] {
+        let mut world = it(&format!(
+            r"
+timeout: 10m
+defaults: {{ timeout: 10s }}
+steps:
+  - id: all
+    group: [{{ id: one, issue: a, await: {{ echo: did }} }}]
+    timeout: 60s
+    on_timeout: {then}
+  - {{ id: last, issue: c, await: {{ echo: did }} }}
+"
+        ));
+        go(&mut world, "k");
+        world.advance(Millis(10_000));
+        assert_eq!(ends(&world), ["one in_doubt", "all in_doubt", "unwinding timed_out"]);
+        did(&mut world, "un_a");
+        assert_eq!(world.state(1), State::Compensated);
+        assert_eq!(world.verdict(1).cause, Some(Cause::TimedOut));
+    }
+}
+
+/// What may fail a group, its own clock aside, fails inside of it: so `retry.on` looks there.
+#[test]
+fn r11_a_group_is_tried_again_by_the_cause_inside_of_it() {
+    for (on, again) in [("timeout", true), ("failed", false), ("unreachable", false)] {
+        let mut world = it(&format!(
+            r"
+timeout: 10m
+defaults: {{ timeout: 10s }}
+steps:
+  - id: all
+    group: [{{ id: one, issue: a, await: {{ echo: did }} }}]
+    timeout: 60s
+    retry: {{ attempts: 2, backoff: constant, delay: 1s, on: [{on}] }}
+"
+        ));
+        go(&mut world, "k");
+        world.advance(Millis(10_000));
+        did(&mut world, "un_a");
+        world.advance(Millis(1_000));
+        let tries = world.commands().iter().filter(|cmd| *cmd == "a").count();
+        assert_eq!(tries, if again { 2 } else { 1 }, "{on}: {:?}", world.trail(1));
+        let ended = if again { State::Running } else { State::Compensated };
+        assert_eq!(world.state(1), ended, "{on}");
+    }
+}
+
+/// Its last attempt is the one that counts.
+#[test]
+fn r11_a_groups_own_timeout_is_tried_again_before_its_on_timeout_is_asked() {
+    let mut world = it(r"
+timeout: 10m
+steps:
+  - id: all
+    group: [{ id: one, issue: a, await: { echo: did }, timeout: 50s }]
+    timeout: 20s
+    retry: { attempts: 2, backoff: constant, delay: 1s, on: [timeout] }
+    on_timeout: [{ id: other, issue: look, await: { echo: did }, timeout: 10s }]
+");
+    go(&mut world, "k");
+    world.advance(Millis(20_000));
+    did(&mut world, "un_a");
+    world.advance(Millis(21_000));
+    assert_eq!(world.commands(), ["a", "un_a", "a", "look"], "{:?}", world.trail(1));
+    did(&mut world, "look");
+    assert_eq!(world.state(1), State::Completed);
+}
+
 #[test]
 fn r22_done_inside_a_group_ends_the_saga_and_undoes_nothing() {
     let mut world = it(r#"
