@@ -154,3 +154,7 @@ pub const EXITED_KEPT: usize = 64;
 
 /// Elements that one `for_each` may go through.
 pub const FOR_EACH_MAX: usize = 1_000;
+
+/// Moments of one saga that `check` tells apart: what a machine of today holds and goes through in
+/// a minute. Beyond: it says how far it came, and that this was not all.
+pub const CHECK_STATES_MAX: usize = 200_000;

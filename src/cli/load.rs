@@ -41,6 +41,13 @@ pub(super) fn with_scenarios(
     gather(paths, vocabulary, true)
 }
 
+/// The path, and where it is that of a saga, the scenarios of its name that stand beside it.
+pub(super) fn with_its_scenarios(path: PathBuf) -> impl Iterator<Item = PathBuf> {
+    let stem = path.to_str().and_then(|path| path.strip_suffix(".saga.yaml"));
+    let beside = stem.map(|stem| PathBuf::from(format!("{stem}.test.yaml")));
+    std::iter::once(path).chain(beside.filter(|beside| beside.exists()))
+}
+
 fn gather(paths: &[PathBuf], vocabulary: Option<&Path>, scenarios: bool) -> Result<Files, Failure> {
     let kind = |path: &Path| kind(path, scenarios);
     let list = |path: &Path, into: &mut BTreeSet<PathBuf>| list(path, scenarios, into);

@@ -2,7 +2,9 @@
 //! about sagas.
 
 mod cancel;
+mod cases;
 mod catalog;
+mod check;
 mod completions;
 mod config;
 mod demo;
@@ -91,6 +93,8 @@ enum Command {
     Test(test::Args),
     /// Lay definitions out: keys in order, even white space, comments where they belong
     Fmt(fmt::Args),
+    /// Explore every history of each saga, and show the shortest one that breaks a promise
+    Check(check::Args),
     /// Print what a saga may cost, path by path: time, time to undo, commands, records
     Plan(plan::Args),
     /// Explain a diagnostic: what it means, a failing example, its cure
@@ -143,6 +147,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Validate(args) => validate::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Fmt(args) => fmt::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Graph(args) => graph::run(&args),

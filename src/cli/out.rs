@@ -114,6 +114,16 @@ pub fn say(tone: Tone, words: &str) {
     drop(say_to(&mut anstream::stderr().lock(), tone, words));
 }
 
+/// Says on a terminal how far something has come, over what it said before; nothing anywhere else.
+/// No words take it away.
+pub fn progress(words: &str) {
+    let mut out = anstream::stderr().lock();
+    if io::IsTerminal::is_terminal(&io::stderr()) {
+        let style = style(Tone::Faint);
+        drop(write!(out, "\r\x1b[2K{style}{words}{style:#}").and_then(|()| out.flush()));
+    }
+}
+
 /// Says what went wrong.
 pub fn complain(message: &str) {
     drop(complain_to(&mut anstream::stderr().lock(), message));

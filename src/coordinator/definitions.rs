@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::plan::Plan;
 
 /// Plans by name and by the events that trigger them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Definitions {
     by_name: BTreeMap<Arc<str>, Arc<Plan>>,
     by_event: BTreeMap<Arc<str>, Vec<Arc<Plan>>>,

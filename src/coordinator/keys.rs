@@ -34,14 +34,14 @@ pub(super) struct Waiting {
     pub(super) first: Option<SagaId>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Contenders {
     holders: BTreeSet<SagaId>,
     queue: BTreeSet<SagaId>,
 }
 
 /// Holders and waiting sagas, by name and key.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Keys {
     by_key: BTreeMap<(Arc<str>, String), Contenders>,
 }

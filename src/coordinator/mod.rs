@@ -100,7 +100,7 @@ pub struct Fact {
 }
 
 /// A saga in memory, with what is derived from it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Live {
     saga: Saga,
     plan: Arc<Plan>,
@@ -136,7 +136,7 @@ struct Echo {
 }
 
 /// What a saga's decision may mean for others. A list and no recursion: a queue may be long.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Follower {
     /// An absent target was issued something: its buffer may be full \[P2\].
     Buffer(Arc<str>),
@@ -145,7 +145,7 @@ enum Follower {
 }
 
 /// All sagas and what they share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Coordinator {
     world: World,
     /// Boxed, so that a newcomer moves no other saga's bytes.

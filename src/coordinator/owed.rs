@@ -13,7 +13,7 @@ use crate::time::{Millis, Timestamp};
 
 use super::Live;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct OfTarget {
     commands: BTreeMap<Seq, Arc<Owed>>,
     /// When to look whether anything waited too long; never while a session is open.
@@ -30,7 +30,7 @@ pub enum Debt {
 }
 
 /// All owed commands by target and order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct OwedIndex {
     targets: BTreeMap<Arc<str>, OfTarget>,
 }

@@ -30,7 +30,7 @@ pub(super) struct Wait {
 type ByField = BTreeMap<Arc<str>, BTreeMap<String, BTreeSet<SagaId>>>;
 
 /// Waiting sagas by event, field and value.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Waits {
     by_event: BTreeMap<Arc<str>, ByField>,
 }

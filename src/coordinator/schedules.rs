@@ -12,7 +12,7 @@ use super::Coordinator;
 use super::timetable::Due;
 
 /// A schedule of a definition that starts now.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Clock {
     plan: Arc<Plan>,
     /// Which of the plan's schedules it is.

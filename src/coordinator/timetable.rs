@@ -15,7 +15,7 @@ pub(super) enum Due {
 }
 
 /// Deadlines in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Timetable {
     entries: BTreeSet<(Timestamp, Due)>,
 }

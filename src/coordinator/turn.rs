@@ -37,7 +37,7 @@ impl RowState {
 }
 
 /// What one turn decided.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TurnOut {
     /// The turn's instant.
     pub now: Timestamp,

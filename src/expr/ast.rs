@@ -27,6 +27,12 @@ impl Ast {
         self.start as usize..self.end as usize
     }
 
+    /// Whether the whole expression is one plain path such as `input.label`.
+    #[must_use]
+    pub fn is_path(&self) -> bool {
+        self.as_path().is_some()
+    }
+
     /// The names, when the whole expression is one plain path such as `input.label`.
     pub(super) fn as_path(&self) -> Option<&[Box<str>]> {
         if let Kind::Path(path) = &self.kind { Some(path) } else { None }

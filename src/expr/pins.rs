@@ -2,7 +2,7 @@
 //! sagas are found. Judges no types.
 
 use super::ast::{Ast, Kind, Relation};
-use super::reads::reads;
+use super::reads::{Read, reads};
 
 /// One arm of a condition holds only for an event whose field equals the value.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,4 +59,27 @@ fn pin(field: &Ast, value: &Ast, bound: &[&str]) -> Option<Pin> {
     let is_bound = roots().any(|root| bound.contains(&&**root));
     let is_free_of_event = roots().all(|root| &**root != "event");
     (is_bound && is_free_of_event).then(|| Pin { field: names.to_vec(), value: value.clone() })
+}
+
+/// All comparisons of a field of `event` with something else, wherever they stand in the condition:
+/// what the field is worth trying with. A list that something is looked for in counts as well.
+#[must_use]
+pub fn comparisons(ast: &Ast) -> Vec<Pin> {
+    let mut found = Vec::new();
+    let mut open = vec![ast];
+    while let Some(one) = open.pop() {
+        if let Kind::Compare(_, pair) = &one.kind {
+            let (a, b) = &**pair;
+            found.extend(compared(a, b).or_else(|| compared(b, a)));
+        }
+        open.extend(one.children().into_iter().rev());
+    }
+    found
+}
+
+fn compared(field: &Ast, value: &Ast) -> Option<Pin> {
+    let (root, names) = field.as_path()?.split_first()?;
+    let of_event = |read: &Read| read.path.first().is_some_and(|root| &**root == "event");
+    let is_one = &**root == "event" && !names.is_empty() && !reads(value).iter().any(of_event);
+    is_one.then(|| Pin { field: names.to_vec(), value: value.clone() })
 }

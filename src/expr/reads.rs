@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use super::ast::{Ast, Kind, Path};
 
 /// One read of a name of the scope.
@@ -32,4 +34,18 @@ fn visit(ast: &Ast, is_asked: bool, found: &mut Vec<Read>) {
     for child in ast.children() {
         visit(child, is_asked, found);
     }
+}
+
+/// All literals, in the order of the text: what values are compared with is among them.
+#[must_use]
+pub fn literals(ast: &Ast) -> Vec<Value> {
+    let mut found = Vec::new();
+    let mut open = vec![ast];
+    while let Some(one) = open.pop() {
+        if let Kind::Literal(value) = &one.kind {
+            found.push(value.clone());
+        }
+        open.extend(one.children().into_iter().rev());
+    }
+    found
 }

@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 use super::script::flow;
 
 /// The sagas that say `always`, as the log has them so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
     sagas: BTreeMap<SagaId, (Arc<Plan>, Saga)>,
     broken: Option<String>,

@@ -2,9 +2,13 @@
 //! targets that answer when told to. Pure: reads no clock and opens nothing.
 
 mod always;
+pub mod check;
 pub mod coverage;
 mod explore;
 pub mod fill;
+mod ledger;
+mod past;
+mod payload;
 mod play;
 mod script;
 mod shelf;

@@ -17,6 +17,7 @@ use crate::saga::record::Verdict;
 use crate::saga::state::Phase;
 use crate::time::Timestamp;
 
+use super::check::judge_facts;
 use super::script;
 use super::transcript::Row;
 use super::world::World;
@@ -49,7 +50,7 @@ pub struct Played {
     pub answers: usize,
     /// Places where a target might go away.
     pub places: usize,
-    /// What clashed in the engine itself.
+    /// A promise that was broken: by the saga, or in the engine itself.
     pub broken: Option<String>,
     /// What of the saga's `always` did not hold, and in which state.
     pub unkept: Option<String>,
@@ -88,7 +89,7 @@ pub(super) struct Waiting {
 pub(super) struct Player<'a> {
     pub(super) world: World,
     catalog: &'a Catalog,
-    plan: &'a Plan,
+    plan: &'a Arc<Plan>,
     faults: &'a Faults,
     rows: Vec<Row>,
     /// How many of the world's sent commands were looked at.
@@ -430,15 +431,18 @@ impl<'a> Player<'a> {
 
     pub(super) fn played(self) -> Played {
         let verdict = self.saga().and_then(|saga| self.world.verdict(saga)).cloned();
+        let facts = self.world.timed_facts().to_vec();
+        let broken = self.world.broken().map(str::to_owned);
+        let broken = broken.or_else(|| judge_facts(self.plan, &facts).map(|one| one.words));
         Played {
             rows: self.rows,
-            facts: self.world.timed_facts().to_vec(),
+            facts,
             verdict,
             turned_away: self.turned_away,
             commits: self.world.commits(),
             answers: self.answers,
             places: self.places,
-            broken: self.world.broken().map(str::to_owned),
+            broken,
             unkept: self.world.unkept().map(str::to_owned),
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::coordinator::{
-    Client, Coordinator, Fact, IncomingReport, Refusal, Restored, Said, Signal, TurnOut,
+    Client, Coordinator, Fact, IncomingReport, Refusal, Said, Signal, TurnOut,
 };
 use crate::definition::Catalog;
 use crate::ids::{SagaId, Seq, SessionNo};
@@ -19,6 +19,7 @@ use crate::saga::record::{Record, Verdict};
 use crate::time::{Millis, Timestamp};
 
 use super::always::Watch;
+use super::past::Past;
 use super::shelf::{Sent, Shelf};
 
 /// When every world begins.
@@ -30,25 +31,27 @@ const TURNS_MAX: u32 = 20_000;
 /// The kind of client that stands for everybody who is no target.
 const TOOL: &str = "tool";
 
-/// A launcher's life.
-#[derive(Debug)]
+/// A launcher's life. A clone is another life with the same past.
+#[derive(Clone, Debug)]
 pub struct World<S = ()> {
-    coordinator: Coordinator,
-    catalog: Arc<Catalog>,
-    plans: Vec<Arc<Plan>>,
+    pub(super) coordinator: Coordinator,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) plans: Vec<Arc<Plan>>,
     /// What ran before the definitions were changed.
-    older: Vec<Arc<Plan>>,
-    /// The log: every fact with its instant.
-    facts: Vec<(Timestamp, Fact)>,
+    pub(super) older: Vec<Arc<Plan>>,
+    /// The log up to the last [`World::settle`].
+    pub(super) past: Option<Arc<Past>>,
+    /// The log since then: every fact with its instant.
+    pub(super) facts: Vec<(Timestamp, Fact)>,
     shelf: S,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     clients: BTreeMap<Arc<str>, Client>,
-    handed: BTreeSet<(Arc<str>, SessionNo, Seq)>,
-    sent: Vec<Sent>,
+    pub(super) handed: BTreeSet<(Arc<str>, SessionNo, Seq)>,
+    pub(super) sent: Vec<Sent>,
     commits: u64,
     crash_after: Option<u64>,
     compares: bool,
-    broken: Option<String>,
+    pub(super) broken: Option<String>,
     watch: Watch,
     next_pid: u64,
 }
@@ -72,6 +75,7 @@ impl<S: Shelf> World<S> {
             catalog,
             plans,
             older: Vec::new(),
+            past: None,
             facts: Vec::new(),
             shelf,
             now: START,
@@ -266,47 +270,6 @@ impl<S: Shelf> World<S> {
         tell
     }
 
-    /// The fold of the whole log; what clashes is kept as [`World::broken`].
-    fn folded(&mut self) -> Coordinator {
-        let mut folded = Coordinator::new(self.catalog.clone(), self.plans.clone());
-        let time = self.facts.last().map_or(START, |(at, _)| *at);
-        let seq = self.facts.last().map_or(Seq(0), |(_, fact)| fact.seq);
-        folded.restore_numbers(Restored { seq, time, ..Restored::default() });
-        let mut by_saga: BTreeMap<SagaId, Vec<(Seq, Timestamp, Record)>> = BTreeMap::new();
-        for (at, fact) in &self.facts {
-            folded.restore_record(fact.seq, *at, &fact.record);
-            if let Some(id) = fact.saga {
-                folded.restore_asked(id, *at, &fact.record);
-                by_saga.entry(id).or_default().push((fact.seq, *at, fact.record.clone()));
-            }
-        }
-        for (id, records) in by_saga {
-            let hash = records.iter().find_map(|(_, _, record)| {
-                let Record::Began(began) = record else { return None };
-                Some(began.definition.clone())
-            });
-            let mut all = self.plans.iter().chain(&self.older);
-            let plan = all.find(|plan| Some(&plan.hash) == hash.as_ref());
-            let Some(plan) = plan.cloned() else { continue };
-            if let Err(clash) = folded.restore_saga(id, plan, &records) {
-                self.broken = Some(format!("saga {id} cannot be folded: {clash}"));
-            }
-        }
-        folded.begin_turn(self.now);
-        folded
-    }
-
-    /// \[R3\]: the fold of the log is the live state.
-    fn compare(&mut self) {
-        let folded = self.folded();
-        if let Some(difference) = self.coordinator.difference(&folded) {
-            self.broken = Some(format!("the fold of the log is not the live state: {difference}"));
-        }
-        if let Some((saga, clash)) = self.coordinator.corrupt().first_key_value() {
-            self.broken = Some(format!("saga {saga} was decided against its own facts: {clash}"));
-        }
-    }
-
     /// The launcher dies and comes back on its log; who was connected connects again.
     pub fn crash(&mut self) {
         let kinds: Vec<Arc<str>> = self.clients.keys().cloned().collect();
@@ -481,6 +444,14 @@ impl<S: Shelf> World<S> {
         let client = self.tool();
         let said = Said { signal: Arc::from(signal), input, reason: None, dedup: None };
         self.decide(|coordinator| coordinator.say(&client, saga, said)).map(|_| ())
+    }
+
+    /// Lets time pass until something is due; whether anything is.
+    pub fn wait(&mut self) -> bool {
+        let Some(due) = self.coordinator.next_due() else { return false };
+        self.now = due.max(self.now);
+        self.decide(Coordinator::tick);
+        true
     }
 
     /// Lets time pass, stopping at everything that is due.

@@ -89,7 +89,7 @@ impl Results {
 pub(super) fn run(args: &Args) -> Outcome {
     let default = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
     let paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
-    let paths: Vec<PathBuf> = paths.into_iter().flat_map(with_its_scenarios).collect();
+    let paths: Vec<PathBuf> = paths.into_iter().flat_map(load::with_its_scenarios).collect();
     let mut results = play(args, &paths)?;
     if args.fill && results.failed() == 0 {
         fill::fill(&results)?;
@@ -106,13 +106,6 @@ pub(super) fn run(args: &Args) -> Outcome {
         report::summary(&results);
     }
     Ok(if results.failed() > 0 { Exit::No } else { Exit::Fine })
-}
-
-/// The path, and where it is that of a saga, the scenarios of its name that stand beside it.
-fn with_its_scenarios(path: PathBuf) -> impl Iterator<Item = PathBuf> {
-    let stem = path.to_str().and_then(|path| path.strip_suffix(".saga.yaml"));
-    let beside = stem.map(|stem| PathBuf::from(format!("{stem}.test.yaml")));
-    std::iter::once(path).chain(beside.filter(|beside| beside.exists()))
 }
 
 fn play(args: &Args, paths: &[PathBuf]) -> Result<Results, Failure> {

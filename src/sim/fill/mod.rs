@@ -1,7 +1,6 @@
 //! Cases for what no case reaches: the interpreter is driven down one way after another, and ways
 //! that reach something new are kept. Writes no file.
 
-mod payload;
 mod write;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -23,7 +22,7 @@ use crate::saga::state::{Phase, Saga};
 use super::coverage::{Item, reached};
 use super::play::{Faults, Player, play};
 
-use payload::{Known, answers, payloads};
+use super::payload::{Known, answers, payloads};
 
 pub use write::case as write_case;
 

@@ -83,5 +83,8 @@ fn end(end: &End) -> String {
     words.extend(end.cause.map(|cause| format!("cause: {}", cause.value)));
     let result = end.result.as_ref().map(|with| flow(&Value::Object(object(with))));
     words.extend(result.map(|result| format!("result: {result}")));
+    if words.is_empty() {
+        return "  end: {}".to_owned();
+    }
     format!("  end: {{ {} }}", words.join(", "))
 }

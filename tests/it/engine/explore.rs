@@ -293,7 +293,7 @@ steps:
   - { id: three, issue: c, await: { echo: did } }
 ";
 
-const RETRIED: &str = r"
+pub const RETRIED: &str = r"
 timeout: 10m
 defaults: { timeout: 10s }
 steps:
@@ -306,7 +306,7 @@ finally:
   - { id: tidy, issue: look, await: { echo: did } }
 ";
 
-const PIVOT: &str = r"
+pub const PIVOT: &str = r"
 timeout: 100s
 defaults: { timeout: 10s }
 steps:
@@ -315,7 +315,7 @@ steps:
   - { id: after, issue: c, await: { echo: did } }
 ";
 
-const BURN: &str = r"
+pub const BURN: &str = r"
 timeout: 100s
 defaults: { timeout: 10s }
 steps:
@@ -323,7 +323,7 @@ steps:
   - { id: turn, issue: burn, await: { echo: did }, pivot: true }
 ";
 
-const GROUP: &str = r"
+pub const GROUP: &str = r"
 timeout: 10m
 defaults: { timeout: 10s }
 steps:
@@ -336,7 +336,7 @@ steps:
   - { id: three, issue: c, await: { echo: did } }
 ";
 
-const SIGNALLED: &str = r"
+pub const SIGNALLED: &str = r"
 timeout: 100s
 defaults: { timeout: 10s }
 signals: { go_on: {}, stop: {} }
@@ -349,7 +349,7 @@ steps:
   - { id: two, issue: once, await: { any_of: [{ echo: did }, { signal: go_on }] }, on_timeout: fail }
 ";
 
-const ALL_OF: &str = r"
+pub const ALL_OF: &str = r"
 timeout: 10m
 defaults: { timeout: 10s }
 steps:
@@ -361,7 +361,7 @@ steps:
   - { id: three, issue: c, await: { echo: did } }
 ";
 
-const ANY_OF: &str = r"
+pub const ANY_OF: &str = r"
 timeout: 10m
 defaults: { timeout: 10s }
 steps:
@@ -373,7 +373,7 @@ steps:
   - { id: three, issue: c, await: { echo: did } }
 ";
 
-const PIVOT_BESIDE: &str = r"
+pub const PIVOT_BESIDE: &str = r"
 timeout: 100s
 defaults: { timeout: 10s }
 steps:

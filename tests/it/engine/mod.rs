@@ -3,6 +3,7 @@
 
 mod bounds;
 mod chance;
+mod checks;
 mod edited;
 mod eviction;
 mod explore;

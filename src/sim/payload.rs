@@ -76,7 +76,7 @@ pub(super) fn payloads(fields: &Fields, known: &Known) -> Vec<Map<String, Value>
 }
 
 /// Values that fit a field, without repetitions.
-fn values(field: &FieldDecl, known: &Known) -> Vec<Value> {
+pub(super) fn values(field: &FieldDecl, known: &Known) -> Vec<Value> {
     let mut values: Vec<Value> = Vec::new();
     let mut add = |value: Value| {
         let fits = field.hold(&value).is_ok() && !values.contains(&value);

@@ -1,0 +1,144 @@
+//! `sagaflow check`: every history of each saga. Explores none itself.
+
+mod report;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::cases;
+use super::exit::{Exit, Failure, Outcome};
+use super::load::{self, SAGAS};
+use super::out::{self, Shape};
+use crate::clock::Clock;
+use crate::definition::{Library, Scenarios};
+use crate::diag::render;
+use crate::launcher::Loaded;
+use crate::plan::Plan;
+use crate::sim::check::{Bounds, Checked, Progress, Story, check};
+use crate::time::{Millis, Timestamp};
+use crate::view::text::Tone;
+
+/// How long it may take before it says how far it has come.
+const PATIENCE: Millis = Millis(1_000);
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Sagas, or directories of them [default: the directory of --sagas]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Directory whose catalogs are the vocabulary [default: sagas, and for a single file its own
+    /// directory]
+    #[arg(long, value_name = "DIR")]
+    sagas: Option<PathBuf>,
+    /// Things that happen in one history, at most [default: any number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    depth: Option<u32>,
+    /// Append each counterexample as a case to the scenarios of its saga
+    #[arg(long)]
+    write: bool,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+/// One saga and what was found.
+struct Tried {
+    plan: Arc<Plan>,
+    checked: Checked,
+}
+
+/// Explores all, prints what was found; a counterexample makes the exit code 1.
+pub(super) fn run(args: &Args) -> Outcome {
+    let default = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
+    let mut paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
+    let vocabulary = args.sagas.as_deref().filter(|_| !args.paths.is_empty());
+    let files = if args.write {
+        paths = paths.into_iter().flat_map(load::with_its_scenarios).collect();
+        load::with_scenarios(&paths, vocabulary)?
+    } else {
+        load::files(&paths, vocabulary)?
+    };
+    let around = files.list.len() - files.asked;
+    let asked: BTreeSet<String> =
+        files.list[around..].iter().map(|(path, _)| path.clone()).collect();
+    let Loaded { library, plans, diagnostics: found } = Loaded::of(files.list);
+    if found.has_errors() {
+        let text = render::human(&found, &library.sources, out::colour());
+        let message = "the definitions are not valid, so no saga is explored";
+        return Err(Failure::new(Exit::No, format!("{message}\n\n{}", text.trim_end())));
+    }
+    let plans = plans
+        .into_iter()
+        .filter(|plan| path_of(&library, plan).is_some_and(|path| asked.contains(path)));
+    let plans: Vec<Arc<Plan>> = plans.collect();
+    if plans.is_empty() {
+        let named: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(Failure::usage(format!("there is no *.saga.yaml in {}", named.join(", "))));
+    }
+    let tried = explore(&library, &plans, args.depth);
+    if args.shape.is_json() {
+        out::json(&report::json(&tried))?;
+    } else {
+        out::lines(&report::human(&tried))?;
+        report::summary(&tried, args.write);
+    }
+    if args.write {
+        write(&library, &tried)?;
+    }
+    let fails = tried.iter().any(|one| one.checked.counterexample.is_some());
+    Ok(if fails { Exit::No } else { Exit::Fine })
+}
+
+fn path_of<'a>(library: &'a Library, plan: &Plan) -> Option<&'a str> {
+    let saga = library.sagas.iter().find(|saga| saga.name.value == *plan.name)?;
+    Some(library.sources.path(saga.span.file))
+}
+
+fn explore(library: &Library, plans: &[Arc<Plan>], depth: Option<u32>) -> Vec<Tried> {
+    let catalog = Arc::new(library.catalog.clone());
+    let mut clock = Clock::start(Timestamp::default());
+    let started = clock.now();
+    let mut told = started;
+    let mut tried = Vec::new();
+    for plan in plans {
+        let mut tell = |at: Progress| {
+            let now = clock.now();
+            if now.since(started) >= PATIENCE && now.since(told).0 >= PATIENCE.0 / 10 {
+                told = now;
+                out::progress(&report::progress(&plan.name, at));
+            }
+        };
+        let bounds = Bounds { depth, ..Bounds::default() };
+        let checked = check(&catalog, plan, bounds, &mut tell);
+        tried.push(Tried { plan: plan.clone(), checked });
+    }
+    if told > started {
+        out::progress("");
+    }
+    tried
+}
+
+/// Appends the counterexamples to the scenarios of their sagas; one that is there is left alone.
+fn write(library: &Library, tried: &[Tried]) -> Result<(), Failure> {
+    for one in tried {
+        let Some((_, story)) = &one.checked.counterexample else { continue };
+        let (Some(own), name) = (path_of(library, &one.plan), &*one.plan.name) else { continue };
+        let Story { script: Some(script), name: case, .. } = story else {
+            let words = "something in it cannot be said in a case";
+            out::warn(&format!("the counterexample of `{name}` is not written: {words}"));
+            continue;
+        };
+        let beside = format!("{}.test.yaml", own.trim_end_matches(".saga.yaml"));
+        let file = library.scenarios.iter().rfind(|file| file.saga.value == name);
+        let path = file.map_or(beside, |file| library.sources.path(file.span.file).to_owned());
+        let has = |file: &Scenarios| file.cases.iter().any(|known| known.name.value == *case);
+        if file.is_some_and(has) {
+            out::say(Tone::Faint, &format!("{path} has the case `{case}` already"));
+            continue;
+        }
+        cases::append(&library.sources, file, name, &path, &[(case, script)])?;
+        out::say(Tone::Faint, &format!("added a case to {path}"));
+    }
+    Ok(())
+}

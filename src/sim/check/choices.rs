@@ -1,0 +1,314 @@
+//! What may happen next at a moment: every answer that a step tells apart, silence, everybody's
+//! going and coming, a crash, a cancel, a rival. Lets none of it happen.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::definition::{CommandDecl, EventDecl};
+use crate::expr::{comparisons, eval, eval_bool};
+use crate::ids::SagaId;
+use crate::plan::{Alternative, Plan, Source, Step, Verb};
+use crate::saga::decide::SagaScope;
+use crate::saga::owed::Owed;
+use crate::saga::record::{Ending, State};
+use crate::saga::state::{Phase, Run, Saga};
+use crate::sim::payload::{Known, answers};
+
+use super::Setting;
+use super::act::{Act, Node, Start};
+use super::values::{Of, representatives};
+
+/// What an incoming report means for a step: the place of the first entry that it satisfies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::sim) enum Meaning {
+    /// Of `fail_on`.
+    Fails(usize),
+    /// Of `await`.
+    Satisfies(usize),
+}
+
+/// All beginnings: every way to start it, with its targets there, and with one of them away.
+pub(super) fn beginnings(setting: &Setting) -> Vec<Act> {
+    let mut all = Vec::new();
+    let plan = &setting.plan;
+    let known = Known::default();
+    let of = |declared: &EventDecl| {
+        representatives(&declared.fields, &known, &setting.reads, Of::Trigger)
+    };
+    let mut starts: Vec<Start> = Vec::new();
+    for trigger in &plan.trigger.events {
+        let declared = plan.events.get(&trigger.event).into_iter();
+        let payloads = declared.flat_map(|declared| of(declared));
+        starts.extend(payloads.map(|with| Start::Event(trigger.event.clone(), with)));
+    }
+    if let Some(call) = &plan.trigger.call {
+        starts.extend(of(&call.fields).into_iter().map(Start::Call));
+    }
+    if !plan.trigger.schedules.is_empty() {
+        starts.push(Start::Schedule);
+    }
+    for start in starts {
+        let away = setting.targets.iter().map(|target| vec![target.clone()]);
+        for away in std::iter::once(Vec::new()).chain(away) {
+            all.push(Act::Begin { start: start.clone(), away });
+        }
+    }
+    all
+}
+
+/// What may happen at that moment.
+pub(super) fn choices(setting: &Setting, node: &Node) -> Vec<Act> {
+    let mut all = Vec::new();
+    let coordinator = node.world.coordinator();
+    let beside = if setting.meets() { usize::MAX } else { 1 };
+    for (place, (id, _)) in node.books.sagas.iter().enumerate().take(beside) {
+        let Some((saga, plan)) = coordinator.saga(*id).filter(|(saga, _)| saga.is_open()) else {
+            continue;
+        };
+        let mut moment = Moment { setting, node, saga, plan, acts: Vec::new() };
+        moment.of_saga();
+        // Of a rival that runs beside the saga only that all goes well with it matters.
+        let most = if place == 0 { usize::MAX } else { 1 };
+        all.extend(moment.acts.into_iter().take(most));
+    }
+    let main = node.main().and_then(|id| coordinator.saga(id));
+    let runs = main.is_some_and(|(s, _)| s.state == State::Running && s.verdict.is_none());
+    if runs {
+        all.push(Act::Cancel);
+    }
+    if !node.met && main.is_some_and(|(saga, _)| saga.is_active()) {
+        // The clock brings its own rivals.
+        let ticks = matches!(node.begun, Some(Start::Schedule));
+        all.extend((setting.meets() && !ticks).then_some(Act::Rival));
+    }
+    all.extend(coordinator.next_due().map(|_| Act::Wait));
+    for target in &setting.targets {
+        let there = node.world.is_connected(target);
+        all.push(if there { Act::Leave(target.clone()) } else { Act::Come(target.clone()) });
+    }
+    all.push(Act::Crash);
+    if node.has_said() {
+        all.push(Act::Again);
+    }
+    all
+}
+
+/// One saga of a moment.
+struct Moment<'a> {
+    setting: &'a Setting,
+    node: &'a Node,
+    saga: &'a Saga,
+    plan: &'a Plan,
+    acts: Vec<Act>,
+}
+
+impl Moment<'_> {
+    fn of_saga(&mut self) {
+        for owed in self.node.world.coordinator().owed_by(self.saga.id) {
+            if !owed.tells_sent && self.node.world.is_connected(&owed.target) {
+                self.answers(owed);
+            }
+        }
+        let doubted: Vec<Owed> =
+            self.saga.runs.iter().filter_map(|run| self.doubted(run)).collect();
+        for owed in doubted {
+            self.answers(&Arc::new(owed));
+        }
+        self.events();
+    }
+
+    /// The command of a step in doubt, whose answer may still come \[R19\].
+    fn doubted(&self, run: &Run) -> Option<Owed> {
+        let step = self.plan.step(run.key.step);
+        let listens = match &run.phase {
+            Phase::Pausing { in_doubt, .. } => *in_doubt,
+            Phase::Ended { outcome, .. } => {
+                *outcome == Ending::InDoubt
+                    && run.undone.is_none()
+                    && self.plan.is_forward(run.key.step)
+            }
+            Phase::Idle | Phase::Waiting { .. } | Phase::Undoing { .. } => false,
+        };
+        let command = run.command.as_ref().filter(|_| listens && step.wait.is_some())?;
+        let there = self.node.world.is_connected(&command.target);
+        there.then(|| Owed {
+            order: command.owed,
+            issued: command.seq,
+            since: command.at,
+            target: command.target.clone(),
+            cmd: command.cmd.clone(),
+            with: command.with.clone(),
+            command_id: command.id.clone(),
+            saga: self.saga.id,
+            step: self.saga.path(self.plan, run.key),
+            attempt: run.attempt,
+            undoes: self.plan.is_undo(run.key.step),
+            tells_sent: false,
+        })
+    }
+
+    /// Every answer to a command that its step tells apart, and a refusal.
+    fn answers(&mut self, owed: &Arc<Owed>) {
+        let Some(key) = self.saga.find(self.plan, &owed.step) else { return };
+        let Some(run) = self.saga.run(key) else { return };
+        let command: Option<&Arc<CommandDecl>> = self.plan.commands.get(&owed.cmd);
+        let sure = self.is_sure(owed.saga, &owed.command_id);
+        for declared in command.iter().flat_map(|one| answers(one, &self.setting.catalog.events)) {
+            let refuses = command.is_some_and(|one| one.failures.contains(&declared.name));
+            for (with, meaning) in self.told_apart(run, (declared, Source::Echo), Some(owed)) {
+                let did = matches!(meaning, Meaning::Satisfies(_)) && !refuses;
+                // A target's answer for a command never changes [R20].
+                if did || !sure {
+                    let (owed, event) = (owed.clone(), declared.name.clone());
+                    self.acts.push(Act::Answer { owed, event, with, did });
+                }
+            }
+        }
+        if !sure {
+            self.acts.push(Act::Refuse { owed: owed.clone() });
+        }
+    }
+
+    fn is_sure(&self, saga: SagaId, command_id: &Arc<str>) -> bool {
+        let mut standing = self.node.books.ledger.standing(saga);
+        standing.any(|(id, effect)| id == command_id && effect.sure)
+    }
+
+    /// Payloads of an event that lead to different things, with what they mean.
+    fn told_apart(
+        &self,
+        run: &Run,
+        (declared, source): (&EventDecl, Source),
+        owed: Option<&Arc<Owed>>,
+    ) -> Vec<(Map<String, Value>, Meaning)> {
+        let step = self.plan.step(run.key.step);
+        let ways = ways(step).filter(|on| on.event == declared.name);
+        let known = self.known(run.key.branch, ways, owed);
+        let reads = &self.setting.reads;
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        for with in representatives(&declared.fields, &known, reads, Of::Event) {
+            let event = Value::Object(with.clone());
+            let is_signal = source == Source::Signal;
+            let Some(meaning) = self.meaning(run, (&declared.name, is_signal), &event) else {
+                continue;
+            };
+            let kept: Vec<String> = with
+                .iter()
+                .filter(|(name, _)| reads.decides_alone(name))
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            if seen.insert((meaning, kept)) {
+                found.push((with, meaning));
+            }
+        }
+        found
+    }
+
+    fn meaning(&self, run: &Run, name: (&str, bool), event: &Value) -> Option<Meaning> {
+        let scope = SagaScope::new(self.saga, self.plan, self.node.world.now(), Some(event));
+        meaning(self.plan, run, &scope, name)
+    }
+
+    /// Values that matter here: what fields are compared with first, then what everybody knows.
+    fn known<'p>(
+        &self,
+        branch: u32,
+        ways: impl Iterator<Item = &'p Alternative>,
+        owed: Option<&Arc<Owed>>,
+    ) -> Known {
+        let mut known = Known::default();
+        let scope = SagaScope::new(self.saga, self.plan, self.node.world.now(), None);
+        let scope = scope.within(branch);
+        for filter in ways.filter_map(|on| on.filter.as_ref()) {
+            for pin in comparisons(filter) {
+                if let ([field], Ok(value)) = (&*pin.field, eval(&pin.value, &scope)) {
+                    let pair = (field.to_string(), value.into_owned());
+                    known.add(&Value::Object([pair].into_iter().collect()));
+                }
+            }
+        }
+        owed.iter().for_each(|owed| known.add(&owed.with));
+        [&*self.saga.input, &*self.saga.fields].into_iter().for_each(|one| known.add(one));
+        known.add(&Value::Object(self.saga.vars.clone()));
+        known
+    }
+
+    /// Events that steps wait for and nobody was asked for, and those that cancel it.
+    fn events(&mut self) {
+        let mut names: BTreeSet<(Arc<str>, bool, usize)> = BTreeSet::new();
+        for (place, run) in self.saga.runs.iter().enumerate() {
+            if matches!(run.phase, Phase::Waiting { .. }) {
+                let named = ways(self.plan.step(run.key.step));
+                let named = named.filter(|on| on.source != Source::Echo);
+                let named = named.map(|on| (on.event.clone(), on.source == Source::Signal, place));
+                names.extend(named);
+            }
+        }
+        for (event, is_signal, place) in names {
+            let (declared, source) = match is_signal {
+                true => (self.plan.signals.get(&event), Source::Signal),
+                false => (self.plan.events.get(&event), Source::Event),
+            };
+            let Some(declared) = declared else { continue };
+            let run = &self.saga.runs[place];
+            for (with, _) in self.told_apart(run, (declared, source), None) {
+                let event = event.clone();
+                self.acts.push(match is_signal {
+                    true => Act::Say { signal: event, with },
+                    false => Act::Report { event, with },
+                });
+            }
+        }
+        if self.saga.state != State::Running || self.saga.verdict.is_some() {
+            return;
+        }
+        for on in &self.plan.cancel_on {
+            let Some(declared) = self.plan.events.get(&on.event) else { continue };
+            let known = self.known(0, std::iter::once(on), None);
+            let reads = &self.setting.reads;
+            let fits = |with: &Map<String, Value>| {
+                let event = Value::Object(with.clone());
+                let now = self.node.world.now();
+                let scope = SagaScope::new(self.saga, self.plan, now, Some(&event));
+                on.filter.as_ref().is_none_or(|one| eval_bool(one, &scope).unwrap_or(false))
+            };
+            let all = representatives(&declared.fields, &known, reads, Of::Event);
+            let fitting = all.into_iter().find(fits);
+            let event = on.event.clone();
+            self.acts.extend(fitting.map(|with| Act::Report { event, with }));
+        }
+    }
+}
+
+/// Everything that a step listens to, failures first \[R22\].
+fn ways(step: &Step) -> impl Iterator<Item = &Alternative> {
+    let fails = step.fail_on.iter().map(|fail| &fail.on);
+    fails.chain(step.wait.iter().flat_map(|wait| &wait.alternatives))
+}
+
+/// What an event, or a signal, means for an open step.
+pub(in crate::sim) fn meaning(
+    plan: &Plan,
+    run: &Run,
+    scope: &SagaScope<'_>,
+    (name, is_signal): (&str, bool),
+) -> Option<Meaning> {
+    let step = plan.step(run.key.step);
+    let scope = scope.within(run.key.branch);
+    let fits = |on: &Alternative| {
+        let holds = |filter| eval_bool(filter, &scope).unwrap_or(false);
+        let is_meant = is_signal == (on.source == Source::Signal) && *on.event == *name;
+        is_meant && on.filter.as_ref().is_none_or(holds)
+    };
+    if let Some(place) = step.fail_on.iter().position(|fail| fits(&fail.on)) {
+        return Some(Meaning::Fails(place));
+    }
+    let wait = step.wait.as_ref().filter(|_| !matches!(step.verb, Verb::Delay(_)))?;
+    let came = |place: usize| wait.all && run.matched.iter().any(|one| *one as usize == place);
+    let mut all = wait.alternatives.iter().enumerate();
+    let place = all.find(|(place, on)| !came(*place) && fits(on)).map(|(place, _)| place)?;
+    Some(Meaning::Satisfies(place))
+}
