@@ -17,7 +17,7 @@ pub mod value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diag::{FileId, SourceMap};
+use crate::diag::{Allows, FileId, SourceMap};
 
 pub use await_::{Alternative, Await, FailOn, Source};
 pub use catalog::{Catalog, CatalogUndo, CommandDecl, EventDecl, Overflow, TargetDecl};
@@ -59,6 +59,10 @@ pub struct Library {
     pub scenarios: Vec<Scenarios>,
     /// What reading lost of a saga's file: findings that may only tell of the hole mislead.
     pub lost: BTreeMap<FileId, BTreeSet<Loss>>,
+    /// Files in which reading found an error: about these no lint is said.
+    pub broken: BTreeSet<FileId>,
+    /// What the files say about lints.
+    pub allows: Allows,
     /// The texts that all spans point into.
     pub sources: SourceMap,
 }

@@ -159,6 +159,12 @@ codes! {
     UnusedSave "SF605" "a `save` that nothing reads";
 
     AmbiguousNumber "W001" "a number that readers of YAML disagree about";
+    IdleAllow "W002" "a comment that should silence a lint and does not";
+    UnheardAnswer "W003" "an answer of the command that the step does not hear";
+    NeverWins "W004" "an alternative that an earlier one always forestalls";
+    UnreadVariable "W005" "a variable that nothing reads";
+    EndlessHold "W006" "a wait without end that keeps other sagas out";
+    NoEffect "W007" "a setting that can have no effect";
 }
 
 impl Code {

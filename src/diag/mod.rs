@@ -1,6 +1,7 @@
 //! What is said to the author of a definition: places, messages, labels, cures. Knows no rule and
 //! reads no file.
 
+mod allow;
 mod codes;
 mod fix;
 mod near;
@@ -11,6 +12,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use allow::Allows;
 pub use codes::{Code, Family};
 pub use fix::{Fix, apply};
 pub use near::{nearest, sole};
@@ -279,15 +281,6 @@ impl Diagnostics {
         self.list.iter()
     }
 
-    /// Drops lints that their file silences, by a line `# allow W001: why`. Without a reason it
-    /// silences nothing; errors cannot be silenced.
-    pub fn silence(&mut self, sources: &SourceMap) {
-        self.list.retain(|found| {
-            found.severity == Severity::Error
-                || !allows(sources.text(found.primary().file), found.code)
-        });
-    }
-
     /// Orders by file, place and code, and drops exact repetitions: what a reader sees.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|found| (found.primary(), found.code));
@@ -310,17 +303,6 @@ impl IntoIterator for Diagnostics {
     }
 }
 
-/// Whether a comment of the text allows that code, with a reason.
-fn allows(text: &str, code: Code) -> bool {
-    text.lines().any(|line| {
-        line.trim()
-            .strip_prefix("# allow ")
-            .and_then(|rest| rest.strip_prefix(code.as_str()))
-            .and_then(|rest| rest.strip_prefix(':'))
-            .is_some_and(|reason| !reason.trim().is_empty())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,20 +316,5 @@ mod tests {
         assert_eq!(place("é: ".len()), LineColumn { line: 1, column: 4 });
         assert_eq!(place("é: ☂\nsaga: ".len()), LineColumn { line: 2, column: 7 });
         assert_eq!(place(10_000), LineColumn { line: 3, column: 1 });
-    }
-
-    #[test]
-    fn a_file_silences_a_lint_with_a_reason_and_never_an_error() {
-        let found = |text: &str, code| {
-            let mut sources = SourceMap::default();
-            let file = sources.add("a.saga.yaml", text);
-            let mut found = Diagnostics::default();
-            found.push(Diagnostic::new(code, Span::new(file, 0..1), "x"));
-            found.silence(&sources);
-            found.len()
-        };
-        assert_eq!(found("# allow W001: part numbers look so\n", Code::AmbiguousNumber), 0);
-        assert_eq!(found("# allow W001:\n", Code::AmbiguousNumber), 1);
-        assert_eq!(found("# allow SF009: please\n", Code::UnknownKey), 1);
     }
 }

@@ -11,7 +11,7 @@ use super::compile::{self, Compiled};
 use crate::definition::read::load_kept;
 use crate::definition::spread::{InTurn, Spread};
 use crate::definition::{Catalog, Library, Loss, Saga};
-use crate::diag::{Code, Diagnostic, Diagnostics, Family, SourceMap};
+use crate::diag::{Code, Diagnostic, Diagnostics, Family, Severity, SourceMap};
 use crate::ids::DefinitionHash;
 
 /// Compiles and checks all sagas of a library, each as if the others were right. The plans are
@@ -57,9 +57,25 @@ pub fn compile_library_by(
             || lost(Loss::Part) && !stands_by_itself(one.code))
     };
     found = found.into_iter().filter(tells_more).collect();
-    found.sort();
+    let found = lints(library, &found);
     let plans = compiled.into_iter().filter(|one| !found.has_errors_in(one.saga.span.file));
     (plans.map(|one| Arc::new(one.plan)).collect(), found)
+}
+
+/// What is left of lints: they are said of what is right otherwise, and where no file allows them.
+fn lints(library: &Library, found: &Diagnostics) -> Diagnostics {
+    let broken = |one: &Diagnostic| {
+        let file = one.primary().file;
+        library.broken.contains(&file) || found.has_errors_in(file)
+    };
+    let whole = library.broken.is_empty() && !found.has_errors();
+    let told = |one: &&Diagnostic| one.severity == Severity::Error || !broken(one);
+    let mut left: Diagnostics = found.iter().filter(told).cloned().collect();
+    let mut allows = library.allows.clone();
+    allows.silence(&mut left, &library.sources);
+    allows.complain(whole, &mut left);
+    left.sort();
+    left
 }
 
 fn compile_one<'a>(

@@ -9,6 +9,7 @@ mod engine;
 mod fixes;
 mod graph;
 mod host_sagas;
+mod lints;
 mod mangled;
 mod process;
 mod sensitive;

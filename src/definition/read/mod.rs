@@ -24,7 +24,7 @@ use crate::definition::saga::Saga;
 use crate::definition::scenario::Scenarios;
 use crate::definition::spread::{InTurn, Spread};
 use crate::definition::{Catalog, Library, Loss};
-use crate::diag::{Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span};
+use crate::diag::{Allows, Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span};
 
 pub use catalog::Origin;
 
@@ -109,10 +109,14 @@ fn read_all(
         reader.catalogs.contains(&one.primary().file) && !KEEPS_DECLARATIONS.contains(&one.code)
     };
     let catalog_is_whole = !found.iter().any(holes);
-    found.silence(&reader.sources);
+    let mut allows = Allows::of(&reader.sources);
+    allows.silence(&mut found, &reader.sources);
     found.sort();
+    let wrong = found.iter().filter(|one| one.severity == Severity::Error);
+    let broken = wrong.map(|one| one.primary().file).collect();
     let (lost, sources) = (reader.lost, reader.sources);
-    let library = Library { catalog, catalog_is_whole, sagas, scenarios, lost, sources };
+    let library =
+        Library { catalog, catalog_is_whole, sagas, scenarios, lost, broken, allows, sources };
     (library, found)
 }
 

@@ -3,8 +3,11 @@
 mod constant_condition;
 mod covers_stranger;
 mod deadline_too_short;
+mod endless_hold;
 mod irreversible;
+mod never_wins;
 mod no_bound;
+mod no_effect;
 mod parallel_confused;
 mod pivot_misplaced;
 mod pivot_not_repeatable;
@@ -17,7 +20,9 @@ mod signal_unanswered;
 mod undo_after_pivot;
 mod undo_dropped;
 mod undo_not_repeatable;
+mod unheard_answer;
 mod unreachable_step;
+mod unread_variable;
 mod unused_save;
 
 use crate::definition::Catalog;
@@ -57,6 +62,11 @@ const RULES: &[Rule] = &[
     unreachable_step::check,
     constant_condition::check,
     unused_save::check,
+    unheard_answer::check,
+    never_wins::check,
+    unread_variable::check,
+    endless_hold::check,
+    no_effect::check,
 ];
 
 /// Holds one saga to all rules.
