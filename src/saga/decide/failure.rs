@@ -151,10 +151,9 @@ impl Decision<'_> {
     /// What is inside of it failed, for whatever cause: `retry` looks at the cause, `on_timeout` is
     /// for its own timeout.
     pub(super) fn group_failed(&mut self, group: StepKey, cause: Cause, reason: Arc<str>) -> Next {
-        match self.group_over(group, cause, reason) {
-            Next::Failed(group, cause, reason) => Next::GiveUp(group, cause, reason),
-            other => other,
-        }
+        let next = self.group_over(group, cause, reason);
+        let Next::Failed(group, cause, reason) = next else { return next };
+        Next::GiveUp(group, cause, reason)
     }
 
     /// Its attempt ends without success, and with it all that is open inside.
