@@ -37,6 +37,8 @@ pub const RING_EVENTS: usize = 4096;
 /// Bytes of the lines that the replay ring holds: room for thousands of usual events, and for a few
 /// of the largest. Beyond: `get_events` reads the log.
 pub const RING_BYTES: usize = 16 * 1024 * 1024;
+/// Depth of sagas calling sagas. Beyond: SF606, and at run time the calling step fails.
+pub const CALL_DEPTH: usize = 8;
 /// Depth of `emit` causing `emit` within one event \[R23\]. Beyond: the emitting step fails.
 pub const EMIT_DEPTH: usize = 16;
 /// Known-unsent commands that wait for an absent target unless its catalog says otherwise \[P2\].

@@ -9,8 +9,9 @@ use crate::expr::{self, EvalError, Template};
 use crate::ids::SagaId;
 use crate::plan::{CallTrigger, EventTrigger, Plan, Policy};
 use crate::saga::decide::{BeginScope, Input};
-use crate::saga::record::{Began, Dedup, Dequeued, Record, State};
+use crate::saga::record::{Began, Dedup, Dequeued, Parent, Record, State};
 use crate::saga::state::Saga;
+use crate::time::Timestamp;
 
 use super::turn::RowState;
 use super::{Coordinator, Live, Refusal, RefusalCode, keys, routing};
@@ -23,8 +24,7 @@ pub(super) struct Newcomer {
     input: Arc<Value>,
     vars: Map<String, Value>,
     pub(super) keys: Vec<Value>,
-    pub(super) client: Option<Arc<str>>,
-    pub(super) dedup: Option<Dedup>,
+    pub(super) asker: Asker,
 }
 
 /// Who asks for a start.
@@ -34,6 +34,8 @@ pub(super) struct Asker {
     pub(super) client: Option<Arc<str>>,
     /// Its id of the request \[W9\].
     pub(super) dedup: Option<Dedup>,
+    /// The step that calls.
+    pub(super) parent: Option<Arc<Parent>>,
 }
 
 impl Coordinator {
@@ -70,6 +72,19 @@ impl Coordinator {
         fields: Map<String, Value>,
         asker: Asker,
     ) -> Result<SagaId, Refusal> {
+        let newcomer = self.called(name, fields, asker)?;
+        let id = self.contend(newcomer, 0)?;
+        self.cascade();
+        Ok(id)
+    }
+
+    /// A newcomer that is started by name, by a client or a step.
+    pub(super) fn called(
+        &self,
+        name: &str,
+        mut fields: Map<String, Value>,
+        asker: Asker,
+    ) -> Result<Newcomer, Refusal> {
         let Some(plan) = self.definitions.get(name).cloned() else {
             let known: Vec<&str> = self.definitions.names().map(|name| &**name).collect();
             let message = match crate::diag::nearest(name, known) {
@@ -83,19 +98,15 @@ impl Coordinator {
             let message = format!("saga `{name}` is started by {by}, it has no `call` trigger");
             return Err(Refusal::new(RefusalCode::Refused, message));
         };
-        let mut fields = fields;
         if let Err(error) = declared.accept(&mut fields) {
             return Err(Refusal::new(RefusalCode::InvalidPayload, error.to_string()));
         }
         let fields = Arc::new(Value::Object(fields));
-        let newcomer = newcomer(&plan, &Arc::from("call"), &fields, input, asker)?;
-        let id = self.contend(newcomer, 0)?;
-        self.cascade();
-        Ok(id)
+        newcomer(&plan, &Arc::from("call"), &fields, input, asker)
     }
 
     /// Lets a newcomer in, make it wait, or turn it away \[R17\].
-    fn contend(&mut self, newcomer: Newcomer, depth: usize) -> Result<SagaId, Refusal> {
+    pub(super) fn contend(&mut self, newcomer: Newcomer, depth: usize) -> Result<SagaId, Refusal> {
         let (name, keys) = (newcomer.plan.name.clone(), newcomer.keys.clone());
         let eviction = &newcomer.plan.eviction;
         if eviction.policy == Policy::Join {
@@ -107,7 +118,10 @@ impl Coordinator {
             return Ok(self.begin(newcomer, false, depth));
         }
         let waiting = self.keys.waiting(&name, &keys);
-        let Some(holder) = self.keys.holders(&name, &keys).first().copied().or(waiting.first)
+        let holders = self.keys.holders(&name, &keys, newcomer.family());
+        // Held sub-sagas of the same family wait for it: it goes past them, and past who waits.
+        let among_kin = holders.kin && holders.others.is_empty();
+        let Some(holder) = holders.others.first().copied().or(waiting.first).filter(|_| !among_kin)
         else {
             return Ok(self.begin(newcomer, false, depth));
         };
@@ -139,7 +153,7 @@ impl Coordinator {
         for old in self.keys.queue(&name, &keys) {
             self.decide_one(old, Input::Evict { reason: &reason }, depth);
         }
-        let holders = self.keys.holders(&name, &keys);
+        let holders = self.keys.holders(&name, &keys, newcomer.family()).others;
         let id = self.begin(newcomer, !holders.is_empty(), depth);
         for holder in holders {
             self.decide(holder, Input::Evict { reason: &reason }, depth);
@@ -148,9 +162,10 @@ impl Coordinator {
     }
 
     pub(super) fn begin(&mut self, newcomer: Newcomer, queued: bool, depth: usize) -> SagaId {
-        let Newcomer { plan, trigger, fields, input, vars, keys, client, dedup } = newcomer;
+        let Newcomer { plan, trigger, fields, input, vars, keys, asker } = newcomer;
+        let Asker { client, dedup, parent } = asker;
         let id = self.world.next_saga;
-        let due = plan.timeout.filter(|_| !queued).map(|timeout| self.now + timeout);
+        let due = self.deadline(&plan, parent.as_deref()).filter(|_| !queued);
         let began = Began {
             name: plan.name.clone(),
             definition: plan.hash.clone(),
@@ -163,6 +178,7 @@ impl Coordinator {
             due,
             client,
             dedup,
+            parent,
         };
         self.world.apply_began(id, self.now, &began);
         let seq = self.world.next_seq;
@@ -178,11 +194,18 @@ impl Coordinator {
         id
     }
 
+    /// When a saga that starts now has no more time: its caller's time is its own too.
+    fn deadline(&self, plan: &Plan, parent: Option<&Parent>) -> Option<Timestamp> {
+        let own = plan.timeout.map(|timeout| self.now + timeout);
+        own.into_iter().chain(parent.and_then(|parent| parent.until)).min()
+    }
+
     /// After a saga gave its keys free, those that waited for them may start \[R18\].
     pub(super) fn free_keys_of(&mut self, id: SagaId, depth: usize) {
         let Some(live) = self.live.get(&id) else { return };
-        if live.held != keys::Held::Nothing {
-            return;
+        match live.held {
+            keys::Held::Nothing | keys::Held::HoldsFor(_) => {}
+            keys::Held::Waits | keys::Held::Holds => return,
         }
         let next = self.keys.next(&live.saga);
         self.start_next(next, depth);
@@ -202,11 +225,18 @@ impl Coordinator {
             if !self.keys.is_next(&waiting.saga) {
                 continue;
             }
-            let due = waiting.plan.timeout.map(|timeout| self.now + timeout);
+            let due = self.deadline(&waiting.plan, waiting.saga.parent.as_deref());
             let name = waiting.saga.name.clone();
             self.push_saga(next, Record::Dequeued(Dequeued { name, due }));
             self.decide(next, Input::Start, depth);
         }
+    }
+}
+
+impl Newcomer {
+    /// The outermost caller above a sub-saga.
+    pub(super) fn family(&self) -> Option<SagaId> {
+        self.asker.parent.as_ref().map(|parent| parent.root)
     }
 }
 
@@ -265,8 +295,7 @@ fn newcomer(
         keys: keys_of(plan, &scope).map_err(|error| bad("key", error))?,
         input,
         vars,
-        client: asker.client,
-        dedup: asker.dedup,
+        asker,
     })
 }
 

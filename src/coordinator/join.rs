@@ -11,7 +11,7 @@ use crate::plan::Policy;
 use crate::saga::decide::SagaScope;
 use crate::saga::record::{Joined, Record, State};
 
-use super::begin::Newcomer;
+use super::begin::{Asker, Newcomer};
 use super::{Coordinator, Refusal, RefusalCode};
 
 impl Coordinator {
@@ -24,7 +24,11 @@ impl Coordinator {
         depth: usize,
     ) -> Result<SagaId, Refusal> {
         let (name, keys) = (&newcomer.plan.name, &newcomer.keys);
-        let holders = self.keys.holders(name, keys);
+        let holders = self.keys.holders(name, keys, newcomer.family()).others;
+        // A sub-saga is its caller's own, who may undo it: it is merged into nobody else's.
+        if newcomer.asker.parent.is_some() {
+            return Ok(self.begin(newcomer, !holders.is_empty(), depth));
+        }
         let going = holders.iter().copied().filter(|id| self.goes_forward(*id));
         let mut open =
             going.chain(self.keys.queue(name, keys)).filter(|id| self.may_be_joined(*id));
@@ -38,9 +42,10 @@ impl Coordinator {
     }
 
     fn goes_forward(&self, id: SagaId) -> bool {
-        self.live
-            .get(&id)
-            .is_some_and(|live| live.saga.state == State::Running && live.saga.verdict.is_none())
+        self.live.get(&id).is_some_and(|live| {
+            let saga = &live.saga;
+            saga.state == State::Running && saga.verdict.is_none() && saga.held.is_none()
+        })
     }
 
     /// A saga of an older definition may know another policy: it is waited for.
@@ -58,7 +63,8 @@ impl Coordinator {
                 format!("`save` of saga {id}, which it would join, has no value: {error}");
             Refusal::new(RefusalCode::Refused, message)
         })?;
-        let Newcomer { trigger, fields, client, dedup, .. } = newcomer;
+        let Newcomer { trigger, fields, asker, .. } = newcomer;
+        let Asker { client, dedup, .. } = asker;
         let joined = Joined { trigger, fields, keys, save, client, dedup };
         self.world.apply_joined(id, self.now, &joined);
         self.keys.forget(id, live);
@@ -72,7 +78,8 @@ impl Coordinator {
         let name: &Arc<str> = &newcomer.plan.name;
         let is_free = |key: &&Value| {
             let key = std::slice::from_ref(*key);
-            self.keys.holders(name, key).is_empty() && self.keys.waiting(name, key).count == 0
+            self.keys.holders(name, key, None).others.is_empty()
+                && self.keys.waiting(name, key).count == 0
         };
         let mut free: Vec<Value> = newcomer.keys.iter().filter(is_free).cloned().collect();
         free.sort_by_cached_key(|key| key_text(key).into_owned());

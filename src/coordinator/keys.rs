@@ -23,6 +23,9 @@ pub(super) enum Held {
     Waits,
     /// It holds them.
     Holds,
+    /// Its steps are done, and it holds them until its caller cannot undo it: those of that family
+    /// go past it, for what it waits for may wait for them.
+    HoldsFor(SagaId),
 }
 
 /// Those that wait for some keys.
@@ -36,8 +39,33 @@ pub(super) struct Waiting {
 
 #[derive(Clone, Debug, Default)]
 struct Contenders {
-    holders: BTreeSet<SagaId>,
-    queue: BTreeSet<SagaId>,
+    /// Those that hold it; of one that is held, for which family.
+    holders: BTreeMap<SagaId, Option<SagaId>>,
+    /// Those that wait for it, and their families.
+    queue: BTreeMap<SagaId, Option<SagaId>>,
+}
+
+impl Contenders {
+    /// Whether a saga of that family may go past all that hold the key.
+    fn lets_past(&self, family: Option<SagaId>) -> bool {
+        self.holders.values().all(|kin| kin.is_some() && *kin == family)
+    }
+
+    /// The first that waits, of that family or at all.
+    fn first(&self, family: Option<SagaId>) -> Option<SagaId> {
+        let mut queue = self.queue.iter();
+        let found = queue.find(|(_, its)| family.is_none() || **its == family);
+        found.map(|(id, _)| *id)
+    }
+}
+
+/// Who holds some keys.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    /// Those that stand in the way.
+    pub(super) others: BTreeSet<SagaId>,
+    /// Whether there are held ones of the asker's family.
+    pub(super) kin: bool,
 }
 
 /// Holders and waiting sagas, by name and key.
@@ -56,6 +84,8 @@ impl Keys {
     pub(super) fn change(&mut self, id: SagaId, live: &mut Live) {
         let held = if live.saga.state == State::Queued {
             Held::Waits
+        } else if live.saga.is_held() {
+            Held::HoldsFor(live.saga.root())
         } else if live.saga.is_active() {
             Held::Holds
         } else {
@@ -72,10 +102,14 @@ impl Keys {
             match held {
                 Held::Nothing => {}
                 Held::Waits => {
-                    contenders.queue.insert(id);
+                    let family = live.saga.parent.as_ref().map(|parent| parent.root);
+                    contenders.queue.insert(id, family);
                 }
                 Held::Holds => {
-                    contenders.holders.insert(id);
+                    contenders.holders.insert(id, None);
+                }
+                Held::HoldsFor(family) => {
+                    contenders.holders.insert(id, Some(family));
                 }
             }
             if contenders.holders.is_empty() && contenders.queue.is_empty() {
@@ -99,25 +133,32 @@ impl Keys {
         live.held = Held::Nothing;
     }
 
-    /// Sagas of that name that hold one of the keys.
-    pub(super) fn holders(&self, name: &Arc<str>, keys: &[Value]) -> BTreeSet<SagaId> {
-        self.find(name, keys, |contenders| &contenders.holders)
+    /// Sagas of that name that hold one of the keys, as a newcomer of that family sees them.
+    pub(super) fn holders(
+        &self,
+        name: &Arc<str>,
+        keys: &[Value],
+        family: Option<SagaId>,
+    ) -> Holders {
+        let mut found = Holders::default();
+        for (id, kin) in self.find(name, keys).flat_map(|contenders| &contenders.holders) {
+            if kin.is_some() && *kin == family {
+                found.kin = true;
+            } else {
+                found.others.insert(*id);
+            }
+        }
+        found
     }
 
     /// Sagas of that name that wait for one of the keys, in order.
     pub(super) fn queue(&self, name: &Arc<str>, keys: &[Value]) -> BTreeSet<SagaId> {
-        self.find(name, keys, |contenders| &contenders.queue)
+        self.find(name, keys).flat_map(|contenders| contenders.queue.keys().copied()).collect()
     }
 
-    fn find(
-        &self,
-        name: &Arc<str>,
-        keys: &[Value],
-        pick: impl Fn(&Contenders) -> &BTreeSet<SagaId>,
-    ) -> BTreeSet<SagaId> {
-        let contenders =
-            texts(keys).into_iter().filter_map(|text| self.by_key.get(&(name.clone(), text)));
-        contenders.flat_map(|contenders| pick(contenders).iter().copied()).collect()
+    fn find(&self, name: &Arc<str>, keys: &[Value]) -> impl Iterator<Item = &Contenders> {
+        let keys = texts(keys).into_iter();
+        keys.filter_map(|text| self.by_key.get(&(name.clone(), text)))
     }
 
     /// How many sagas of that name wait for one of the keys, and which came first.
@@ -127,28 +168,37 @@ impl Keys {
             let queue = self.by_key.get(&(name.clone(), key_text(key).into_owned()));
             let queue = queue.map(|contenders| &contenders.queue);
             return Waiting {
-                count: queue.map_or(0, BTreeSet::len) as u64,
-                first: queue.and_then(|queue| queue.first().copied()),
+                count: queue.map_or(0, BTreeMap::len) as u64,
+                first: queue.and_then(|queue| queue.keys().next().copied()),
             };
         }
         let queue = self.queue(name, keys);
         Waiting { count: queue.len() as u64, first: queue.first().copied() }
     }
 
-    /// Sagas that have waited longest for one of the keys that this one had.
+    /// Sagas that have waited longest for one of the keys that this one had, also those that may
+    /// go past what is held.
     pub(super) fn next(&self, saga: &Saga) -> BTreeSet<SagaId> {
-        self.of(saga).filter_map(|contenders| contenders.queue.first().copied()).collect()
+        let mut next = BTreeSet::new();
+        for contenders in self.of(saga) {
+            next.extend(contenders.first(None));
+            let families = contenders.holders.values().filter(|family| family.is_some());
+            next.extend(families.filter_map(|family| contenders.first(*family)));
+        }
+        next
     }
 
     /// Whether a waiting saga's turn has come: nobody holds its keys, and nobody waits longer.
     pub(super) fn is_next(&self, saga: &Saga) -> bool {
+        let family = saga.parent.as_ref().map(|parent| parent.root);
         self.of(saga).all(|contenders| {
-            contenders.holders.is_empty() && contenders.queue.first() == Some(&saga.id)
+            // Among held ones of its family it waits for nobody else's turn.
+            let among = if contenders.holders.is_empty() { None } else { family };
+            contenders.lets_past(family) && contenders.first(among) == Some(saga.id)
         })
     }
 
     fn of(&self, saga: &Saga) -> impl Iterator<Item = &Contenders> {
-        let keys = texts(&saga.keys).into_iter();
-        keys.filter_map(|text| self.by_key.get(&(saga.name.clone(), text)))
+        self.find(&saga.name, &saga.keys)
     }
 }

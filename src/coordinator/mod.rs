@@ -6,6 +6,7 @@ mod begin;
 mod clients;
 mod dedup;
 mod definitions;
+mod family;
 mod join;
 mod keys;
 mod leaps;
@@ -140,6 +141,8 @@ struct Echo {
 enum Follower {
     /// An absent target was issued something: its buffer may be full \[P2\].
     Buffer(Arc<str>),
+    /// A saga, its caller or its sub-sagas may have to learn of each other.
+    Family { of: SagaId, depth: usize },
     /// The saga may have given its keys free \[R18\].
     Queue { of: SagaId, depth: usize },
 }
@@ -323,6 +326,7 @@ impl Coordinator {
         }
         self.facts.push(Fact { seq, saga: Some(id), record });
         self.refresh(id);
+        self.note_family(id, 0);
         seq
     }
 
@@ -336,11 +340,28 @@ impl Coordinator {
         }
     }
 
+    /// The same where no saga decides.
+    fn follow_now(&mut self) {
+        if !std::mem::replace(&mut self.deciding, true) {
+            self.follow();
+            self.deciding = false;
+        }
+    }
+
+    /// Notes that a saga's kin may have to learn of what became of it.
+    fn note_family(&mut self, of: SagaId, depth: usize) {
+        let has_kin = |live: &Live| live.plan.has_calls || live.saga.parent.is_some();
+        if self.live.get(&of).is_some_and(|live| has_kin(live)) {
+            self.followers.push_back(Follower::Family { of, depth });
+        }
+    }
+
     fn follow(&mut self) {
         while let Some(follower) = self.followers.pop_front() {
             match follower {
                 Follower::Buffer(target) => self.overflow(&target),
                 Follower::Queue { of, depth } => self.free_keys_of(of, depth),
+                Follower::Family { of, depth } => self.settle_family(of, depth),
             }
         }
     }
@@ -386,6 +407,7 @@ impl Coordinator {
         self.scratch = records;
         self.refresh(id);
         self.followers.extend(issued_to.into_iter().map(Follower::Buffer));
+        self.note_family(id, depth);
         self.followers.push_back(Follower::Queue { of: id, depth });
     }
 
@@ -398,6 +420,8 @@ impl Coordinator {
         live.row = live.row.stale();
         live.saga.abandon();
         self.refresh(id);
+        self.note_family(id, 0);
+        self.orphan(id);
         self.followers.push_back(Follower::Queue { of: id, depth: 0 });
     }
 

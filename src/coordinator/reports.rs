@@ -108,7 +108,8 @@ impl Coordinator {
         if let Some(Answer::Saga(id)) = self.repeated(&from.name, dedup.as_ref())? {
             return Ok(id);
         }
-        self.call(saga, input, Asker { client: Some(from.name.clone()), dedup })
+        let client = Some(from.name.clone());
+        self.call(saga, input, Asker { client, dedup, parent: None })
     }
 
     /// A command that awaits nothing was written to a session \[P5\].
@@ -189,6 +190,8 @@ impl Coordinator {
             | Verb::Group(_)
             | Verb::Parallel { .. }
             | Verb::ForEach(_)
+            | Verb::Call(_)
+            | Verb::Recall
             | Verb::Fail(_)
             | Verb::Done => Ok(()),
         }

@@ -100,6 +100,7 @@ impl Coordinator {
                     return Err(Refusal::new(RefusalCode::InvalidPayload, message.to_owned()));
                 }
                 self.push_saga(id, Record::Resolved(operator));
+                self.follow_now();
             }
         }
         self.cascade();
@@ -111,6 +112,13 @@ impl Coordinator {
         let refused = |message: String| Err(Refusal::new(RefusalCode::Refused, message));
         match live.saga.state {
             State::Queued => {}
+            State::Running if live.saga.is_held() => {
+                let caller = live.saga.parent.as_ref().map_or(id, |parent| parent.saga);
+                return refused(format!(
+                    "the steps of saga {id} are done, and it is held for saga {caller}; cancel \
+                     that one"
+                ));
+            }
             State::Running if live.saga.verdict.is_some() => {
                 return refused(format!("saga {id} is ending already"));
             }

@@ -29,6 +29,7 @@ impl Coordinator {
             }
         }
         self.free_stranded();
+        self.settle_families();
         self.take_up_schedules();
         self.cascade();
     }

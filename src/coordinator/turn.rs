@@ -349,6 +349,9 @@ fn step_event(record: &Record, saga: SagaId) -> Option<Told<'_>> {
         | Record::Refused(_)
         | Record::Late(_)
         | Record::Signalled(_)
+        | Record::Child(_)
+        | Record::Held(_)
+        | Record::Recalled(_)
         | Record::Retried(_)
         | Record::Resolved(_)
         | Record::Settled(_) => return None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::ids::{ClientId, SagaId, Seq, SessionNo};
 use crate::limits::EXITED_KEPT;
-use crate::saga::record::{Dedup as Carried, Joined, Phase, Process, Record};
+use crate::saga::record::{Boot, Dedup as Carried, Joined, Phase, Process, Record};
 use crate::saga::targets::Targets;
 use crate::time::Timestamp;
 
@@ -81,18 +81,7 @@ impl World {
     pub fn apply(&mut self, seq: Seq, at: Timestamp, record: &Record) {
         self.next_seq = self.next_seq.max(seq.next());
         match record {
-            Record::Boot(boot) => {
-                if let Some(before) = boot.after {
-                    self.leaps.add(before, at);
-                }
-                self.targets.booted(seq, at);
-                // Nobody's connection outlives the launcher that held it [W5].
-                self.processes.values_mut().for_each(|entry| entry.running = false);
-                self.running.clear();
-                self.phase = Phase::Starting;
-                self.booted_at = at;
-                self.stopped_cleanly = false;
-            }
+            Record::Boot(boot) => self.booted(boot, seq, at),
             Record::Stopped(_) => self.stopped_cleanly = true,
             Record::ProcessSpawned(process) => self.spawned(process, at),
             Record::ProcessExited(process) => {
@@ -138,10 +127,26 @@ impl World {
             | Record::Dropped(_)
             | Record::Refused(_)
             | Record::Late(_)
+            | Record::Child(_)
+            | Record::Held(_)
+            | Record::Recalled(_)
             | Record::Retried(_)
             | Record::Resolved(_)
             | Record::Settled(_) => {}
         }
+    }
+
+    fn booted(&mut self, boot: &Boot, seq: Seq, at: Timestamp) {
+        if let Some(before) = boot.after {
+            self.leaps.add(before, at);
+        }
+        self.targets.booted(seq, at);
+        // Nobody's connection outlives the launcher that held it [W5].
+        self.processes.values_mut().for_each(|entry| entry.running = false);
+        self.running.clear();
+        self.phase = Phase::Starting;
+        self.booted_at = at;
+        self.stopped_cleanly = false;
     }
 
     /// Notes up to when the ticks of a schedule are done; nothing: there is no such schedule.

@@ -73,6 +73,15 @@ pub enum Verb {
     },
     /// One branch an element.
     ForEach(Box<ForEach>),
+    /// A sub-saga.
+    Call {
+        /// The saga's name.
+        saga: At<String>,
+        /// Fields of its `call` trigger.
+        with: Vec<Named>,
+        /// The mapping of `with`, when it was written.
+        with_span: Option<Span>,
+    },
     /// Fails its branch, with these words.
     Fail(Text),
     /// Ends the saga.

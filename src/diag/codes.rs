@@ -68,8 +68,7 @@ macro_rules! codes {
 
 // Numbers kept for constructs that are still to come, so that families stay in order:
 // SF118 `collect`/`outcomes` of what is no loop,
-// SF312 a probe that does not save what its step saves,
-// SF505 parent and child need the same key.
+// SF312 a probe that does not save what its step saves.
 codes! {
     YamlSyntax "SF001" "the file is not YAML";
     YamlTag "SF002" "a value that begins with `!` is read as a YAML tag";
@@ -116,6 +115,7 @@ codes! {
     NotStarted "SF119" "a case that cannot start its saga";
     UnknownCase "SF120" "unknown case";
     DuplicateCase "SF121" "two cases of one name";
+    NotCallable "SF122" "a `call` of a saga that only events start";
 
     ExprSyntax "SF201" "an expression that cannot be read";
     ExprUnknownName "SF202" "an expression reads an unknown name";
@@ -151,12 +151,14 @@ codes! {
     QueueUnbounded "SF502" "a queue without a bound";
     ReplacePastPivot "SF503" "`replace` of a saga with a pivot";
     ParallelConfused "SF504" "parallel sagas whose waits cannot tell them apart";
+    SameKey "SF505" "parent and child that need the same key";
 
     UnreachableStep "SF601" "a step that is never reached";
     ConstantCondition "SF602" "a condition that always says the same";
     JoinNever "SF603" "a join that cannot finish";
     SelfTrigger "SF604" "a saga that starts itself without end";
     UnusedSave "SF605" "a `save` that nothing reads";
+    CallCycle "SF606" "sagas that call each other in a circle";
 
     AmbiguousNumber "W001" "a number that readers of YAML disagree about";
     IdleAllow "W002" "a comment that should silence a lint and does not";

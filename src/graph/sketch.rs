@@ -47,6 +47,8 @@ pub(super) enum Kind {
     Await,
     Emit,
     Delay,
+    /// Calls another saga, or undoes what it did.
+    Call,
     Group,
     Parallel,
     Fail,
@@ -60,6 +62,7 @@ impl Kind {
             Verb::Await => Kind::Await,
             Verb::Emit { .. } => Kind::Emit,
             Verb::Delay(_) => Kind::Delay,
+            Verb::Call(_) | Verb::Recall => Kind::Call,
             Verb::Group(_) | Verb::ForEach(_) => Kind::Group,
             Verb::Parallel { .. } => Kind::Parallel,
             Verb::Fail(_) => Kind::Fail,
@@ -74,6 +77,7 @@ impl Kind {
             Kind::Await => "await",
             Kind::Emit => "emit",
             Kind::Delay => "delay",
+            Kind::Call => "call",
             Kind::Group => "group",
             Kind::Parallel => "parallel",
             Kind::Fail => "fail",
@@ -116,7 +120,7 @@ impl Card {
     /// Whether its failure may end the saga.
     pub fn may_end_it(&self) -> bool {
         match self.kind {
-            Kind::Issue | Kind::Await | Kind::Group | Kind::Parallel | Kind::Fail => {
+            Kind::Issue | Kind::Await | Kind::Group | Kind::Parallel | Kind::Call | Kind::Fail => {
                 !self.best_effort
             }
             Kind::Emit | Kind::Delay | Kind::Done => false,

@@ -77,6 +77,8 @@ fn deed(verb: &Verb) -> Option<Note> {
             Some(Note::new("issue", format!("{command} → {target}")))
         }
         Verb::Emit { event, .. } => Some(Note::new("emit", event.to_string())),
+        Verb::Call(call) => Some(Note::new("call", call.saga.to_string())),
+        Verb::Recall => Some(Note::new("undo", "all that the called saga did".to_owned())),
         Verb::Delay(pause) => Some(Note::new("delay", pause.to_string())),
         Verb::Fail(reason) => Some(Note::new("fail", template(reason))),
         Verb::Done => Some(Note::new("done", "the saga is complete")),

@@ -84,6 +84,8 @@ fn by_row_alone(row: &SagaRow) -> Picture {
         reason: progress.reason.clone(),
         trigger: row.trigger_event.clone(),
         client: None,
+        parent: None,
+        held: false,
         input: json(&row.input).into(),
         result: progress.result.as_deref().map(|text| json(text).into()),
         created_at: row.created_at,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::Plan;
+use super::callees::{Callees, levels};
 use super::check;
 use super::compile::{self, Compiled};
 use crate::definition::read::load_kept;
@@ -29,20 +30,28 @@ pub fn compile_library_by(
     spread: &impl Spread,
 ) -> (Vec<Arc<Plan>>, Diagnostics) {
     let mut found = Diagnostics::default();
-    let mut compiled = Vec::new();
+    let is_whole = library.lost.len() == library.sagas.len();
+    let mut callees = Arc::new(Callees::of(&library.sagas, is_whole));
     let lost = |file, what| library.lost.get(&file).is_some_and(|lost| lost.contains(&what));
-    let results = spread.map(&library.sagas, |saga| {
-        let mut found = Diagnostics::default();
-        let source = source(saga, &library.sources);
-        (compile_one(saga, &library.catalog, &source, &mut found), found)
-    });
-    for ((one, more), saga) in results.into_iter().zip(&library.sagas) {
-        found.append(more);
-        // One with holes says nothing about others.
-        if !lost(saga.span.file, Loss::Part) {
-            compiled.push(one);
+    let mut results: Vec<(usize, Compiled<'_>)> = Vec::new();
+    for level in levels(&library.sagas) {
+        let done = spread.map(&level, |at| {
+            let saga = &library.sagas[*at];
+            let mut found = Diagnostics::default();
+            let source = source(saga, &library.sources);
+            (*at, compile_one(saga, (&library.catalog, &callees), &source, &mut found), found)
+        });
+        for (at, one, more) in done {
+            found.append(more);
+            Arc::make_mut(&mut callees).learn(&one.plan, &one.result);
+            results.push((at, one));
         }
     }
+    results.sort_by_key(|(at, _)| *at);
+    // One with holes says nothing about others.
+    let whole = results.into_iter().map(|(_, one)| one);
+    let compiled: Vec<Compiled<'_>> =
+        whole.filter(|one| !lost(one.saga.span.file, Loss::Part)).collect();
     check::library(&compiled, &mut found);
     check::scenarios(library, &mut found);
     if !library.catalog_is_whole {
@@ -80,11 +89,11 @@ fn lints(library: &Library, found: &Diagnostics) -> Diagnostics {
 
 fn compile_one<'a>(
     saga: &'a Saga,
-    catalog: &'a Catalog,
+    (catalog, callees): (&'a Catalog, &Arc<Callees>),
     source: &Arc<str>,
     found: &mut Diagnostics,
 ) -> Compiled<'a> {
-    let compiled = compile::compile(saga, catalog, source, found);
+    let compiled = compile::compile(saga, catalog, callees, source, found);
     check::saga(&check::Subject { saga: &compiled, catalog }, found);
     compiled
 }
@@ -104,7 +113,9 @@ pub fn compile_stored(name: &str, source: &str, catalog: &str) -> Result<Arc<Pla
         return Err(found);
     };
     let source: Arc<str> = source.into();
-    let compiled = compile::compile(saga, &library.catalog, &source, &mut found);
+    // What it calls is looked for when it is called.
+    let callees = Arc::default();
+    let compiled = compile::compile(saga, &library.catalog, &callees, &source, &mut found);
     let unusable: Diagnostics = found.into_iter().filter(makes_unusable).collect();
     if unusable.has_errors() { Err(unusable) } else { Ok(Arc::new(compiled.plan)) }
 }

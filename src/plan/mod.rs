@@ -3,6 +3,7 @@
 
 mod bits;
 pub mod budget;
+mod callees;
 mod check;
 mod compile;
 mod flow;
@@ -29,7 +30,7 @@ pub use crate::definition::await_::Source;
 pub use crate::definition::saga::{OnRestart, OnShutdown, Policy};
 pub use crate::definition::step::Backoff;
 pub use library::{compile_library, compile_library_by, compile_stored};
-pub use verb::{ForEach, Join, Verb};
+pub use verb::{Call, Costs, ForEach, Join, Verb};
 
 /// Index of a step in [`Plan::steps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +82,8 @@ pub struct Plan {
     pub by_path: BTreeMap<Box<str>, StepIx>,
     /// Whether it has a step with branches.
     has_branches: bool,
+    /// Whether a step calls another saga.
+    pub has_calls: bool,
     /// Whether any step or `cancel_on` waits for an `event`, so that the routing index has to look.
     pub waits_for_events: bool,
     /// Declarations of the events that it uses.
@@ -332,6 +335,8 @@ impl Plan {
                 | Verb::Await
                 | Verb::Emit { .. }
                 | Verb::Delay(_)
+                | Verb::Call(_)
+                | Verb::Recall
                 | Verb::Fail(_)
                 | Verb::Done => &[],
             },

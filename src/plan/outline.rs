@@ -169,6 +169,7 @@ impl<'a> Outline<'a> {
             | Verb::Await
             | Verb::Emit { .. }
             | Verb::Delay(_)
+            | Verb::Call { .. }
             | Verb::Fail(_)
             | Verb::Done => {}
         }

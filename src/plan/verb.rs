@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::StepIx;
+use super::budget::Longest;
 use crate::expr::{Ast, Template};
 use crate::time::Millis;
 
@@ -44,10 +45,44 @@ pub enum Verb {
     },
     /// One branch an element.
     ForEach(Box<ForEach>),
+    /// A sub-saga.
+    Call(Box<Call>),
+    /// Sees to it that the sub-saga of the step that it undoes is undone: the undo of a `call`.
+    Recall,
     /// Fails its branch.
     Fail(Template),
     /// Ends the saga.
     Done,
+}
+
+/// A sub-saga, as its caller's definition knows it. Which text of it runs is decided when it is
+/// called.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Its name.
+    pub saga: Arc<str>,
+    /// Fields of its `call` trigger.
+    pub with: Vec<(Arc<str>, Template)>,
+    /// What it costs, as its definition was when this one was compiled; nothing in a plan that
+    /// comes out of the log.
+    pub costs: Costs,
+}
+
+/// What a sub-saga costs its caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Costs {
+    /// Whether it has a point of no return, so that it cannot be undone once it has completed.
+    pub has_pivot: bool,
+    /// The least time to its end.
+    pub best: Millis,
+    /// The most time of its way forward.
+    pub forward: Longest,
+    /// The most time of its undoing.
+    pub undoing: Longest,
+    /// Commands that it sends at most, undoing included.
+    pub commands: u64,
+    /// Records that it writes at most, undoing included.
+    pub records: u64,
 }
 
 /// A loop: one branch an element.
@@ -102,6 +137,8 @@ impl Verb {
             | Verb::Await
             | Verb::Emit { .. }
             | Verb::Delay(_)
+            | Verb::Call(_)
+            | Verb::Recall
             | Verb::Fail(_)
             | Verb::Done => &[],
         }
@@ -118,6 +155,8 @@ impl Verb {
             | Verb::Await
             | Verb::Emit { .. }
             | Verb::Delay(_)
+            | Verb::Call(_)
+            | Verb::Recall
             | Verb::Fail(_)
             | Verb::Done => None,
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::ids::Seq;
 use crate::plan::{Body, Plan, StepIx};
-use crate::saga::record::{Ending, Issued, Outcome, Record, State, Verdict};
+use crate::saga::record::{Ending, Issued, Outcome, Record, State, Unwinding, Verdict};
 use crate::saga::state::{Command, Phase, Run, Saga, StepKey};
 use crate::saga::stuck::Stuck;
 use crate::saga::targets::Targets;
@@ -58,11 +58,7 @@ impl Saga {
                 self.keys.extend(joined.keys.iter().cloned());
                 self.save(0, &joined.save);
             }
-            Record::Unwinding(r) => {
-                self.expect_state(State::Running, "unwinding")?;
-                self.state = State::Compensating;
-                self.unwinding = Some((r.cause, r.reason.clone()));
-            }
+            Record::Unwinding(r) => self.turned_around(r)?,
             Record::Finishing(verdict) => self.verdict = Some(verdict.clone()),
             Record::Dropped(verdict) => {
                 self.expect_state(State::Queued, "dropped")?;
@@ -84,6 +80,8 @@ impl Saga {
             | Record::Backoff(_)
             | Record::Undoing(_)
             | Record::Undone(_) => self.step(plan, seq, at, record)?,
+            Record::Child(child) => self.child(plan, child)?,
+            Record::Held(_) | Record::Recalled(_) => self.told_by_caller(record)?,
             // Facts that change nothing of the fold; kept for people.
             Record::Emitted(_)
             | Record::Sent(_)
@@ -103,6 +101,13 @@ impl Saga {
             | Record::SessionOpened(_)
             | Record::SessionClosed(_) => return Err(self.clash("a record of no saga")),
         }
+        Ok(())
+    }
+
+    fn turned_around(&mut self, unwinding: &Unwinding) -> Result<(), Corrupt> {
+        self.expect_state(State::Running, "unwinding")?;
+        self.state = State::Compensating;
+        self.unwinding = Some((unwinding.cause, unwinding.reason.clone()));
         Ok(())
     }
 
@@ -284,6 +289,12 @@ impl Saga {
     /// Forgets a group's failed attempt; numbers of commands go on.
     fn reset_within(&mut self, plan: &Plan, group: StepKey) {
         self.reset(plan, group, |_| true);
+        // The next attempt calls anew.
+        let inside = self.runs.iter().map(|run| self.is_within(plan, run.key, group));
+        let inside: Vec<bool> = inside.collect();
+        for (run, _) in self.runs.iter_mut().zip(inside).filter(|(_, inside)| *inside) {
+            run.child = None;
+        }
     }
 
     fn reset_undo_of(&mut self, plan: &Plan, step: StepKey) {
@@ -324,7 +335,7 @@ impl Saga {
         }
     }
 
-    fn expect_state(&self, state: State, record: &str) -> Result<(), Corrupt> {
+    pub(super) fn expect_state(&self, state: State, record: &str) -> Result<(), Corrupt> {
         if self.state == state { Ok(()) } else { Err(self.clash(record)) }
     }
 
@@ -336,7 +347,7 @@ impl Saga {
     }
 
     /// The key of an instance path.
-    fn key(&mut self, plan: &Plan, path: &Arc<str>) -> Result<StepKey, Corrupt> {
+    pub(super) fn key(&mut self, plan: &Plan, path: &Arc<str>) -> Result<StepKey, Corrupt> {
         self.found(plan, path).ok_or_else(|| Corrupt {
             state: format!("saga {} has no step {path}", plan.name),
             record: "the log names it".to_owned(),

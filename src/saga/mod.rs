@@ -4,7 +4,9 @@
 pub mod always;
 pub mod apply;
 pub mod branches;
+pub mod children;
 pub mod decide;
+pub mod kin;
 pub mod owed;
 pub mod record;
 pub mod said;

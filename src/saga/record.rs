@@ -16,8 +16,9 @@ use crate::time::Timestamp;
 
 pub use world::{Boot, ClockJump, Lifecycle, Process, Scheduled, Session, Stopped, Ticked};
 
+pub use crate::saga::kin::{Child, Parent};
 pub use crate::saga::said::{Operator, Signalled};
-pub use crate::saga::words::{Cause, Ending, Phase, State};
+pub use crate::saga::words::{Cause, Ending, Fate, Phase, State};
 
 /// One durable fact. Its number is its row's `seq` plus its place in the row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +90,12 @@ pub enum Record {
     Late(Late),
     /// Somebody said something that a step awaits.
     Signalled(Box<Signalled>),
+    /// What became of the sub-saga that a step called, as its caller is told.
+    Child(Box<Child>),
+    /// A sub-saga has done all its steps; its end waits until its caller cannot undo it any more.
+    Held(Verdict),
+    /// A sub-saga's caller takes back what it did, or is doing.
+    Recalled(Unwinding),
     /// An operator asks for an incident's failed steps to be tried again \[R14\].
     Retried(Operator),
     /// An operator settles an incident \[R14\].
@@ -158,6 +165,9 @@ pub struct Began {
     /// That client's id of the request \[W9\].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedup: Option<Dedup>,
+    /// The step that called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Arc<Parent>>,
 }
 
 /// See [`Record::Dequeued`].
@@ -415,6 +425,7 @@ impl Record {
             Record::Emitted(r) => Some(&r.step),
             Record::Undone(r) => Some(&r.step),
             Record::Late(r) => Some(&r.step),
+            Record::Child(r) => Some(&r.step),
             Record::Event(r) => r.step.as_ref(),
             Record::Boot(_)
             | Record::Stopped(_)
@@ -436,6 +447,8 @@ impl Record {
             | Record::Dropped(_)
             | Record::Refused(_)
             | Record::Signalled(_)
+            | Record::Held(_)
+            | Record::Recalled(_)
             | Record::Retried(_)
             | Record::Resolved(_)
             | Record::Settled(_) => None,

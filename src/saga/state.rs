@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::plan::{Body, Join, Plan, StepIx, Undo, Verb};
 use crate::saga::branches::Branch;
-use crate::saga::record::{Began, Cause, Ending, Operator, State, Verdict};
+use crate::saga::record::{Began, Cause, Ending, Fate, Operator, Parent, State, Verdict};
 use crate::saga::targets::Targets;
 use crate::time::Timestamp;
 
@@ -45,6 +45,12 @@ pub struct Saga {
     pub ended_at: Option<Timestamp>,
     /// The client that asked for it.
     pub client: Option<Arc<str>>,
+    /// The step that called it, of a sub-saga.
+    pub parent: Option<Arc<Parent>>,
+    /// How it will end, once its steps are done and its caller may still undo it.
+    pub held: Option<Verdict>,
+    /// Whether its caller has taken it back.
+    pub recalled: bool,
     /// Steps that were entered, by key.
     pub runs: Vec<Run>,
     /// Branches of elements, in the order in which they began.
@@ -118,6 +124,23 @@ pub struct Run {
     pub undone: Option<bool>,
     /// An operator's `retry` found it in doubt: it asks again for the command that it has \[R11\].
     pub doubted: bool,
+    /// The newest sub-saga that it called.
+    pub child: Option<Box<ChildOf>>,
+}
+
+/// A sub-saga, as the step knows it that called it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildOf {
+    /// Its id.
+    pub id: SagaId,
+    /// What became of it.
+    pub fate: Fate,
+    /// Whether its point of no return ever lay behind.
+    pub committed: bool,
+    /// Its result.
+    pub result: Option<Arc<Value>>,
+    /// Why it did not complete.
+    pub reason: Option<Arc<str>>,
 }
 
 /// A command that a step made.
@@ -194,6 +217,7 @@ impl Run {
             echo: None,
             undone: None,
             doubted: false,
+            child: None,
         }
     }
 
@@ -214,6 +238,17 @@ impl Run {
         match &self.phase {
             Phase::Ended { reason, .. } => reason.clone(),
             Phase::Idle | Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Undoing { .. } => {
+                None
+            }
+        }
+    }
+
+    /// When its attempt times out, while it is open.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Waiting { due } => *due,
+            Phase::Idle | Phase::Pausing { .. } | Phase::Undoing { .. } | Phase::Ended { .. } => {
                 None
             }
         }
@@ -258,6 +293,9 @@ impl Saga {
             opened: seq,
             ended_at: None,
             client: began.client.clone(),
+            parent: began.parent.clone(),
+            held: None,
+            recalled: false,
             runs: Vec::new(),
             branches: Vec::new(),
             order: Vec::new(),
@@ -335,6 +373,10 @@ impl Saga {
     pub fn has_passed(&self, run: &Run, plan: &Plan, targets: &Targets) -> bool {
         if !plan.step(run.key.step).pivot {
             return false;
+        }
+        // A sub-saga that cannot turn around any more takes its caller with it.
+        if run.child.as_ref().is_some_and(|child| child.committed) {
+            return true;
         }
         match &run.phase {
             Phase::Ended { outcome: Ending::Succeeded, .. } => true,

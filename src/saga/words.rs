@@ -77,6 +77,64 @@ pub enum State {
     FailedCompensation,
 }
 
+/// What became of a sub-saga, as its caller knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It exists and has not ended: it waits for its key, runs, or undoes.
+    Begun,
+    /// It runs, and its own point of no return lies behind.
+    Committed,
+    /// Its steps are done, and it can still be undone.
+    Held,
+    /// Done.
+    Completed,
+    /// Failed, and nothing was to undo.
+    Failed,
+    /// Failed, and undone.
+    Compensated,
+    /// Failed, and could not be undone: an incident.
+    FailedCompensation,
+    /// An incident that an operator settled.
+    Resolved,
+}
+
+impl Fate {
+    /// The word in `show`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fate::Begun => "begun",
+            Fate::Committed => "committed",
+            Fate::Held => "held",
+            Fate::Completed => "completed",
+            Fate::Failed => "failed",
+            Fate::Compensated => "compensated",
+            Fate::FailedCompensation => "failed_compensation",
+            Fate::Resolved => "resolved",
+        }
+    }
+
+    /// Whether the sub-saga has not ended.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        match self {
+            Fate::Begun | Fate::Committed | Fate::Held => true,
+            Fate::Completed
+            | Fate::Failed
+            | Fate::Compensated
+            | Fate::FailedCompensation
+            | Fate::Resolved => false,
+        }
+    }
+
+    /// Whether it has not ended and something is still under way.
+    #[must_use]
+    pub fn is_going(self) -> bool {
+        self.is_live() && self != Fate::Held
+    }
+}
+
 /// The words for a saga's state, in the order of \[R16\]; the last one is of a saga that was set
 /// aside \[L9\].
 pub const STATES: [&str; 8] = [

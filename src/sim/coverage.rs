@@ -108,6 +108,8 @@ fn of_step(step: &Step, items: &mut Vec<Item>) {
             | Verb::Await
             | Verb::Emit { .. }
             | Verb::Delay(_)
+            | Verb::Call(_)
+            | Verb::Recall
             | Verb::Fail(_)
             | Verb::Done
     ) {

@@ -40,6 +40,8 @@ fn newborn(saga_id: SagaId, began: &Began, at: Timestamp) -> Picture {
         reason: None,
         trigger: began.trigger.clone(),
         client: began.client.clone(),
+        parent: began.parent.as_ref().map(|parent| (parent.saga, parent.step.clone())),
+        held: false,
         input: began.input.clone(),
         result: None,
         created_at: at,
@@ -125,7 +127,17 @@ impl Fold {
                 step.cause = Some(undoing.cause);
                 step.reason = Some(undoing.reason.clone());
             }
+            Record::Child(child) => {
+                let step = self.step(at, &child.step);
+                step.child = Some(child.child);
+            }
+            Record::Held(verdict) => {
+                self.picture.held = true;
+                self.verdict(verdict);
+            }
             Record::Unwinding(unwinding) => {
+                self.picture.held = false;
+                self.picture.result = None;
                 self.turned = true;
                 // What made it turn back is no answer to what undoes.
                 self.report = None;
@@ -142,9 +154,13 @@ impl Fold {
                     false => (StepState::CompensationFailed, undone.reason.clone().or(own)),
                 };
             }
-            Record::Finishing(verdict) => self.verdict(verdict),
+            Record::Finishing(verdict) => {
+                self.verdict(verdict);
+                self.picture.held = false;
+            }
             Record::Ended(verdict) | Record::Dropped(verdict) | Record::Settled(verdict) => {
                 self.verdict(verdict);
+                self.picture.held = false;
                 self.picture.state = Shown::Is(verdict.state);
                 self.picture.ended_at = Some(at);
             }
@@ -162,6 +178,7 @@ impl Fold {
             // Nor does what joins it, as its picture goes.
             Record::Joined(_) => self.report = None,
             Record::Sent(_)
+            | Record::Recalled(_)
             | Record::Matched(_)
             | Record::Refused(_)
             | Record::Late(_)
@@ -188,6 +205,7 @@ impl Fold {
                 state: StepState::Waiting,
                 attempt: 0,
                 command: None,
+                child: None,
                 due: None,
                 started_at: at,
                 ended_at: None,

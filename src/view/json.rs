@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::{Moment, Picture, Settlement, StepPicture};
+use crate::ids::SagaId;
 use crate::saga::record::Cause;
 use crate::time::Timestamp;
 
@@ -36,11 +37,18 @@ fn common(picture: &Picture) -> Map<String, Value> {
     put("due", time(picture.due.filter(|_| picture.ended_at.is_none())));
     put("trigger", (*picture.trigger).into());
     put("client", text(picture.client.as_ref()));
+    put("parent", picture.parent.as_ref().map_or(Value::Null, parent));
+    let held = picture.parent.as_ref().filter(|_| picture.held);
+    put("held_for", held.map_or(Value::Null, |(saga, _)| saga.0.into()));
     put("input", (*picture.input).clone());
     put("result", value(picture.result.as_ref()));
     put("resolved", picture.resolved.as_ref().map_or(Value::Null, settlement));
     put("definition", text(picture.definition.as_ref().map(|hash| &hash.0)));
     object
+}
+
+fn parent((saga, step): &(SagaId, Arc<str>)) -> Value {
+    json!({ "saga_id": saga.0, "step": &**step })
 }
 
 fn settlement(settled: &Settlement) -> Value {
@@ -60,6 +68,7 @@ fn step(step: &StepPicture) -> Value {
         "target": text(command.map(|command| &command.target)),
         "command": text(command.map(|command| &command.cmd)),
         "with": value(command.map(|command| &command.with)),
+        "child": step.child.map(|child| child.0),
         "answer": text(step.answer.as_ref()),
         "echo": value(step.echo.as_ref()),
         "cause": step.cause.map(Cause::as_str),

@@ -58,6 +58,10 @@ pub struct Picture {
     pub trigger: Arc<str>,
     /// The client that asked for it.
     pub client: Option<Arc<str>>,
+    /// The saga and step that called it.
+    pub parent: Option<(SagaId, Arc<str>)>,
+    /// Whether its steps are done and its end waits for its caller.
+    pub held: bool,
     /// Its frozen input.
     pub input: Arc<Value>,
     /// What a caller gets.
@@ -191,6 +195,8 @@ pub struct StepPicture {
     pub attempt: u32,
     /// Its newest command.
     pub command: Option<CommandPicture>,
+    /// The newest saga that it called.
+    pub child: Option<SagaId>,
     /// When its newest attempt times out, or its pause is over; absent once it ended.
     pub due: Option<Timestamp>,
     /// When it was first entered.

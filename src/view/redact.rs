@@ -160,11 +160,7 @@ fn visit(
     text: &dyn Fn(&str) -> Option<String>,
 ) {
     let mut shared = |payload: &mut Arc<Value>| value(Arc::make_mut(payload));
-    let words = |reason: &mut Arc<str>| {
-        if let Some(hidden) = text(reason) {
-            *reason = Arc::from(hidden);
-        }
-    };
+    let words = |reason: &mut Arc<str>| hide_words(reason, text);
     match record {
         Record::Event(r) => shared(&mut r.fields),
         Record::Began(r) => {
@@ -192,9 +188,17 @@ fn visit(
         }
         Record::Backoff(r) => words(&mut r.reason),
         Record::Undoing(r) => words(&mut r.reason),
-        Record::Unwinding(r) => words(&mut r.reason),
+        Record::Unwinding(r) | Record::Recalled(r) => words(&mut r.reason),
+        Record::Child(r) => {
+            r.result.iter_mut().for_each(&mut shared);
+            r.reason.iter_mut().for_each(words);
+        }
         Record::Undone(r) => r.reason.iter_mut().for_each(words),
-        Record::Finishing(r) | Record::Ended(r) | Record::Dropped(r) | Record::Settled(r) => {
+        Record::Finishing(r)
+        | Record::Ended(r)
+        | Record::Dropped(r)
+        | Record::Settled(r)
+        | Record::Held(r) => {
             r.result.iter_mut().for_each(&mut shared);
             r.reason.iter_mut().for_each(words);
         }
@@ -217,6 +221,12 @@ fn visit(
         | Record::Sent(_)
         | Record::Refused(_)
         | Record::Late(_) => {}
+    }
+}
+
+fn hide_words(words: &mut Arc<str>, text: &dyn Fn(&str) -> Option<String>) {
+    if let Some(hidden) = text(words) {
+        *words = Arc::from(hidden);
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::StepState;
 use crate::saga::record::{
-    Began, Cause, Ending, Issued, Joined, Operator, Outcome, Pause, Record, Signalled, State,
-    Undone, Verdict,
+    Began, Cause, Child, Ending, Fate, Issued, Joined, Operator, Outcome, Pause, Record, Signalled,
+    State, Undone, Verdict,
 };
 
 /// Bytes of a payload that a line of a timeline shows.
@@ -67,6 +67,9 @@ impl Story {
             Record::Refused(refused) => format!("{} refused: {}", refused.what, refused.why),
             Record::Late(late) => format!("{} came too late to matter", late.what),
             Record::Signalled(signalled) => signal(signalled),
+            Record::Child(child) => child_of(child),
+            Record::Held(_) => "its steps are done; held while its caller may undo it".to_owned(),
+            Record::Recalled(recalled) => recalled.reason.to_string(),
             Record::Retried(operator) => said("retry", operator),
             Record::Resolved(operator) => said("resolved", operator),
             Record::Boot(_)
@@ -120,6 +123,9 @@ pub(super) fn kind(record: &Record) -> &'static str {
         Record::Refused(_) => "refused",
         Record::Late(_) => "late",
         Record::Signalled(_) => "signalled",
+        Record::Child(_) => "child",
+        Record::Held(_) => "held",
+        Record::Recalled(_) => "recalled",
         Record::Retried(_) => "retried",
         Record::Resolved(_) => "resolved",
         Record::Settled(_) => "settled",
@@ -155,6 +161,9 @@ pub(super) fn state(record: &Record) -> Option<&'static str> {
         | Record::Refused(_)
         | Record::Late(_)
         | Record::Signalled(_)
+        | Record::Child(_)
+        | Record::Held(_)
+        | Record::Recalled(_)
         | Record::Retried(_)
         | Record::Resolved(_)
         | Record::Boot(_)
@@ -207,7 +216,11 @@ fn clip(text: String) -> String {
 }
 
 fn begin(began: &Began) -> String {
-    let from = began.client.as_ref().map_or(String::new(), |client| format!(" from {client}"));
+    let from = match (&began.parent, &began.client) {
+        (Some(parent), _) => format!(" from saga {}, step {}", parent.saga, parent.step),
+        (None, Some(client)) => format!(" from {client}"),
+        (None, None) => String::new(),
+    };
     let how = if began.queued { "queued" } else { "began" };
     format!("{how} by {}{from} {}", began.trigger, payload(&began.fields)).trim_end().to_owned()
 }
@@ -219,6 +232,22 @@ fn join(joined: &Joined) -> String {
         line.push_str(&format!(", saved {}", Value::Object(joined.save.clone())));
     }
     line
+}
+
+/// What became of a sub-saga.
+fn child_of(child: &Child) -> String {
+    let id = child.child;
+    let what = match child.fate {
+        Fate::Begun => format!("saga {id} is under way"),
+        Fate::Committed => format!("saga {id} is past its point of no return"),
+        Fate::Held => format!("saga {id} has done its steps, and can still be undone"),
+        Fate::Completed => format!("saga {id} completed"),
+        Fate::Failed => format!("saga {id} failed"),
+        Fate::Compensated => format!("saga {id} is undone"),
+        Fate::FailedCompensation => format!("saga {id} failed and could not be undone"),
+        Fate::Resolved => format!("saga {id} was resolved"),
+    };
+    child.reason.as_ref().map_or(what.clone(), |reason| format!("{what}: {reason}"))
 }
 
 fn issue(issued: &Issued) -> String {

@@ -113,6 +113,7 @@ fn cells(saga: &Value, now: Timestamp) -> [String; 7] {
         (cause, "") => cause.to_owned(),
         (cause, reason) => format!("{cause}: {reason}"),
     };
+    let why = held(saga).unwrap_or(why);
     let settled = saga["resolved"]["reason"].as_str();
     let why = settled.map_or(why.clone(), |reason| format!("{why} (resolved: {reason})"));
     [
@@ -133,10 +134,11 @@ pub fn page(saga: &Value, now: Timestamp) -> Vec<Line> {
     let cause = word(saga, "cause");
     let cause = if cause.is_empty() { String::new() } else { format!(" ({cause})") };
     let title = format!("saga {} {}", saga["saga_id"], word(saga, "name"));
+    let held = held(saga).map_or(String::new(), |held| format!(", {held}"));
     let mut lines = vec![
         Line::of(Tone::Strong, title)
             .and(Tone::Plain, "  ")
-            .and(tone_of(state), format!("{state}{cause}")),
+            .and(tone_of(state), format!("{state}{cause}{held}")),
     ];
     let mut fact = |name: &str, text: &str, tone: Tone| {
         if !text.is_empty() {
@@ -163,10 +165,19 @@ pub fn page(saga: &Value, now: Timestamp) -> Vec<Line> {
 }
 
 fn started_by(saga: &Value) -> String {
+    let parent = &saga["parent"];
+    if !parent.is_null() {
+        return format!("call from saga {}, step {}", parent["saga_id"], word(parent, "step"));
+    }
     match word(saga, "client") {
         "" => word(saga, "trigger").to_owned(),
         client => format!("{} from {client}", word(saga, "trigger")),
     }
+}
+
+/// Of a sub-saga that has done its steps and waits: for whom.
+fn held(saga: &Value) -> Option<String> {
+    saga["held_for"].as_u64().map(|caller| format!("held for saga {caller}"))
 }
 
 fn settlement(resolved: &Value) -> String {
@@ -190,6 +201,9 @@ fn steps(saga: &Value) -> Vec<Line> {
             .and(tone_of(state), format!("{state}{attempts}"));
         if let Some(took) = between(word(step, "started_at"), word(step, "ended_at")) {
             line = line.and(Tone::Faint, format!("  {took}"));
+        }
+        if let Some(child) = step["child"].as_u64() {
+            line = line.and(Tone::Plain, format!("  saga {child}"));
         }
         if !step["echo"].is_null() {
             let answer = word(step, "answer");

@@ -8,7 +8,7 @@ pub const ON_TIMEOUT: &[&str] = &["fail", "continue"];
 
 /// The verbs of a step; exactly one, and `await` alone is one too.
 pub const VERBS: &[&str] =
-    &["issue", "emit", "delay", "group", "parallel", "for_each", "fail", "done"];
+    &["issue", "emit", "delay", "group", "parallel", "for_each", "call", "fail", "done"];
 
 /// The words of `join`.
 pub const JOINS: &[&str] = &["all", "any", "settled"];
@@ -85,6 +85,12 @@ const EXCLUDES: &[Exclude] = &[
         why: "does not go with `parallel`, whose steps wait for themselves",
         help: "",
     },
+    Exclude {
+        key: "call",
+        others: &["await", "fail_on"],
+        why: "does not go with `call`, which waits for the end of the saga that it calls",
+        help: "",
+    },
 ];
 
 /// A step.
@@ -93,11 +99,11 @@ pub static STEP: Mapping = Mapping {
     what: "a step",
     doc: "One step: an `id` and one verb.",
     one_of: &[&[
-        "issue", "emit", "delay", "group", "parallel", "for_each", "fail", "done", "await",
+        "issue", "emit", "delay", "group", "parallel", "for_each", "call", "fail", "done", "await",
     ]],
     excludes: EXCLUDES,
     needs: &[
-        ("with", &["issue", "emit"]),
+        ("with", &["issue", "emit", "call"]),
         ("join", &["parallel", "for_each"]),
         ("steps", &["for_each"]),
     ],
@@ -121,13 +127,13 @@ pub static STEP: Mapping = Mapping {
             "`all`: the first failure cancels the rest. `any`: the first success cancels the \
              losers, which are then undone. `settled`: all run to an end and the step succeeds.",
         ),
-        later("call", "A sub-saga."),
+        optional("call", Shape::Ref(Kind::Saga), "A sub-saga: one with a `call` trigger."),
         optional("fail", Shape::Template, "Fails its branch with these words."),
         optional("done", Shape::True, "Ends the saga, completed."),
         optional(
             "with",
             Shape::Values,
-            "Fields of the command or event; values may hold `${{ }}`.",
+            "Fields of the command, the event or the `call`; values may hold `${{ }}`.",
         ),
         optional(
             "await",
@@ -166,9 +172,9 @@ pub static COMPENSATE: Mapping = Mapping {
     name: "compensate",
     what: "a `compensate`",
     doc: "One step that undoes another; a `group` for several. It has no `id`.",
-    one_of: &[&["issue", "emit", "delay", "group", "fail", "await"]],
+    one_of: &[&["issue", "emit", "delay", "group", "call", "fail", "await"]],
     excludes: EXCLUDES,
-    needs: &[("with", &["issue", "emit"])],
+    needs: &[("with", &["issue", "emit", "call"])],
     keys: &[
         optional("if", Shape::Condition, "Run only when true, else skipped."),
         optional("issue", Shape::Ref(Kind::Command), "Puts a command on its target's pipe."),
@@ -177,12 +183,12 @@ pub static COMPENSATE: Mapping = Mapping {
         optional("group", Shape::List(&UNDO_STEP), "Several undoing steps, in order."),
         later("parallel", "Branches."),
         later("for_each", "One branch an element."),
-        later("call", "A sub-saga."),
+        optional("call", Shape::Ref(Kind::Saga), "A sub-saga: one with a `call` trigger."),
         optional("fail", Shape::Template, "Fails the undoing with these words."),
         optional(
             "with",
             Shape::Values,
-            "Fields of the command or event; values may hold `${{ }}`.",
+            "Fields of the command, the event or the `call`; values may hold `${{ }}`.",
         ),
         optional("await", Shape::MapOrNone(&AWAIT), "What satisfies it."),
         optional("fail_on", Shape::List(&FAIL_ON), "Reports that fail it."),
@@ -208,9 +214,9 @@ pub static UNDO_STEP: Mapping = Mapping {
     name: "undo_step",
     what: "a step of a `compensate`",
     doc: "One of several undoing steps. Its `id` may be left out.",
-    one_of: &[&["issue", "emit", "delay", "group", "fail", "await"]],
+    one_of: &[&["issue", "emit", "delay", "group", "call", "fail", "await"]],
     excludes: EXCLUDES,
-    needs: &[("with", &["issue", "emit"])],
+    needs: &[("with", &["issue", "emit", "call"])],
     keys: &[
         optional("id", Shape::Name, "Unique in the whole saga; may be left out here."),
         optional("if", Shape::Condition, "Run only when true, else skipped."),
@@ -220,12 +226,12 @@ pub static UNDO_STEP: Mapping = Mapping {
         optional("group", Shape::List(&UNDO_STEP), "Several undoing steps, in order."),
         later("parallel", "Branches."),
         later("for_each", "One branch an element."),
-        later("call", "A sub-saga."),
+        optional("call", Shape::Ref(Kind::Saga), "A sub-saga: one with a `call` trigger."),
         optional("fail", Shape::Template, "Fails the undoing with these words."),
         optional(
             "with",
             Shape::Values,
-            "Fields of the command or event; values may hold `${{ }}`.",
+            "Fields of the command, the event or the `call`; values may hold `${{ }}`.",
         ),
         optional("await", Shape::MapOrNone(&AWAIT), "What satisfies it."),
         optional("fail_on", Shape::List(&FAIL_ON), "Reports that fail it."),

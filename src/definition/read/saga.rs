@@ -111,6 +111,7 @@ fn count(steps: &[Step]) -> usize {
             | Verb::Await
             | Verb::Emit { .. }
             | Verb::Delay(_)
+            | Verb::Call { .. }
             | Verb::Fail(_)
             | Verb::Done => 0,
         };

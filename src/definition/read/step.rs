@@ -155,6 +155,10 @@ fn verb(inner: Place, o: &mut Object, out: &mut Diagnostics) -> Option<(Verb, Sp
                 let list = o.take_known("steps");
                 for_each(inner, (node, at), list, join, out)
             }
+            "call" => name(node, key, out).map(|saga| {
+                let (with, with_span) = fields(with.take().flatten());
+                Verb::Call { saga, with, with_span }
+            }),
             "fail" => string(node, key, out).map(Verb::Fail),
             "done" => done(inner, node, at, out),
             other => unreachable!("`{other}` is in the table of verbs and is read here"),

@@ -117,7 +117,7 @@ fn every_mistake_of_a_file_is_found_at_once() {
     let (library, found) = read(
         "saga: Bad-Name\ntrigger: { event: window_closed, wen: x }\ntimout: 5s\n\
          eviction: { policy: ignor }\nsteps:\n  - id: a\n    issue: reap_panes\n    delay: 5sec\n\
-         \x20 - id: b\n    call: {}\n  - { id: c, id: d, done: true }\n",
+         \x20 - id: b\n    probe: {}\n    delay: 1s\n  - { id: c, id: d, done: true }\n",
     );
     let expected =
         ["SF401", "SF014", "SF009", "SF009", "SF015", "SF016", "SF013", "SF019", "SF008"];

@@ -168,6 +168,8 @@ pub(super) fn within(plan: &Plan, ix: StepIx, past: bool) -> Cost {
         | Verb::Await
         | Verb::Emit { .. }
         | Verb::Delay(_)
+        | Verb::Call(_)
+        | Verb::Recall
         | Verb::Fail(_)
         | Verb::Done => Cost::default(),
     }
@@ -286,6 +288,10 @@ fn of_attempt(plan: &Plan, ix: StepIx) -> (u64, u64) {
         Verb::Await => (0, 2 + answer),
         Verb::Emit { .. } => (0, 2 + answer + u64::from(step.wait.is_some())),
         Verb::Delay(_) => (0, 2),
+        // Entered, what became of the sub-saga three times, its outcome; and all of its own.
+        Verb::Call(call) => (call.costs.commands, 6 + call.costs.records),
+        // What it undoes was counted with the sub-saga.
+        Verb::Recall => (0, 3),
         Verb::Group(_) | Verb::Parallel { .. } | Verb::ForEach(_) | Verb::Fail(_) | Verb::Done => {
             (0, 1)
         }
@@ -304,6 +310,8 @@ fn settling(plan: &Plan, ix: StepIx) -> u64 {
         | Verb::Group(_)
         | Verb::Parallel { .. }
         | Verb::ForEach(_)
+        | Verb::Call(_)
+        | Verb::Recall
         | Verb::Fail(_)
         | Verb::Done => 0,
     }
@@ -312,12 +320,14 @@ fn settling(plan: &Plan, ix: StepIx) -> u64 {
 fn delay(plan: &Plan, ix: StepIx) -> Millis {
     match &plan.step(ix).verb {
         Verb::Delay(span) => *span,
+        Verb::Call(call) => call.costs.best,
         Verb::Issue { .. }
         | Verb::Await
         | Verb::Emit { .. }
         | Verb::Group(_)
         | Verb::Parallel { .. }
         | Verb::ForEach(_)
+        | Verb::Recall
         | Verb::Fail(_)
         | Verb::Done => Millis(0),
     }
@@ -327,12 +337,13 @@ fn delay(plan: &Plan, ix: StepIx) -> Millis {
 fn goes_on(plan: &Plan, ix: StepIx) -> bool {
     let step = plan.step(ix);
     let tried = match &step.verb {
-        Verb::Issue { .. } | Verb::Await => true,
+        Verb::Issue { .. } | Verb::Await | Verb::Call(_) => true,
         Verb::Emit { .. } => step.wait.is_some(),
         Verb::Delay(_)
         | Verb::Group(_)
         | Verb::Parallel { .. }
         | Verb::ForEach(_)
+        | Verb::Recall
         | Verb::Fail(_)
         | Verb::Done => false,
     };

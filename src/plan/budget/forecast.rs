@@ -177,7 +177,11 @@ fn runs(plan: &Plan, ix: StepIx, walk: &Walk, out: &mut Vec<Walk>) {
             }
         }
         // What forks inside of branches is not told apart: each is taken in its most costly way.
-        Verb::Delay(_) | Verb::Parallel { .. } | Verb::ForEach(_) => {
+        Verb::Delay(_)
+        | Verb::Parallel { .. }
+        | Verb::ForEach(_)
+        | Verb::Call(_)
+        | Verb::Recall => {
             out.push(pass(plan, ix, How::Answered, walk));
         }
         Verb::Done => {
@@ -206,7 +210,8 @@ fn alternatives(plan: &Plan, ix: StepIx) -> usize {
 
 fn can_time_out(plan: &Plan, ix: StepIx) -> bool {
     let step = plan.step(ix);
-    let waits = step.verb.holds_steps() || step.wait.is_some();
+    let waits =
+        step.verb.holds_steps() || step.wait.is_some() || matches!(step.verb, Verb::Call(_));
     waits && step.timeout.is_some() && step.on_timeout != OnTimeout::Fail
 }
 
@@ -366,6 +371,8 @@ fn ways_of(plan: &Plan, ix: StepIx) -> Ways {
         | Verb::Await
         | Verb::Emit { .. }
         | Verb::Delay(_)
+        | Verb::Call(_)
+        | Verb::Recall
         | Verb::Parallel { .. }
         | Verb::ForEach(_) => Ways::on(alternatives(plan, ix).max(1) as u64),
         Verb::Done => Ways { on: 0, done: 1, failed: 0 },

@@ -8,7 +8,7 @@ mod forecast;
 
 use std::collections::BTreeSet;
 
-use crate::plan::{Backoff, Join, OnTimeout, Plan, Retry, StepIx, Undo, Verb};
+use crate::plan::{Backoff, Body, Call, Join, OnTimeout, Plan, Retry, StepIx, Undo, Verb};
 use crate::time::Millis;
 
 pub use cost::{Cost, Longest};
@@ -143,6 +143,8 @@ fn attempt(plan: &Plan, ix: StepIx) -> Longest {
             Longest::default()
         }
         Verb::Delay(span) => Longest { sure: *span, open: false },
+        Verb::Call(call) => call.costs.forward.within(step.timeout),
+        Verb::Recall => recalled(plan, ix).map_or(Longest::default(), |call| call.costs.undoing),
         Verb::Group(steps) => list(plan, steps).within(step.timeout),
         Verb::ForEach(each) => {
             let one = share(plan, each.roof).longest();
@@ -159,6 +161,12 @@ fn attempt(plan: &Plan, ix: StepIx) -> Longest {
             longest.within(step.timeout) + undone
         }
     }
+}
+
+/// The call that this step undoes.
+fn recalled(plan: &Plan, undo: StepIx) -> Option<&Call> {
+    let Body::Undo(owner) = plan.step(undo).body else { return None };
+    if let Verb::Call(call) = &plan.step(owner).verb { Some(call) } else { None }
 }
 
 /// Undoing all that one attempt of a group did; nothing for another step, which is tried again as

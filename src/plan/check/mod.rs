@@ -1,5 +1,6 @@
 //! The rules that a compiled saga must hold: one rule, one file, one code. Changes no plan.
 
+mod call_cycle;
 mod constant_condition;
 mod covers_stranger;
 mod deadline_too_short;
@@ -79,6 +80,7 @@ pub fn saga(subject: &Subject<'_>, out: &mut Diagnostics) {
 /// Holds all sagas together to the rules that need them all.
 pub fn library(sagas: &[Compiled<'_>], out: &mut Diagnostics) {
     self_trigger::check(sagas, out);
+    call_cycle::check(sagas, out);
 }
 
 impl<'a> Subject<'a> {
@@ -109,6 +111,8 @@ fn issued(step: &Step) -> Option<(&str, bool)> {
         | Verb::Group(_)
         | Verb::Parallel { .. }
         | Verb::ForEach(_)
+        | Verb::Call(_)
+        | Verb::Recall
         | Verb::Fail(_)
         | Verb::Done => None,
     }

@@ -27,6 +27,8 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
             | Verb::Group(_)
             | Verb::Parallel { .. }
             | Verb::ForEach(_)
+            | Verb::Call(_)
+            | Verb::Recall
             | Verb::Fail(_)
             | Verb::Done => continue,
         };

@@ -115,6 +115,8 @@ fn published<'a>(plan: &'a Plan, step: &'a Step) -> Option<&'a str> {
         | Verb::Group(_)
         | Verb::Parallel { .. }
         | Verb::ForEach(_)
+        | Verb::Call(_)
+        | Verb::Recall
         | Verb::Fail(_)
         | Verb::Done => None,
     }

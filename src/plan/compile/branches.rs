@@ -168,6 +168,7 @@ fn has_pivot(step: &StepNode) -> bool {
         | VerbNode::Await
         | VerbNode::Emit { .. }
         | VerbNode::Delay(_)
+        | VerbNode::Call { .. }
         | VerbNode::Fail(_)
         | VerbNode::Done => false,
     };

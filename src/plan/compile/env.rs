@@ -133,11 +133,26 @@ impl Compiler<'_> {
                 fields.insert("collected".to_owned(), Field { ty, presence });
             }
         }
+        if let Some(result) = self.result_of(step) {
+            let presence = presence(set, "it came");
+            fields.insert("result".to_owned(), Field { ty: result, presence });
+        }
         if let Some(echo) = self.echo_of(step) {
             let presence = presence(set, "it came");
             fields.insert("echo".to_owned(), Field { ty: Type::Object(echo), presence });
         }
         fields
+    }
+
+    /// What comes up from the saga that the step calls.
+    fn result_of(&self, step: &StepNode) -> Option<Type> {
+        let VerbNode::Call { saga, .. } = &step.verb else { return None };
+        match self.callees.get(&saga.value).map(|callee| &callee.result) {
+            Some(Some(result)) if result.fields.is_empty() && !result.open => None,
+            Some(Some(result)) => Some(Type::Object(result.clone())),
+            // That nobody knows it is said elsewhere.
+            Some(None) | None => Some(Type::Dyn),
+        }
     }
 
     /// What a step's echo holds: the fields common to what may satisfy it; none under `all_of`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Compiler;
 use super::exprs::{Place, Stage};
 use super::trigger::open_object;
-use crate::expr::{Ast, Template};
+use crate::expr::{Ast, ObjectType, Template};
 use crate::plan::flow::Flow;
 use crate::plan::{Alternative, Eviction, Require, Source, types};
 
@@ -74,12 +74,12 @@ impl Compiler<'_> {
     }
 
     /// What a caller gets, read wherever the way forward may end well.
-    pub(super) fn result(&mut self) -> Vec<(Arc<str>, Template)> {
+    pub(super) fn result(&mut self) -> (Vec<(Arc<str>, Template)>, ObjectType) {
         let saga = self.saga;
         let mut ends = std::mem::take(&mut self.ends).into_iter();
-        let Some(first) = ends.next() else { return Vec::new() };
+        let Some(first) = ends.next() else { return (Vec::new(), ObjectType::default()) };
         let end = ends.fold(first, |all, one| self.flows.meet(all, &one));
-        self.named(&saga.result, &Place::new(Stage::Result, &end).with_facts(self.given.clone())).0
+        self.named(&saga.result, &Place::new(Stage::Result, &end).with_facts(self.given.clone()))
     }
 
     /// What cancels it, at any time.

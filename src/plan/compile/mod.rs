@@ -23,9 +23,10 @@ use crate::definition::step::{Step as StepNode, Verb as VerbNode};
 use crate::definition::{Catalog, CatalogUndo, CommandDecl, EventDecl, Named, Names};
 use crate::diag::{Diagnostics, Span};
 use crate::expr::{Facts, ObjectType, Type};
+use crate::plan::callees::Callees;
 use crate::plan::flow::{Flow, Flows};
 use crate::plan::outline::{Outline, Part};
-use crate::plan::{Plan, Source, Step, StepIx, library};
+use crate::plan::{Plan, Source, Step, StepIx, Verb, library};
 
 /// A plan and what was written, side by side: what the rules look at.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct Compiled<'a> {
     pub vars_read: BTreeSet<String>,
     /// The types of `trigger`, for the triggers and of `input` and variables.
     pub types: Types,
+    /// What its `result` holds.
+    pub result: ObjectType,
 }
 
 /// Types that hold for the whole saga.
@@ -77,6 +80,7 @@ impl Written<'_> {
         match &self.step.verb {
             VerbNode::Issue { command, .. } => command.span,
             VerbNode::Emit { event, .. } => event.span,
+            VerbNode::Call { saga, .. } => saga.span,
             VerbNode::Await
             | VerbNode::Delay(_)
             | VerbNode::Group(_)
@@ -103,6 +107,7 @@ pub enum Passed {
 struct Compiler<'a> {
     saga: &'a Saga,
     catalog: &'a Catalog,
+    callees: Arc<Callees>,
     outline: Outline<'a>,
     types: Types,
     steps: Vec<Step>,
@@ -136,14 +141,16 @@ struct PendingUndo<'a> {
 pub fn compile<'a>(
     saga: &'a Saga,
     catalog: &'a Catalog,
+    callees: &Arc<Callees>,
     source: &Arc<str>,
     found: &mut Diagnostics,
 ) -> Compiled<'a> {
-    let mut compiler = Compiler::new(saga, catalog);
-    let compiled = compiler.run(source);
+    let mut compiler = Compiler::new(saga, catalog, callees.clone());
+    let (plan, result) = compiler.run(source);
     found.append(compiler.found);
     Compiled {
-        plan: compiled,
+        plan,
+        result,
         saga,
         written: compiler.written,
         outline: compiler.outline,
@@ -153,11 +160,12 @@ pub fn compile<'a>(
 }
 
 impl<'a> Compiler<'a> {
-    fn new(saga: &'a Saga, catalog: &'a Catalog) -> Compiler<'a> {
+    fn new(saga: &'a Saga, catalog: &'a Catalog, callees: Arc<Callees>) -> Compiler<'a> {
         let outline = Outline::of(saga);
         Compiler {
             saga,
             catalog,
+            callees,
             flows: Flows::of(&outline),
             outline,
             types: Types::default(),
@@ -178,7 +186,7 @@ impl<'a> Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn run(&mut self, source: &Arc<str>) -> Plan {
+    fn run(&mut self, source: &Arc<str>) -> (Plan, ObjectType) {
         self.report_doubles();
         let trigger = self.trigger();
         let require = self.require();
@@ -191,7 +199,7 @@ impl<'a> Compiler<'a> {
         let main = self.forward(start.clone());
         self.compile_undos();
         let finally = self.finally(&start);
-        let result = self.result();
+        let (result, result_type) = self.result();
         let cancel_on = self.cancel_on(&start);
         let always = self.always(&start);
         self.mark_echoes();
@@ -199,7 +207,8 @@ impl<'a> Compiler<'a> {
         let catalog = self.catalog.subset_json(&self.used);
         let has_branches = self.steps.iter().any(|step| !step.verb.branches().is_empty());
         let waits_for_events = !cancel_on.is_empty() || self.steps.iter().any(waits_for_events);
-        Plan {
+        let has_calls = self.steps.iter().any(|step| matches!(step.verb, Verb::Call(_)));
+        let plan = Plan {
             name: self.saga.name.value.as_str().into(),
             hash: library::hash(source, &catalog),
             doc: self.saga.doc.as_ref().map(|doc| doc.value.clone()).unwrap_or_default(),
@@ -221,10 +230,12 @@ impl<'a> Compiler<'a> {
             on_shutdown: self.saga.on_shutdown,
             by_path: std::mem::take(&mut self.by_path),
             has_branches,
+            has_calls,
             waits_for_events,
             events,
             commands,
-        }
+        };
+        (plan, result_type)
     }
 
     fn report_doubles(&mut self) {
@@ -304,8 +315,9 @@ mod tests {
         let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
         let (library, found) = load(files.into());
         assert!(found.is_empty(), "{found:?}");
-        let mut compiler = Compiler::new(&library.sagas[0], &library.catalog);
-        let plan = compiler.run(&"".into());
+        let callees = Arc::default();
+        let mut compiler = Compiler::new(&library.sagas[0], &library.catalog, callees);
+        let (plan, _) = compiler.run(&"".into());
         assert_eq!(plan.steps.len(), steps);
         assert!(compiler.found.is_empty(), "{:?}", compiler.found);
         compiler.flows.legs()

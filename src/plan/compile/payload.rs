@@ -10,7 +10,7 @@ use crate::definition::catalog::CatalogUndo;
 use crate::definition::{CommandDecl, Fields, Named};
 use crate::diag::{At, Span};
 use crate::expr::{self, Field, ObjectType, Presence, Template, Type};
-use crate::plan::{Verb, types};
+use crate::plan::{Call, Costs, Verb, types};
 
 impl Compiler<'_> {
     /// The declaration of a command.
@@ -46,6 +46,29 @@ impl Compiler<'_> {
             },
         };
         (verb, decl)
+    }
+
+    /// A `call`; of an unknown saga only the expressions are looked at.
+    pub(super) fn call(
+        &mut self,
+        name: &At<String>,
+        with: &[Named],
+        at: Span,
+        place: &Place<'_>,
+    ) -> Verb {
+        let callees = self.callees.clone();
+        let callee = callees.get(&name.value);
+        let fields = callee.and_then(|callee| callee.fields.as_deref());
+        match callee {
+            None if callees.is_whole() => {
+                self.found.add_unknown_callee(name, callees.names());
+            }
+            Some(_) if fields.is_none() => self.found.add_not_called(name),
+            None | Some(_) => {}
+        }
+        let with = self.payload(&name.value, fields.map(|decl| &decl.fields), with, at, place);
+        let costs = callee.map_or_else(Costs::default, |callee| callee.costs);
+        Verb::Call(Box::new(Call { saga: name.value.as_str().into(), with, costs }))
     }
 
     /// The fields of a payload, each of a type that its declaration takes.

@@ -56,6 +56,8 @@ pub(in crate::plan) fn needs_bound(verb: &Verb, waits: bool) -> bool {
         | Verb::Group(_)
         | Verb::Parallel { .. }
         | Verb::ForEach(_)
+        | Verb::Call(_)
+        | Verb::Recall
         | Verb::Fail(_)
         | Verb::Done => false,
     }

@@ -121,6 +121,23 @@ impl Diagnostics {
         self.push(unknown(Code::UnknownCommand, name, message, known, otherwise));
     }
 
+    pub(super) fn add_unknown_callee<'a>(
+        &mut self,
+        name: &At<String>,
+        known: impl Iterator<Item = &'a str> + Clone,
+    ) {
+        let message = format!("saga `{}` is not among the definitions", name.value);
+        let otherwise = "write its definition beside this one";
+        self.push(unknown(Code::UnknownSaga, name, message, known, otherwise));
+    }
+
+    pub(super) fn add_not_called(&mut self, name: &At<String>) {
+        let message = format!("saga `{}` cannot be called: only events start it", name.value);
+        let help = "give it a `call` trigger, beside its events under `any_of`, or `emit` the \
+                    event that starts it";
+        self.push(Diagnostic::new(Code::NotCallable, name.span, message).help(help));
+    }
+
     pub(super) fn add_unknown_step(&mut self, name: &At<String>, outline: &Outline<'_>) {
         let message = format!("step `{}` is not defined", name.value);
         let known = outline.steps.keys().copied();

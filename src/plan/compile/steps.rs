@@ -233,6 +233,10 @@ impl<'a> Compiler<'a> {
                 let (verb, after) = self.for_each(node, each, ix, path, before, inner);
                 (verb, None, after)
             }
+            VerbNode::Call { saga, with, with_span } => {
+                let at = with_span.unwrap_or(saga.span);
+                (self.call(saga, with, at, &place), None, done)
+            }
             VerbNode::Fail(words) => {
                 done.live = false;
                 (Verb::Fail(self.words(words, &place)), None, done)

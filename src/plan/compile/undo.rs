@@ -14,7 +14,7 @@ use crate::diag::At;
 use crate::expr::{self, Template};
 use crate::plan::flow::Flow;
 use crate::plan::outline::{self, Part};
-use crate::plan::{Await, Body, FailOn, OnTimeout, Step, StepIx, Undo, types};
+use crate::plan::{Await, Body, FailOn, OnTimeout, Step, StepIx, Undo, Verb, types};
 use crate::time::Millis;
 
 /// What an undo undoes.
@@ -53,6 +53,7 @@ impl<'a> Compiler<'a> {
             }
             // Past the pivot there is no way back; on some paths only, the interpreter knows.
             None if self.written[pending.owner.0 as usize].pivot == Passed::Surely => Undo::Nothing,
+            None if matches!(node.verb, VerbNode::Call { .. }) => self.recall(pending),
             None => self.undo_by_catalog(pending),
         }
     }
@@ -125,6 +126,39 @@ impl<'a> Compiler<'a> {
             fail_on: failures.map(|on| FailOn { on: answer(on), reason: None }).collect(),
             timeout: timeout.filter(|_| waits),
             on_timeout: OnTimeout::Fail,
+            undo: Undo::Nothing,
+            covered_by: None,
+            pivot: false,
+            best_effort: false,
+            loops: pending.way.loops,
+            echo_is_read: false,
+        });
+        Undo::Step { step, covers: Vec::new() }
+    }
+
+    /// The undo of a `call`: what its sub-saga did is undone by that one's own undos.
+    fn recall(&mut self, pending: &PendingUndo<'a>) -> Undo {
+        let path: Arc<str> = format!("{}.undo", self.steps[pending.owner.0 as usize].path).into();
+        let step = StepIx(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
+        self.by_path.entry((&*path).into()).or_insert(step);
+        self.written.push(Written {
+            step: pending.step,
+            by_catalog: true,
+            part: Part::Undo,
+            pivot: Passed::No,
+            reachable: true,
+        });
+        self.steps.push(Step {
+            path,
+            body: Body::Undo(pending.owner),
+            position: 0,
+            verb: Verb::Recall,
+            condition: None,
+            wait: None,
+            fail_on: Vec::new(),
+            timeout: None,
+            on_timeout: OnTimeout::Fail,
+            retry: None,
             undo: Undo::Nothing,
             covered_by: None,
             pivot: false,

@@ -163,7 +163,8 @@ impl Decision<'_> {
             self.saga.is_within(self.plan, *key, owner)
                 && !self.saga.is_within(self.plan, *key, winner)
         });
-        inside.any(|key| self.saga.needs_undo_in(self.plan, key, Extent::Losers(owner)))
+        let to_undo = |key| self.saga.needs_undo_in(self.plan, key, Extent::Losers(owner));
+        inside.any(to_undo) || self.awaits_child_in(Some(owner))
     }
 
     /// What the losers did is undone: the way goes on, unless an undo failed.

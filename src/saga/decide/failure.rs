@@ -22,7 +22,8 @@ impl Decision<'_> {
         known: bool,
     ) -> Next {
         if let Some(delay) = self.pause(step, cause, known) {
-            if self.plan.step(step.step).verb.holds_steps() && self.has_undo_within(step) {
+            let left = self.has_undo_within(step) || self.awaits_child_in(Some(step));
+            if self.plan.step(step.step).verb.holds_steps() && left {
                 let path = self.path(step);
                 self.push(Record::Undoing(Undoing { step: path, cause, reason }));
                 return Next::Undo(Some(step));
@@ -224,6 +225,10 @@ impl Decision<'_> {
     fn may_have_happened(&self, step: StepKey) -> bool {
         if self.plan.step(step.step).verb.holds_steps() {
             return self.saga.any_within(self.plan, step);
+        }
+        // A sub-saga that has not ended may have done anything.
+        if self.has_live_child(step) {
+            return true;
         }
         match self.run(step).map(|run| &run.phase) {
             Some(Phase::Pausing { in_doubt, .. }) => *in_doubt,

@@ -6,6 +6,10 @@ use crate::saga::record::{Record, Verdict};
 
 impl Decision<'_> {
     pub(super) fn finish(&mut self, verdict: Verdict) -> Next {
+        if self.is_to_be_held(&verdict) {
+            self.push(Record::Held(verdict));
+            return Next::Rest;
+        }
         // A retried incident ran its `finally` at its first end.
         if self.plan.finally.is_empty() || self.saga.retrying {
             self.end(verdict);

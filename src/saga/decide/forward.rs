@@ -105,6 +105,8 @@ impl Decision<'_> {
                 Next::Branches(step)
             }
             Verb::ForEach(each) => self.begin_loop(step, each, attempt, due),
+            Verb::Call(_) => self.call(step, attempt, due),
+            Verb::Recall => self.recall(step, attempt),
             Verb::Fail(reason) => {
                 let reason = self.words(step.branch, reason, None);
                 self.push_outcome(step, Ending::Failed, Some((Cause::FailStep, reason.clone())));
@@ -117,7 +119,7 @@ impl Decision<'_> {
         }
     }
 
-    fn wait(&mut self, step: StepKey, attempt: u32, due: Option<Timestamp>) -> Next {
+    pub(super) fn wait(&mut self, step: StepKey, attempt: u32, due: Option<Timestamp>) -> Next {
         let step = self.path(step);
         self.push(Record::Entered(Entered { step, attempt, due, elements: None }));
         Next::Rest

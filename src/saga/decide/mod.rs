@@ -3,6 +3,7 @@
 //! Reads no clock, does no I/O; what is to be done in the world is derived afterwards, in `owed`.
 
 mod branches;
+mod calls;
 mod failure;
 mod finish;
 mod forward;
@@ -27,6 +28,7 @@ use crate::saga::stuck::Stuck;
 use crate::saga::targets::Targets;
 use crate::time::Timestamp;
 
+pub use calls::ChildNews;
 pub use scope::{BeginScope, SagaScope};
 pub use tick::next_due;
 
@@ -81,6 +83,26 @@ pub enum Input<'a> {
         /// The command.
         command_id: &'a str,
     },
+    /// A sub-saga that a step wants cannot begin.
+    NotCalled {
+        /// Instance path of the step.
+        step: &'a str,
+        /// Whether it was refused, or could not be asked for.
+        cause: Cause,
+        /// Why.
+        reason: &'a Arc<str>,
+    },
+    /// Something became of a sub-saga.
+    Child(&'a ChildNews),
+    /// Its caller takes it back.
+    Recall {
+        /// Why.
+        cause: Cause,
+        /// The same in words.
+        reason: &'a Arc<str>,
+    },
+    /// Its caller cannot undo it any more.
+    Release,
     /// The launcher came back after a crash \[L5\].
     Restarted,
     /// The launcher stops, and the definition says `on_shutdown: cancel` \[L8\].
@@ -190,6 +212,10 @@ impl Decision<'_> {
             Input::SessionLost { target } => self.session_lost(target),
             Input::SessionOpened { target } => self.session_opened(target),
             Input::Sent { command_id } => self.sent(command_id),
+            Input::NotCalled { step, cause, reason } => self.not_called(step, cause, reason),
+            Input::Child(news) => self.child(news),
+            Input::Recall { cause, reason } => self.take_back(cause, reason),
+            Input::Release => self.release(),
             Input::Restarted => self.restarted(),
             Input::Signal(said) => self.signal(said),
             Input::Retry(operator) => self.retry_incident(operator),
@@ -273,14 +299,21 @@ impl Decision<'_> {
                 self.push(Record::Dropped(Verdict { state, cause, reason, result: None }));
             }
             State::Running if self.saga.verdict.is_none() => {
-                if !self.saga.is_past_pivot(self.plan, self.targets) {
+                let held = self.saga.is_held();
+                if !held && !self.saga.is_past_pivot(self.plan, self.targets) {
                     let next = self.unwind(cause, reason.clone());
                     return self.go(next);
                 }
                 // Eviction waits for the end [R24]; only what somebody asked for is refused aloud.
                 if cause != Cause::Evicted {
                     let what = Arc::from(cause.as_str());
-                    let why = Arc::from("it is past its point of no return");
+                    let why = match &self.saga.parent {
+                        Some(parent) if held => {
+                            format!("its steps are done, and it is held for saga {}", parent.saga)
+                        }
+                        Some(_) | None => "it is past its point of no return".to_owned(),
+                    };
+                    let why = Arc::from(why);
                     self.push(Record::Refused(Refused { what, why }));
                 }
             }
@@ -294,7 +327,8 @@ impl Decision<'_> {
     }
 
     fn restarted(&mut self) {
-        if self.saga.state != State::Running || self.saga.verdict.is_some() {
+        let is_done = self.saga.verdict.is_some() || self.saga.held.is_some();
+        if self.saga.state != State::Running || is_done {
             return;
         }
         let past = self.saga.is_past_pivot(self.plan, self.targets);

@@ -54,6 +54,10 @@ impl<'a> SagaScope<'a> {
             "with" => run.command.as_ref().map_or(Resolved::Missing, |issued| {
                 Resolved::Found(Cow::Borrowed(&issued.with), 2)
             }),
+            "result" => {
+                let result = run.child.as_ref().and_then(|child| child.result.as_deref());
+                result.map_or(Resolved::Missing, |result| Resolved::Found(Cow::Borrowed(result), 2))
+            }
             "outcomes" => Resolved::Found(Cow::Owned(self.outcomes(run)), 2),
             "collected" => Resolved::Found(Cow::Owned(self.collected(run)), 2),
             "attempts" => Resolved::Found(Cow::Owned(run.attempt.into()), 2),

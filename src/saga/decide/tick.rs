@@ -69,9 +69,13 @@ impl Decision<'_> {
                 let known = !self.maybe_sent(step);
                 self.attempt_failed(step, why, known)
             }
-            Verb::Await | Verb::Emit { .. } | Verb::Delay(_) | Verb::Fail(_) | Verb::Done => {
-                self.attempt_failed(step, why, true)
-            }
+            Verb::Call(_) => self.call_timed_out(step, why),
+            Verb::Await
+            | Verb::Emit { .. }
+            | Verb::Delay(_)
+            | Verb::Recall
+            | Verb::Fail(_)
+            | Verb::Done => self.attempt_failed(step, why, true),
         }
     }
 
@@ -93,7 +97,8 @@ fn run_due(phase: &Phase) -> Option<Timestamp> {
 
 /// The saga's own deadline, which bounds the way forward only \[R14\].
 fn saga_due(saga: &Saga) -> Option<Timestamp> {
-    if saga.state == State::Running && saga.verdict.is_none() { saga.due } else { None }
+    let goes_on = saga.state == State::Running && saga.verdict.is_none() && saga.held.is_none();
+    if goes_on { saga.due } else { None }
 }
 
 /// When the saga next has something to do by itself.

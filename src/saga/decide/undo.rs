@@ -29,7 +29,7 @@ impl Decision<'_> {
         }
         let found = if self.plan.has_branches() {
             self.undo_at_once(scope)
-        } else if self.is_undoing_now() {
+        } else if self.is_undoing_now() || self.awaits_child_in(scope) {
             Found::Busy
         } else {
             self.undo_in_order(scope)
@@ -58,7 +58,8 @@ impl Decision<'_> {
     /// branches at once.
     fn undo_at_once(&self, scope: Option<StepKey>) -> Found {
         let extent = self.extent_of(scope);
-        let busy: Vec<StepKey> = self.undone_now();
+        let mut busy: Vec<StepKey> = self.undone_now();
+        busy.extend(self.children_awaited(scope));
         let mut taken: BTreeMap<Option<StepKey>, StepKey> = BTreeMap::new();
         for (list, item) in busy.iter().flat_map(|step| self.places_of(*step)) {
             taken.entry(list).or_insert(item);
@@ -199,7 +200,7 @@ impl Decision<'_> {
 
     /// The innermost group whose attempt is being undone around that step; the whole saga once it
     /// turned around.
-    fn undo_scope(&self, undone: StepKey) -> Option<StepKey> {
+    pub(super) fn undo_scope(&self, undone: StepKey) -> Option<StepKey> {
         if self.saga.state == State::Compensating {
             return None;
         }

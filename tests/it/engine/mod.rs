@@ -2,6 +2,7 @@
 //! each claim a test. No sockets.
 
 mod bounds;
+mod call;
 mod chance;
 mod checks;
 mod edited;

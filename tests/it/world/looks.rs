@@ -31,6 +31,11 @@ impl World {
         self.events().iter().filter(|event| event.name == name).collect()
     }
 
+    /// The words for the states of all sagas in memory, in the order of their ids.
+    pub fn states(&self) -> Vec<&'static str> {
+        self.coordinator().sagas().map(|(saga, _)| saga.state.as_str()).collect()
+    }
+
     /// The state that a saga ended in, or stands in.
     pub fn state(&self, saga: u64) -> State {
         if let Some((saga, _)) = self.coordinator().saga(SagaId(saga)) {

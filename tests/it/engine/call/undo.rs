@@ -1,0 +1,131 @@
+//! How a call is undone: by its saga, by its own undo, or not at all; and past a pivot.
+//! \[R12, R13\]
+
+use sagaflow::coordinator::Signal;
+use sagaflow::ids::SagaId;
+use sagaflow::saga::record::State;
+use sagaflow::time::Millis;
+
+use super::{CHILD, PARENT};
+use crate::engine::{did, go, refuse, sagas};
+use crate::world::World;
+
+const PIVOT: &str = r#"
+saga: child
+trigger: { call: { fields: { k: { type: string } } } }
+eviction: { policy: parallel }
+timeout: 1m
+defaults: { timeout: 10s }
+steps:
+  - { id: work, issue: b, await: { echo: did } }
+  - { id: burned, issue: burn, await: { echo: did }, pivot: true }
+  - { id: more, issue: s, await: { echo: did } }
+"#;
+
+fn past_pivot(policy: &str) -> World {
+    let parent = PARENT
+        .replace("timeout: 2m", &format!("timeout: 2m, {policy}"))
+        .replace("with: { k: \"${{ steps.sub.result.n }}\" }, ", "")
+        .replace("result: { n: \"${{ steps.sub.result.n }}\" }", "");
+    let mut world = sagas(&[&parent, PIVOT]);
+    world.connect("host");
+    world.connect("srv");
+    go(&mut world, "k");
+    did(&mut world, "a");
+    did(&mut world, "b");
+    world
+}
+
+#[test]
+fn r13_a_child_past_its_pivot_takes_the_pivot_of_its_caller_with_it() {
+    let mut world = past_pivot("pivot: true");
+    did(&mut world, "burn");
+    let refused = world.signal(SagaId(1), Signal::Cancel, "enough").expect_err("it is past");
+    assert!(refused.message.contains("point of no return"), "{}", refused.message);
+    did(&mut world, "s");
+    assert_eq!(world.verdict(2).state, State::Completed, "nothing undoes it: it is not held");
+    refuse(&mut world, "c");
+    world.advance(Millis(500));
+    did(&mut world, "c");
+    assert_eq!(world.verdict(1).state, State::Completed);
+}
+
+#[test]
+fn r13_before_the_childs_pivot_a_cancel_still_undoes_both() {
+    let mut world = past_pivot("pivot: true, compensate: none");
+    // `burn` may have been sent: that is past the point of no return.
+    assert!(world.signal(SagaId(1), Signal::Cancel, "enough").is_err());
+    let mut world = sagas(&[&PARENT.replace("timeout: 2m", "pivot: true"), CHILD]);
+    world.connect("host");
+    world.connect("srv");
+    go(&mut world, "k");
+    did(&mut world, "a");
+    world.signal(SagaId(1), Signal::Cancel, "enough").expect("it is not past");
+    did(&mut world, "un_b");
+    did(&mut world, "un_a");
+    assert_eq!(world.verdict(1).state, State::Compensated);
+}
+
+#[test]
+fn r13_a_child_past_its_pivot_is_waited_for_and_then_undone_by_the_callers_own_undo() {
+    let mut world = past_pivot("compensate: { issue: un_c, await: { echo: undid }, timeout: 5s }");
+    world.signal(SagaId(1), Signal::Cancel, "enough").expect("the caller is not past");
+    assert_eq!(world.state(2), State::Running, "it goes on forward");
+    did(&mut world, "burn");
+    did(&mut world, "s");
+    assert_eq!(world.verdict(2).state, State::Completed);
+    did(&mut world, "un_c");
+    did(&mut world, "un_a");
+    assert_eq!(world.verdict(1).state, State::Compensated);
+    assert_eq!(world.commands(), ["a", "b", "burn", "s", "un_c", "un_a"]);
+}
+
+#[test]
+fn r15_without_an_undo_the_child_ends_by_itself() {
+    let mut world = sagas(&[&PARENT.replace("timeout: 2m", "compensate: none"), CHILD]);
+    world.connect("host");
+    world.connect("srv");
+    go(&mut world, "k");
+    did(&mut world, "a");
+    did(&mut world, "b");
+    did(&mut world, "s");
+    assert_eq!(world.verdict(2).state, State::Completed);
+    refuse(&mut world, "c");
+    did(&mut world, "un_a");
+    assert_eq!(world.verdict(1).state, State::Compensated);
+    assert!(!world.commands().contains(&"un_b".to_owned()));
+}
+
+#[test]
+fn r12_a_call_may_undo_and_may_clean_up() {
+    let parent = r#"
+saga: it
+trigger: { event: go }
+eviction: { policy: parallel }
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - id: one
+    issue: a
+    await: { echo: did }
+    compensate: { call: child, with: { k: undo }, timeout: 1m }
+  - { id: two, issue: c, await: { echo: did } }
+finally:
+  - { id: last, call: child, with: { k: last } }
+"#;
+    let mut world = sagas(&[parent, CHILD]);
+    world.connect("host");
+    world.connect("srv");
+    go(&mut world, "k");
+    did(&mut world, "a");
+    refuse(&mut world, "c");
+    did(&mut world, "b");
+    did(&mut world, "s");
+    assert_eq!(world.verdict(2).state, State::Completed, "an undo is not held");
+    assert_eq!(world.last("b").owed.saga, SagaId(3));
+    assert_eq!(world.state(1), State::Compensating, "`finally` waits for its saga");
+    did(&mut world, "b");
+    did(&mut world, "s");
+    assert_eq!(world.verdict(1).state, State::Compensated);
+    assert_eq!(world.verdict(3).state, State::Completed);
+}
