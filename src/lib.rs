@@ -21,6 +21,7 @@ pub mod log;
 pub mod plan;
 pub mod saga;
 pub mod schema;
+pub mod service;
 pub mod sim;
 pub mod time;
 pub mod view;

@@ -160,3 +160,9 @@ pub const FOR_EACH_MAX: usize = 1_000;
 /// Moments of one saga that `check` tells apart: what a machine of today holds and goes through in
 /// a minute. Beyond: it says how far it came, and that this was not all.
 pub const CHECK_STATES_MAX: usize = 200_000;
+/// One message of an editor, in bytes. Beyond: it is passed over, and told so.
+pub const LSP_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The header of such a message. Beyond: nothing behind it is trusted, and the server ends.
+pub const LSP_HEADER_BYTES_MAX: usize = 8 * 1024;
+/// Files that an editor may have open at once. Beyond: a further one is not looked at, and told so.
+pub const LSP_DOCUMENTS_MAX: usize = 1_000;

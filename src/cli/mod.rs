@@ -18,6 +18,7 @@ mod host;
 mod init;
 mod link;
 mod load;
+mod lsp;
 mod new;
 mod operate;
 mod out;
@@ -105,6 +106,9 @@ enum Command {
     Catalog(catalog::Args),
     /// Print the JSON Schemas for editors, or write them, or check that they are fresh
     Schema(schema::Args),
+    /// Serve an editor: mistakes as you type, meanings, completions, rename (Language Server
+    /// Protocol on stdin and stdout)
+    Lsp(lsp::Args),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -153,6 +157,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Graph(args) => graph::run(&args),
         Command::Catalog(args) => catalog::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Lsp(args) => lsp::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -2,7 +2,7 @@
 //! indentation, comments where they belong. Changes no value, and judges nothing.
 
 mod marks;
-mod order;
+pub mod order;
 mod print;
 mod scalar;
 mod tree;

@@ -12,6 +12,7 @@ mod guide;
 mod guides;
 mod launch;
 mod live;
+mod lsp;
 mod plan;
 mod reference;
 mod signals;

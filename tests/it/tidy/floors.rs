@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["ids", "time", "limits", "diag"],
     &["definition", "expr", "line"],
     &["plan", "format"],
-    &["saga", "graph"],
+    &["saga", "graph", "service"],
     &["coordinator", "view"],
     &["sim"],
     &["log", "host_pipe", "ipc", "bus", "clock", "targets", "schema"],
