@@ -29,13 +29,14 @@ enum Callee {
 }
 
 /// All there are: name, what it is, how it is written.
-const CALLEES: [(&str, Callee, &str); 15] = [
+const CALLEES: [(&str, Callee, &str); 16] = [
     ("has", Callee::Has, "has(trigger.field)"),
     ("size", Callee::Size, "size(list)"),
     ("startsWith", Callee::Method(Function::StartsWith), "text.startsWith(part)"),
     ("endsWith", Callee::Method(Function::EndsWith), "text.endsWith(part)"),
     ("contains", Callee::Method(Function::Contains), "text.contains(part)"),
     ("matches", Callee::Matches, "text.matches(\"pattern\")"),
+    ("bool", Callee::Plain(Function::Bool), "bool(text)"),
     ("int", Callee::Plain(Function::Int), "int(value)"),
     ("double", Callee::Plain(Function::Double), "double(value)"),
     ("string", Callee::Plain(Function::String), "string(value)"),
@@ -57,6 +58,11 @@ fn find(name: &str, at: &Range<usize>) -> Result<(Callee, &'static str), SyntaxE
         ("len" | "length" | "count", _) => {
             error.help("the number of elements or characters is `size(x)`")
         }
+        ("timestamp" | "duration", _) => error.help(
+            "instants are texts like `saga.now`, which `<` compares; to wait there are `delay` \
+             and `timeout`",
+        ),
+        ("type" | "dyn", _) => error.help("every value has one type, which the catalog says"),
         (_, Some(near)) => error.help(format!("did you mean `{near}`?")),
         (_, None) => {
             let all: Vec<&str> = names().collect();

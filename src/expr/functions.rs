@@ -49,6 +49,7 @@ impl<'s> Run<'s> {
                     text.contains(part)
                 }))
             }
+            Function::Bool => boolean(ast, &first).and_then(owned),
             Function::Int => int(ast, &first).and_then(owned),
             Function::Double => double(ast, &first).and_then(owned),
             Function::String => string(ast, first),
@@ -65,6 +66,21 @@ impl<'s> Run<'s> {
         let mut seen = std::collections::BTreeSet::new();
         let first = |element: &Value| seen.insert(key_text(element).into_owned());
         Ok(Cow::Owned(elements.into_iter().filter(first).collect()))
+    }
+}
+
+/// The words are those of CEL.
+fn boolean(ast: &Ast, value: &Value) -> Result<Value, EvalError> {
+    match value {
+        Value::Bool(truth) => Ok(Value::Bool(*truth)),
+        Value::String(text) => match text.as_str() {
+            "true" | "TRUE" | "True" | "t" | "1" => Ok(Value::Bool(true)),
+            "false" | "FALSE" | "False" | "f" | "0" => Ok(Value::Bool(false)),
+            _ => Err(unreadable(ast, text, "boolean")),
+        },
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Err(mismatch(ast, "bool", value, None))
+        }
     }
 }
 

@@ -21,6 +21,11 @@ impl Checker<'_> {
                 self.argument(&list[0], name, "a string, a list or an object", facts, fits);
                 Type::Int
             }
+            Function::Bool => {
+                let fits = |ty: &Type| ty.is_text() || *ty == Type::Bool;
+                self.argument(&list[0], name, "a string or a boolean", facts, fits);
+                Type::Bool
+            }
             Function::Int => {
                 let fits = |ty: &Type| ty.is_text() || ty.is_number();
                 self.argument(&list[0], name, "a number or a string", facts, fits);

@@ -80,6 +80,7 @@ fn a_sound_expression_has_a_type_and_no_findings() {
         ("trigger.price / 2.0 + double(trigger.count)", Type::Double),
         ("double(trigger.price) / trigger.price", Type::Double),
         ("trigger.count < trigger.price", Type::Bool),
+        ("bool(trigger.label) == trigger.flag", Type::Bool),
         ("trigger.label + 'x'", text()),
         ("trigger.flag ? 'a' : 'b'", Type::Word(["a", "b"].map(str::to_owned).into())),
         ("trigger.flag ? trigger.label : 'b'", text()),

@@ -99,12 +99,24 @@ impl Maker<'_> {
         choices[usize::from(pick)].to_owned()
     }
 
+    fn conversion(&mut self, below: u8) -> String {
+        match self.pick(3) {
+            0 => format!("bool({})", self.make(Sort::Bool, below)),
+            1 => format!("bool({})", self.make(Sort::Text, below)),
+            _ => {
+                let words = ["true", "TRUE", "True", "t", "1", "tRUE", "false", "False", "f", "0"];
+                format!("bool('{}')", words[usize::from(self.pick(10))])
+            }
+        }
+    }
+
     fn condition(&mut self, below: u8) -> String {
         let compared = [Sort::Int, Sort::Double, Sort::Text, Sort::Bool, Sort::Ints]
             [usize::from(self.pick(5))];
         let order = ["<", "<=", ">", ">="][usize::from(self.pick(4))];
-        match self.pick(14) {
+        match self.pick(15) {
             0 => self.leaf(Sort::Bool),
+            14 => self.conversion(below),
             1 => self.two(Sort::Bool, "&&", below),
             2 => self.two(Sort::Bool, "||", below),
             3 => format!("!({})", self.make(Sort::Bool, below)),

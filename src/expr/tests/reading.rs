@@ -96,6 +96,12 @@ const REFUSED: &[(&str, SyntaxErrorKind, &str)] = &[
         "[len] there is no function `len`; the number of elements or characters is `size(x)`",
     ),
     (
+        "timestamp(a)",
+        Function,
+        "[timestamp] there is no function `timestamp`; instants are texts like `saga.now`, which \
+         `<` compares; to wait there are `delay` and `timeout`",
+    ),
+    (
         "has(a)",
         Function,
         "[a] `has` asks whether a field has a value; it is written `has(trigger.field)`",
