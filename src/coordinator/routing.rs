@@ -144,15 +144,17 @@ fn add(waits: &mut Vec<Wait>, on: &Alternative, scope: &SagaScope<'_>) {
         waits.push(any(&on.event));
     }
     for pin in &on.pins {
-        // A pin whose value cannot be read now would hide the saga from its event: wait for all.
-        let wait = match expr::eval(&pin.value, scope) {
-            Ok(value) => Wait {
-                event: on.event.clone(),
-                field: Arc::from(pin.field.join(".")),
-                value: key_text(&value).into_owned(),
-            },
-            Err(_) => any(&on.event),
+        let field: Arc<str> = Arc::from(pin.field.join("."));
+        let equal = |value: &Value| Wait {
+            event: on.event.clone(),
+            field: field.clone(),
+            value: key_text(value).into_owned(),
         };
-        waits.push(wait);
+        // A pin whose value cannot be read now would hide the saga from its event: wait for all.
+        match (pin.one_of, expr::eval(&pin.value, scope).as_deref()) {
+            (false, Ok(value)) => waits.push(equal(value)),
+            (true, Ok(Value::Array(list))) => waits.extend(list.iter().map(equal)),
+            (true, Ok(_)) | (_, Err(_)) => waits.push(any(&on.event)),
+        }
     }
 }

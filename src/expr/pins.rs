@@ -9,14 +9,16 @@ use super::reads::{Read, reads};
 pub struct Pin {
     /// Names below `event`.
     pub field: Vec<Box<str>>,
+    /// Whether `value` is a list, of which it must equal one element.
+    pub one_of: bool,
     /// What it must equal; reads nothing of `event`. An arm whose value cannot be computed cannot
     /// hold, so it needs no key.
     pub value: Ast,
 }
 
 /// One pin for each `||` arm: an event for which the condition holds fits at least one of them.
-/// Nothing when some arm has no `==` between a field of `event` and what reads one of the `bound`
-/// roots; a literal does not pin.
+/// Nothing when some arm has no `==` or `in` between a field of `event` and what reads one of the
+/// `bound` roots; a literal does not pin.
 #[must_use]
 pub fn pins(ast: &Ast, bound: &[&str]) -> Option<Vec<Pin>> {
     match &ast.kind {
@@ -28,7 +30,12 @@ pub fn pins(ast: &Ast, bound: &[&str]) -> Option<Vec<Pin>> {
         Kind::And(parts) => parts.iter().filter_map(|part| pins(part, bound)).min_by_key(Vec::len),
         Kind::Compare(Relation::Equal, pair) => {
             let (a, b) = &**pair;
-            pin(a, b, bound).or_else(|| pin(b, a, bound)).map(|pin| vec![pin])
+            let pin = |field, value| pin(field, value, false, bound);
+            pin(a, b).or_else(|| pin(b, a)).map(|pin| vec![pin])
+        }
+        Kind::Compare(Relation::In, pair) => {
+            let (element, list) = &**pair;
+            pin(element, list, true, bound).map(|pin| vec![pin])
         }
         Kind::Literal(_)
         | Kind::Path(_)
@@ -49,7 +56,7 @@ pub fn pins(ast: &Ast, bound: &[&str]) -> Option<Vec<Pin>> {
     }
 }
 
-fn pin(field: &Ast, value: &Ast, bound: &[&str]) -> Option<Pin> {
+fn pin(field: &Ast, value: &Ast, one_of: bool, bound: &[&str]) -> Option<Pin> {
     let (root, names) = field.as_path()?.split_first()?;
     if &**root != "event" || names.is_empty() {
         return None;
@@ -58,7 +65,8 @@ fn pin(field: &Ast, value: &Ast, bound: &[&str]) -> Option<Pin> {
     let roots = || reads.iter().filter_map(|read| read.path.first());
     let is_bound = roots().any(|root| bound.contains(&&**root));
     let is_free_of_event = roots().all(|root| &**root != "event");
-    (is_bound && is_free_of_event).then(|| Pin { field: names.to_vec(), value: value.clone() })
+    let pin = || Pin { field: names.to_vec(), one_of, value: value.clone() };
+    (is_bound && is_free_of_event).then(pin)
 }
 
 /// All comparisons of a field of `event` with something else, wherever they stand in the condition:
@@ -68,18 +76,19 @@ pub fn comparisons(ast: &Ast) -> Vec<Pin> {
     let mut found = Vec::new();
     let mut open = vec![ast];
     while let Some(one) = open.pop() {
-        if let Kind::Compare(_, pair) = &one.kind {
+        if let Kind::Compare(relation, pair) = &one.kind {
             let (a, b) = &**pair;
-            found.extend(compared(a, b).or_else(|| compared(b, a)));
+            let one_of = *relation == Relation::In;
+            found.extend(compared(a, b, one_of).or_else(|| compared(b, a, one_of)));
         }
         open.extend(one.children().into_iter().rev());
     }
     found
 }
 
-fn compared(field: &Ast, value: &Ast) -> Option<Pin> {
+fn compared(field: &Ast, value: &Ast, one_of: bool) -> Option<Pin> {
     let (root, names) = field.as_path()?.split_first()?;
     let of_event = |read: &Read| read.path.first().is_some_and(|root| &**root == "event");
     let is_one = &**root == "event" && !names.is_empty() && !reads(value).iter().any(of_event);
-    is_one.then(|| Pin { field: names.to_vec(), value: value.clone() })
+    is_one.then(|| Pin { field: names.to_vec(), one_of, value: value.clone() })
 }

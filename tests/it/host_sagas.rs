@@ -1,4 +1,4 @@
-//! The two shipped sagas of the host: which report counts as an answer and which does not, and what
+//! The shipped sagas of the host: which report counts as an answer and which does not, and what
 //! becomes of them when the host fails, is silent or goes away. They undo nothing.
 
 use serde_json::{Value, json};
@@ -271,4 +271,48 @@ fn a_crash_or_a_lost_host_after_any_turn_changes_no_end() {
             }
         }
     }
+}
+
+/// A window of the pool that became the user's: the watch is saga 1.
+fn watched() -> World {
+    let mut world = World::shipped();
+    world.connect("host");
+    let fields = json!({"label": "w1", "from_pool": true});
+    world.report("host", "window_opened", fields).expect("it is declared");
+    world
+}
+
+/// A promoted window that does not come alive is replaced by a fresh one.
+#[test]
+fn a_promoted_window_that_does_not_register_is_replaced() {
+    let mut world = watched();
+    world.report("host", "window_registered", label("w2")).expect("it is declared");
+    world.advance(Millis(9_999));
+    world.crash();
+    world.connect("host");
+    assert_eq!(world.commands(), [""; 0], "another window's life is not its");
+    world.advance(Millis(1));
+    let open = world.last("open_window");
+    assert_eq!(open.with("label"), "fresh-1");
+    let fields = json!({"label": "fresh-1", "from_pool": false});
+    world.echo(&open, "window_opened", fields).expect("it is declared");
+    assert_eq!(world.state(1), State::Completed);
+    assert_eq!(result(&world, 1), json!({"alive": false}));
+    assert_eq!(world.open(), [0; 0], "a fresh window is not of the pool, so nobody watches it");
+}
+
+#[test]
+fn a_promoted_window_that_registers_or_is_closed_is_let_be() {
+    let mut alive = watched();
+    alive.report("host", "window_registered", label("w1")).expect("it is declared");
+    assert_eq!(result(&alive, 1), json!({"alive": true}));
+    let mut closed = watched();
+    closed.report("host", "window_closed", label("w1")).expect("it is declared");
+    assert_eq!(closed.verdict(1).cause, Some(Cause::Cancelled));
+    closed.advance(Millis(60_000));
+    assert!(!closed.commands().iter().any(|cmd| cmd == "open_window"));
+    let mut own = World::shipped();
+    own.connect("host");
+    own.report("host", "window_opened", label("w1")).expect("it is declared");
+    assert_eq!(own.open(), [0; 0], "a window that the user opened needs no watch");
 }

@@ -7,7 +7,9 @@ const BOUND: [&str; 5] = ["trigger", "input", "vars", "steps", "pane"];
 fn pinned(text: &str) -> Option<String> {
     let ast = parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
     let pins = pins(&ast, &BOUND)?;
-    let words = pins.iter().map(|pin| format!("{}={}", pin.field.join("."), pin.value));
+    let sign = |one_of| if one_of { " in " } else { "=" };
+    let words =
+        pins.iter().map(|pin| format!("{}{}{}", pin.field.join("."), sign(pin.one_of), pin.value));
     Some(words.collect::<Vec<_>>().join(" | "))
 }
 
@@ -23,6 +25,11 @@ fn each_arm_of_a_condition_pins_or_the_condition_does_not() {
         ("event.a == input.a || event.b == steps.s.echo.b", Some("a=input.a | b=steps.s.echo.b")),
         ("(event.a == input.a || event.b == input.b) && event.ok", Some("a=input.a | b=input.b")),
         ("(event.a == input.a || event.b == input.b) && event.c == input.c", Some("c=input.c")),
+        ("event.id in vars.ids", Some("id in vars.ids")),
+        ("event.id in vars.ids && event.k == input.k", Some("id in vars.ids")),
+        ("event.id in ['a', 'b']", None),
+        ("input.id in event.ids", None),
+        ("!(event.id in vars.ids)", None),
         ("event.label == 'main'", None),
         ("event.label != input.label", None),
         ("event.a == input.a || event.ok", None),

@@ -236,3 +236,30 @@ fn r17_what_joins_is_told_in_the_story_without_secrets() {
     assert_eq!(Value::Object(joined.save.clone()), json!({"last": "y", "all": ["x", "y"]}));
     assert_eq!(joined.keys, [json!("y")]);
 }
+
+/// A saga that stands for a set hears of each of its elements, also of those that joined \[R6\].
+#[test]
+fn r6_a_wait_for_one_of_a_list_is_woken_by_each_of_its_elements() {
+    let text = |list: &str| {
+        format!(
+            r#"
+saga: it
+trigger: {{ event: go }}
+input: {{ k: "${{{{ trigger.k }}}}" }}
+vars: {{ all: "${{{{ [input.k] }}}}" }}
+eviction: {{ policy: join, save: {{ all: "${{{{ vars.all + [event.k] }}}}" }} }}
+timeout: 10m
+steps:
+  - {{ id: one, await: {{ event: nudged, where: event.k in {list} }}, timeout: 1m }}
+"#
+        )
+    };
+    for (said, state) in [("x", Completed), ("y", Completed), ("z", Running)] {
+        let mut world = of(&text("vars.all"));
+        go(&mut world, "x");
+        go(&mut world, "y");
+        world.crash();
+        nudge(&mut world, said);
+        assert_eq!(world.state(1), state, "{said}");
+    }
+}

@@ -91,7 +91,9 @@ impl Target {
             "get_workspace" => {
                 let tabs = if self.was("move_tab") { json!([]) } else { json!(["t1", "t2"]) };
                 let id = &with["workspace_id"];
-                ("workspace_read", json!({"workspace_id": id, "tab_ids": tabs}))
+                let fields =
+                    json!({"workspace_id": id, "tab_ids": tabs, "block_ids": ["b1", "b2"]});
+                ("workspace_read", fields)
             }
             "get_tab" if self.was("delete_tab") => {
                 ("tab_missing", json!({"tab_id": with["tab_id"]}))
@@ -101,7 +103,7 @@ impl Target {
                 json!({"tab_id": with["tab_id"], "workspace_id": home, "index": 0,
                     "block_ids": ["b1"]}),
             ),
-            "get_block" if self.was("delete_block") => {
+            "get_block" if self.was("delete_block") || self.was("delete_workspace") => {
                 ("block_missing", json!({"block_id": with["block_id"]}))
             }
             "get_block" => (
@@ -129,7 +131,17 @@ impl Target {
                 ("block_moved", json!({"block_id": with["block_id"], "tab_id": with["dst_tab_id"]}))
             }
             "purge_blocks" => ("blocks_purged", json!({"block_ids": with["block_ids"]})),
-            "layout_delete_node_by_block" => {
+            "get_pane" => (
+                "pane_read",
+                json!({"tab_id": "t1", "block_ids": with["block_ids"], "node_id": "n1"}),
+            ),
+            "guard_blocks" => ("blocks_guarded", json!({"block_ids": with["block_ids"]})),
+            "lift_guard" => ("guard_lifted", json!({"block_ids": with["block_ids"]})),
+            "stop_block" => ("block_stopped", json!({"block_id": with["block_id"]})),
+            "layout_queue_backend_actions" => {
+                ("layout_actions_queued", json!({"tab_id": with["tab_id"]}))
+            }
+            "layout_delete_node_by_block" | "layout_delete_node" => {
                 ("layout_node_deleted", json!({"tab_id": with["tab_id"]}))
             }
             "spawn_pool_window" => ("pool_window_added", json!({"label": "p2"})),
@@ -295,20 +307,20 @@ fn promoted() -> Value {
     json!({"cmd": "report", "id": "start", "event": "pool_window_promoted", "label": "p1"})
 }
 
-/// A saga of the host, by what triggers it.
-fn check_host(saga: &'static str, start: Value) {
-    let (house, starts, ends) = (shipped, vec![start], vec!["saga_completed"]);
+/// A saga of the host, by what triggers it and what happens then.
+fn check_host(saga: &'static str, starts: Vec<Value>) {
+    let (house, ends) = (shipped, vec!["saga_completed"]);
     check(&Case { house, saga, target: "host", starts, fails: &[], ends });
 }
 
 #[test]
 fn bg_z01_bg_r05_window_cleanup_cascade_survives_a_kill_after_every_commit() {
-    check_host("window_cleanup_cascade", window_closed());
+    check_host("window_cleanup_cascade", vec![window_closed()]);
 }
 
 #[test]
 fn pool_respawn_on_promote_survives_a_kill_after_every_commit() {
-    check_host("pool_respawn_on_promote", promoted());
+    check_host("pool_respawn_on_promote", vec![promoted()]);
 }
 
 /// A saga of srv, by its call.
@@ -384,6 +396,25 @@ fn delete_block_survives_a_kill_after_every_commit() {
 #[test]
 fn delete_tab_survives_a_kill_after_every_commit() {
     check_srv("delete_tab", &json!({"workspace_id": "w1", "tab_id": "t1"}), &[]);
+}
+
+#[test]
+fn delete_workspace_survives_a_kill_after_every_commit() {
+    check_srv("delete_workspace", &json!({"workspace_id": "w1"}), &[]);
+}
+
+#[test]
+fn close_pane_survives_a_kill_after_every_commit() {
+    check_srv("close_pane", &json!({"block_ids": ["b1", "b2"]}), &[]);
+}
+
+#[test]
+fn promoted_window_watch_survives_a_kill_after_every_commit() {
+    let opened = json!({"cmd": "report", "id": "start", "event": "window_opened", "label": "p1",
+        "from_pool": true});
+    let registered =
+        json!({"cmd": "report", "id": "alive", "event": "window_registered", "label": "p1"});
+    check_host("promoted_window_watch", vec![opened, registered]);
 }
 
 /// Two of one key, so that one waits, each with a follower that its event starts.

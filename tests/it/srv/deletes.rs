@@ -109,6 +109,7 @@ fn a_delete_whose_answer_was_lost_is_asked_again_and_completes() {
     assert_eq!(ids, ["1.delete.1", "1.delete.1"]);
 }
 
+/// bg_a31: its agents end with it.
 #[test]
 fn bg_a17_a_deleted_tab_takes_its_blocks_and_what_ran_in_them() {
     let mut desk = Desk::new();

@@ -3,7 +3,7 @@
 
 use sagaflow::coordinator::Signal;
 use sagaflow::ids::SagaId;
-use sagaflow::plan::{Body, Plan, Verb};
+use sagaflow::plan::{Body, Plan, StepIx, Verb};
 use sagaflow::saga::record::{Record, State};
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::world::Sent;
 use super::{Desk, Fault, furnished};
 
 /// Every shipped srv saga with an input that lets every one of its steps run.
-pub fn all() -> [(&'static str, Value); 7] {
+pub fn all() -> [(&'static str, Value); 9] {
     let (tab, block) = ("source_tab_id", "block_id");
     [
         ("tear_off_tab", json!({"tab_id": "t2", "source_workspace_id": "home"})),
@@ -31,6 +31,8 @@ pub fn all() -> [(&'static str, Value); 7] {
         ),
         ("delete_block", json!({block: "b2", "tab_id": "t1"})),
         ("delete_tab", json!({"workspace_id": "home", "tab_id": "t1"})),
+        ("delete_workspace", json!({"workspace_id": "home"})),
+        ("close_pane", json!({"block_ids": ["b2", "b3"]})),
     ]
 }
 
@@ -54,12 +56,25 @@ enum Declared {
 }
 
 fn declared(plan: &Plan, path: &str, fault: Fault) -> Declared {
-    let step = plan.step(plan.by_path[path]);
+    let ix = plan.find(path).expect("it is a step");
+    let step = plan.step(ix);
     let irreversible = matches!(step.verb, Verb::Issue { irreversible: true, .. });
     let known = matches!(fault, Fault::Refused | Fault::Failed(_));
-    if step.best_effort || step.body == Body::Finally {
+    // The list in which it stands, or in which what is around it stands.
+    let around = std::iter::successors(Some(ix), |ix| Plan::owner(plan.step(*ix).body));
+    let top = around.last().expect("it begins with the step itself");
+    let place = |of: &dyn Fn(StepIx) -> bool| plan.main.iter().position(|ix| of(*ix));
+    let pivot = place(&|ix| plan.step(ix).pivot);
+    let is_behind = pivot.is_some() && place(&|ix| ix == top) > pivot;
+    let is_left = plan.name.as_ref() == "close_pane" && path.ends_with(".delete");
+    if step.body == Body::Finally || plan.step(top).body == Body::Finally {
         Declared::Completes
-    } else if step.pivot && irreversible && !known {
+    } else if is_left {
+        // Each is tried by itself, and what is left at the end is an incident.
+        Declared::Incident
+    } else if step.best_effort {
+        Declared::Completes
+    } else if is_behind || step.pivot && irreversible && !known {
         Declared::Incident
     } else {
         Declared::Nothing
@@ -147,7 +162,7 @@ fn answers_so(saga: &str, input: &Value, path: &str, event: &str) -> bool {
     let mut desk = Desk::new();
     let id = desk.start(saga, input.clone()).expect("it may start");
     let plan = plan_of(&desk, id);
-    let step = plan.step(plan.by_path[path]);
+    let step = plan.step(plan.find(path).expect("it is a step"));
     let Verb::Issue { command, .. } = &step.verb else { return false };
     plan.commands[command].failures.iter().any(|failure| **failure == *event)
 }

@@ -2,6 +2,7 @@
 //! means what is in `model`; here it is served, with answers that stick and with troubles that a
 //! test asks for.
 
+mod closes;
 mod crashes;
 mod deletes;
 mod faults;
@@ -296,7 +297,11 @@ pub fn furnished() -> Model {
         ("t5", &["b7"]),
     ];
     for (id, blocks) in tabs {
-        let leaf = |block: &String| Leaf { node: format!("node-{block}"), block: block.clone() };
+        // `b3` lies behind `b2`, in one pane.
+        let leaf = |block: &String| Leaf {
+            node: format!("node-{}", if block == "b3" { "b2" } else { block }),
+            block: block.clone(),
+        };
         let blocks = texts(blocks);
         let leaves = blocks.iter().map(leaf).collect();
         srv.running.extend(blocks.iter().cloned());

@@ -52,6 +52,8 @@ pub struct Model {
     pub windows: BTreeMap<String, String>,
     /// Blocks whose controller runs and whose history is kept.
     pub running: BTreeSet<String>,
+    /// Blocks in which nothing new starts, and who says so.
+    pub guards: BTreeMap<String, String>,
 }
 
 /// Fields of a command that the engine has checked against the catalog.
@@ -68,6 +70,11 @@ impl With<'_> {
 
     fn flag(&self, field: &str) -> bool {
         self.0[field].as_bool().expect("the catalog says boolean")
+    }
+
+    fn texts(&self, field: &str) -> Vec<String> {
+        let list = self.0[field].as_array().expect("the catalog says array").iter();
+        list.map(|text| text.as_str().expect("the catalog says string").to_owned()).collect()
     }
 
     /// Fields of a layout event: it carries the caller's `correlation_id` back.
@@ -97,6 +104,10 @@ impl Model {
             "move_tab_back" => self.move_tab(&with, "dst", "src", with.place("src_index")),
             "move_block" => self.move_block(&with, "src", "dst", with.place("dst_index")),
             "move_block_back" => self.move_block(&with, "dst", "src", with.place("src_index")),
+            "get_pane" => self.get_pane(&with),
+            "guard_blocks" => self.guard_blocks(&with),
+            "lift_guard" => self.lift_guard(&with),
+            "stop_block" => self.stop_block(&with),
             "purge_blocks" => self.purge_blocks(&with),
             "create_window" => self.create_window(&with),
             "close_window_internal" => self.close_window(&with),
@@ -131,7 +142,11 @@ impl Model {
         match self.workspaces.get(&id) {
             None => answer("workspace_missing", json!({"workspace_id": id})),
             Some(Workspace { name, tabs }) => {
-                answer("workspace_read", json!({"workspace_id": id, "name": name, "tab_ids": tabs}))
+                let blocks: Vec<_> = tabs.iter().flat_map(|tab| &self.tabs[tab].blocks).collect();
+                let fields = json!({
+                    "workspace_id": id, "name": name, "tab_ids": tabs, "block_ids": blocks,
+                });
+                answer("workspace_read", fields)
             }
         }
     }
@@ -288,6 +303,52 @@ impl Model {
             tab.leaves.insert(index.min(tab.leaves.len()), leaf);
         }
         moved(true)
+    }
+
+    /// What shows the blocks is told when it shows nothing but them.
+    fn get_pane(&self, with: &With<'_>) -> Answer {
+        let asked = with.texts("block_ids");
+        let there: Vec<&String> = asked.iter().filter(|id| self.tab_of(id).is_some()).collect();
+        let homes: BTreeSet<&str> =
+            there.iter().filter_map(|id| Some(self.tab_of(id)?.0)).collect();
+        let mut homes = homes.into_iter();
+        match (homes.next(), homes.next()) {
+            (None, _) => answer("pane_missing", json!({"block_ids": asked})),
+            (Some(_), Some(_)) => answer("pane_spans_tabs", json!({"block_ids": asked})),
+            (Some(home), None) => {
+                let leaves = &self.tabs[home].leaves;
+                let among = |leaf: &Leaf| there.contains(&&leaf.block);
+                let node = leaves.iter().find(|leaf| among(leaf)).map(|leaf| &leaf.node);
+                let alone =
+                    |node: &&String| leaves.iter().filter(|leaf| leaf.node == **node).all(among);
+                let mut fields = json!({"tab_id": home, "block_ids": there});
+                if let Some(node) = node.filter(alone) {
+                    fields["node_id"] = json!(node);
+                }
+                answer("pane_read", fields)
+            }
+        }
+    }
+
+    fn guard_blocks(&mut self, with: &With<'_>) -> Answer {
+        let (ids, by) = (with.texts("block_ids"), with.text("by"));
+        if ids.iter().any(|id| self.guards.get(id).is_some_and(|other| *other != by)) {
+            return answer("blocks_closing", json!({"block_ids": ids}));
+        }
+        self.guards.extend(ids.iter().map(|id| (id.clone(), by.clone())));
+        answer("blocks_guarded", json!({"block_ids": ids}))
+    }
+
+    fn lift_guard(&mut self, with: &With<'_>) -> Answer {
+        let (ids, by) = (with.texts("block_ids"), with.text("by"));
+        self.guards.retain(|id, other| !ids.contains(id) || *other != by);
+        answer("guard_lifted", json!({"block_ids": ids}))
+    }
+
+    fn stop_block(&mut self, with: &With<'_>) -> Answer {
+        let id = with.text("block_id");
+        let existed = self.running.remove(&id);
+        answer("block_stopped", json!({"block_id": id, "existed": existed}))
     }
 
     fn purge_blocks(&mut self, with: &With<'_>) -> Answer {

@@ -36,7 +36,7 @@ fn any_saga(dice: &mut Dice, desk: &Desk) -> (&'static str, Value) {
     let (tab, target, block) = (dice.pick(&tabs), dice.pick(&tabs), dice.pick(&blocks));
     let from = desk.srv.tab_of(&block).map_or("t1", |(tab, _)| tab).to_owned();
     let home = |tab: &str| desk.srv.home_of(tab).map_or("home", |(home, _)| home).to_owned();
-    match dice.roll(7) {
+    match dice.roll(9) {
         0 => ("tear_off_tab", json!({"tab_id": tab, "source_workspace_id": home(&tab)})),
         1 => (
             "tear_off_block",
@@ -65,6 +65,8 @@ fn any_saga(dice: &mut Dice, desk: &Desk) -> (&'static str, Value) {
                 "index": dice.roll(3),
             }),
         ),
+        6 => ("delete_workspace", json!({"workspace_id": "lone"})),
+        7 => ("close_pane", json!({"block_ids": [block, dice.pick(&blocks)]})),
         5 => ("delete_block", json!({"block_id": block, "tab_id": from})),
         _ => ("delete_tab", json!({"workspace_id": home(&tab), "tab_id": tab})),
     }
