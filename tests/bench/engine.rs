@@ -3,73 +3,90 @@
 //! `bare, our rows` is given the engine's own rows, texts ready made, and does nothing but write
 //! them. No sockets: those are in `load`.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, params};
 use sagaflow::log::{Log, Progress, Row, SagaRow, SagaWrite, Turn};
 use sagaflow::saga::record::Record;
+use tempfile::TempDir;
 
 use crate::measure::{Run, Watch, median, size};
 use crate::stage::{Command, Manner, Parts, START, Stage, placed};
 
-const ROUNDS: usize = 5;
-const LOADS: [(u64, u64); 3] = [(1, 400), (64, 20_000), (1_000, 60_000)];
+const SLICES: usize = 30;
+const LOADS: [(u64, u64); 3] = [(1, 3_000), (64, 30_000), (1_000, 60_000)];
 const MANNERS: [Manner; 3] = [
     Manner { name: "engine", lines: false, subscribed: true },
     Manner { name: "engine, nobody listens", lines: false, subscribed: false },
     Manner { name: "engine, lines and ids", lines: true, subscribed: true },
 ];
 
-/// The engine's figures over a bare program's, round by round.
-#[derive(Default)]
-struct Ratios {
-    rates: Vec<f64>,
-    cpus: Vec<f64>,
-}
-
-/// Runs all, or the one number in flight that is given; a second number: rounds.
+/// Runs all, or the one number in flight that is given; a second number: slices.
 pub fn run(args: &[String]) {
     let number = |at: usize| args.get(at).and_then(|arg| arg.parse::<u64>().ok());
-    let rounds = number(1).map_or(ROUNDS, |rounds| rounds.max(1) as usize);
+    let slices = number(1).map_or(SLICES, |slices| slices.max(1) as usize);
     for (in_flight, sagas) in LOADS {
         if number(0).is_none_or(|only| only == in_flight) {
-            compare(in_flight, sagas, rounds);
+            compare(in_flight, sagas, slices);
         }
     }
 }
 
-fn compare(in_flight: u64, sagas: u64, rounds: usize) {
-    println!("{in_flight} in flight, {sagas} sagas of 3 steps a run, {rounds} rounds");
-    let (_, _, turns) = engine(in_flight, sagas, MANNERS[0], true);
+/// All programs take the same turns, a slice of them by turns, each on a file of its own: the rate
+/// of a shared disk drifts within a second, and so only what lies side by side is compared.
+fn compare(in_flight: u64, sagas: u64, slices: usize) {
+    println!("{in_flight} in flight, {sagas} sagas of 3 steps, in {slices} slices");
+    let turns = dry_run(in_flight, sagas);
     let facts: Vec<Vec<Fact>> = turns.iter().map(facts_of).collect();
-    bare(&turns, None, sagas); // Warms the disk's and the allocator's caches, as the dry run did.
-    let mut ratios: BTreeMap<(&str, &str), Ratios> = BTreeMap::new();
-    for round in 0..rounds {
-        let bares = [
-            ("bare", bare(&turns, Some(&facts), sagas)),
-            ("bare, our rows", bare(&turns, None, sagas)),
-        ];
-        for (name, bare) in &bares {
-            bare.print(name);
-        }
-        for manner in MANNERS {
-            let (run, parts, _) = engine(in_flight, sagas, manner, false);
-            run.print(manner.name);
-            if round + 1 == rounds {
-                print_parts(&parts, sagas);
-            }
-            for (name, bare) in &bares {
-                let Ratios { rates, cpus } = ratios.entry((manner.name, name)).or_default();
-                rates.push(run.rate() / bare.rate());
-                cpus.push(run.cpu_us() / bare.cpu_us());
-            }
+    let mut bares =
+        [("bare", Bare::new(&turns, Some(&facts))), ("bare, our rows", Bare::new(&turns, None))];
+    let mut engines = MANNERS.map(|manner| Engine::new(in_flight, sagas, manner));
+    // What each took of each slice, the bare ones first: on the clock and on a processor.
+    let mut took = vec![Vec::new(); bares.len() + engines.len()];
+    for slice in 0..slices {
+        let upto = turns.len() * (slice + 1) / slices;
+        // Another one begins each slice, so that none always follows the same one.
+        let count = took.len();
+        for place in (0..count).map(|place| (place + slice) % count) {
+            took[place].push(match place.checked_sub(bares.len()) {
+                None => bares[place].1.play(upto),
+                Some(place) => engines[place].play(upto),
+            });
         }
     }
-    for ((manner, bare), Ratios { mut rates, mut cpus }) in ratios {
-        println!("  {manner} / {bare}: rate {}, CPU {}", median(&mut rates), median(&mut cpus));
+    let names = bares.each_ref().map(|(name, _)| *name);
+    for (name, bare) in bares {
+        bare.run(sagas).print(name);
     }
+    for engine in &engines {
+        print_parts(&engine.stage.parts, sagas);
+    }
+    for (engine, ours) in engines.into_iter().zip(&took[names.len()..]) {
+        let manner = engine.manner.name;
+        engine.run().print(manner);
+        for (name, theirs) in names.iter().zip(&took) {
+            print_ratios(&format!("{manner} / {name}"), ours, theirs);
+        }
+    }
+}
+
+/// What a slice took: on the clock and on a processor.
+type Took = (Duration, Duration);
+
+/// A program's figures over a bare one's: slice by slice, and the rates of all slices together.
+fn print_ratios(name: &str, ours: &[Took], theirs: &[Took]) {
+    let rate = |(ours, theirs): (&Took, &Took)| theirs.0.as_secs_f64() / ours.0.as_secs_f64();
+    let cpu = |(ours, theirs): (&Took, &Took)| ours.1.as_secs_f64() / theirs.1.as_secs_f64();
+    let mut rates: Vec<f64> = ours.iter().zip(theirs).map(rate).collect();
+    let mut cpus: Vec<f64> = ours.iter().zip(theirs).map(cpu).collect();
+    let sum = |all: &[Took]| all.iter().map(|took| took.0).sum::<Duration>().as_secs_f64();
+    println!(
+        "  {name}: rate {}, all together {:.2}, CPU {}",
+        median(&mut rates),
+        sum(theirs) / sum(ours),
+        median(&mut cpus)
+    );
 }
 
 fn print_parts(parts: &Parts, sagas: u64) {
@@ -85,41 +102,99 @@ fn print_parts(parts: &Parts, sagas: u64) {
     );
 }
 
-/// Keeps `in_flight` sagas going, at all their steps at once, until `sagas` have ended.
-fn engine(in_flight: u64, sagas: u64, manner: Manner, keep: bool) -> (Run, Parts, Vec<Turn>) {
-    let scratch = tempfile::tempdir().expect("the machine has a disk");
-    let path = scratch.path().join("log.db");
-    let mut stage = Stage::new(&path, manner, START);
-    stage.kept = keep.then(Vec::new);
-    let (mut begun, mut ended, mut said) = (0, 0, 0);
-    let mut id = || {
-        said += 1;
-        manner.lines.then_some(said)
-    };
-    let (mut answers, mut closing, mut freed) = (Vec::new(), 0, 0);
-    for turn in 0.. {
-        // A quarter of them begins in each of the first turns, so that later ones are alike.
-        let ramp = if turn < 4 { (in_flight + 3 - turn) / 4 } else { 0 };
-        let begin = (ramp + freed).min(sagas - begun);
-        let mut lines: Vec<String> = std::mem::take(&mut answers);
-        lines.extend((begun..begun + begin).map(|order| placed(order, id())));
-        begun += begin;
-        if lines.is_empty() && closing == 0 && begun > 0 {
-            break;
-        }
-        let heard = stage.turn(&lines);
-        ended += closing;
-        (freed, closing) = (closing, 0);
-        for command in heard.lines().filter_map(Command::read) {
-            closing += u64::from(command.is_last());
-            answers.push(command.answer(id()));
+/// The turns that the engine makes of it.
+fn dry_run(in_flight: u64, sagas: u64) -> Vec<Turn> {
+    let mut engine = Engine::new(in_flight, sagas, MANNERS[0]);
+    engine.stage.kept = Some(Vec::new());
+    engine.play(usize::MAX);
+    engine.stage.kept.take().expect("they were kept")
+}
+
+/// The engine, kept at `in_flight` sagas, at all their steps at once, until `sagas` have ended.
+struct Engine {
+    stage: Stage,
+    manner: Manner,
+    in_flight: u64,
+    sagas: u64,
+    begun: u64,
+    ended: u64,
+    /// Sagas whose last answers lie with `answers`.
+    closing: u64,
+    /// Sagas that ended in the last turn.
+    freed: u64,
+    said: u64,
+    answers: Vec<String>,
+    scratch: TempDir,
+}
+
+impl Engine {
+    fn new(in_flight: u64, sagas: u64, manner: Manner) -> Engine {
+        let scratch = tempfile::tempdir().expect("the machine has a disk");
+        let stage = Stage::new(&log_in(&scratch), manner, START);
+        let (begun, ended, closing, freed, said) = (0, 0, 0, 0, 0);
+        let answers = Vec::new();
+        Engine {
+            stage,
+            manner,
+            in_flight,
+            sagas,
+            begun,
+            ended,
+            closing,
+            freed,
+            said,
+            answers,
+            scratch,
         }
     }
-    assert_eq!(ended, sagas, "every saga ends");
-    assert_eq!(stage.core.coordinator().sagas().count(), 0, "ended sagas leave the memory");
-    let Stage { core, parts, turns, time, cpu, kept, .. } = stage;
-    Box::new(core.into_log()).close().expect("the log is closed");
-    (Run { sagas, time, cpu, turns, bytes: size(&path) }, parts, kept.unwrap_or_default())
+
+    /// Goes on up to that turn; what that took.
+    fn play(&mut self, upto: usize) -> Took {
+        let (time, cpu) = (self.stage.time, self.stage.cpu);
+        while self.stage.turns.len() < upto && self.ended < self.sagas {
+            self.turn();
+        }
+        (self.stage.time - time, self.stage.cpu - cpu)
+    }
+
+    fn turn(&mut self) {
+        // A quarter of them begins in each of the first turns, so that later ones are alike.
+        let turn = self.stage.turns.len() as u64;
+        let ramp = if turn < 4 { (self.in_flight + 3 - turn) / 4 } else { 0 };
+        let begin = (ramp + self.freed).min(self.sagas - self.begun);
+        let mut lines: Vec<String> = std::mem::take(&mut self.answers);
+        for order in self.begun..self.begun + begin {
+            lines.push(placed(order, self.id()));
+        }
+        self.begun += begin;
+        let heard = self.stage.turn(&lines);
+        self.ended += self.closing;
+        (self.freed, self.closing) = (self.closing, 0);
+        for command in heard.lines().filter_map(Command::read) {
+            self.closing += u64::from(command.is_last());
+            let id = self.id();
+            self.answers.push(command.answer(id));
+        }
+    }
+
+    fn id(&mut self) -> Option<u64> {
+        self.said += 1;
+        self.manner.lines.then_some(self.said)
+    }
+
+    /// What it did in all.
+    fn run(self) -> Run {
+        let Engine { stage, sagas, ended, scratch, .. } = self;
+        assert_eq!(ended, sagas, "every saga ends");
+        assert_eq!(stage.core.coordinator().sagas().count(), 0, "ended sagas leave the memory");
+        let Stage { core, turns, time, cpu, .. } = stage;
+        Box::new(core.into_log()).close().expect("the log is closed");
+        Run { sagas, time, cpu, turns, bytes: size(&log_in(&scratch)) }
+    }
+}
+
+fn log_in(scratch: &TempDir) -> PathBuf {
+    scratch.path().join("log.db")
 }
 
 /// A fact as a program has it before it is written.
@@ -141,24 +216,48 @@ fn facts_of(turn: &Turn) -> Vec<Fact> {
 
 /// The least that writes the same in the engine's own transactions: facts a row each, or the
 /// engine's own rows, and a line for each saga at its start and its end.
-fn bare(turns: &[Turn], facts: Option<&[Vec<Fact>]>, sagas: u64) -> Run {
-    let scratch = tempfile::tempdir().expect("the machine has a disk");
-    let path = scratch.path().join("bare.db");
-    let db = open(&path).expect("a fresh file opens");
-    let mut run =
-        Run { sagas, time: Duration::ZERO, cpu: Duration::ZERO, turns: Vec::new(), bytes: 0 };
-    for (place, turn) in turns.iter().enumerate() {
-        let at = turn.rows.first().map(|row| row.at.to_string()).unwrap_or_default();
-        let facts = facts.map(|facts| &*facts[place]);
-        let watch = Watch::start();
-        commit(&db, turn, facts, &at).expect("the transaction is committed");
-        let (time, cpu) = watch.read();
-        run.time += time;
-        run.cpu += cpu;
-        run.turns.push(time);
+struct Bare<'a> {
+    turns: &'a [Turn],
+    facts: Option<&'a [Vec<Fact>]>,
+    db: Connection,
+    times: Vec<Duration>,
+    time: Duration,
+    cpu: Duration,
+    scratch: TempDir,
+}
+
+impl<'a> Bare<'a> {
+    fn new(turns: &'a [Turn], facts: Option<&'a [Vec<Fact>]>) -> Bare<'a> {
+        let scratch = tempfile::tempdir().expect("the machine has a disk");
+        let db = open(&log_in(&scratch)).expect("a fresh file opens");
+        let (time, cpu) = (Duration::ZERO, Duration::ZERO);
+        Bare { turns, facts, db, times: Vec::new(), time, cpu, scratch }
     }
-    drop(db);
-    Run { bytes: size(&path), ..run }
+
+    /// Goes on up to that turn; what that took.
+    fn play(&mut self, upto: usize) -> Took {
+        let (time, cpu) = (self.time, self.cpu);
+        for place in self.times.len()..upto {
+            let turn = &self.turns[place];
+            let at = turn.rows.first().map(|row| row.at.to_string()).unwrap_or_default();
+            let facts = self.facts.map(|facts| &*facts[place]);
+            let watch = Watch::start();
+            commit(&self.db, turn, facts, &at).expect("the transaction is committed");
+            let (time, cpu) = watch.read();
+            self.times.push(time);
+            self.time += time;
+            self.cpu += cpu;
+        }
+        (self.time - time, self.cpu - cpu)
+    }
+
+    /// What it did in all.
+    fn run(self, sagas: u64) -> Run {
+        let Bare { db, times: turns, time, cpu, scratch, .. } = self;
+        // Closing moves all into the one file.
+        drop(db);
+        Run { sagas, time, cpu, turns, bytes: size(&log_in(&scratch)) }
+    }
 }
 
 fn open(path: &Path) -> Result<Connection, rusqlite::Error> {

@@ -83,9 +83,9 @@ pub fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |file| file.len())
 }
 
-/// The one in the middle, and the ends.
+/// The one in the middle, and the ends of the middle half.
 pub fn median(values: &mut [f64]) -> String {
     values.sort_by(f64::total_cmp);
-    let (low, high) = (values[0], values[values.len() - 1]);
-    format!("{:.2} ({low:.2}..{high:.2})", values[values.len() / 2])
+    let (low, high) = (values[values.len() / 4], values[values.len() * 3 / 4]);
+    format!("{:.2} (half of them {low:.2} to {high:.2})", values[values.len() / 2])
 }
