@@ -17,7 +17,10 @@ use crate::saga::record::Record;
 use crate::time::Timestamp;
 use crate::view::Shown;
 
-use super::rows;
+use super::rows::{self, brought_id};
+
+/// Newest records among which the processes that came lately are looked for.
+const PROCESSES_WITHIN: u64 = 100_000;
 
 /// Why a launcher does not start on its log.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +61,8 @@ pub fn restore(
             .map_err(|error| BootError::World(format!("the log's world is no JSON: {error}")))?;
         coordinator.restore_world(&snapshot).map_err(BootError::World)?;
     }
-    restore_lately_seen(log, &mut coordinator, marks.time)?;
+    restore_ids(log, &mut coordinator, marks.time)?;
+    restore_processes(log, &mut coordinator, marks.time)?;
     let mut plans = Plans { log, known, failed: BTreeMap::new() };
     restore_sagas(&mut coordinator, &mut plans)?;
     Ok(coordinator)
@@ -101,38 +105,55 @@ struct Found {
     plan: Result<Arc<Plan>, String>,
 }
 
-/// The window of report ids: the newest records that could still be asked for again \[W9\]. With it
-/// the processes that came lately, for people to see; what follows marks them exited \[W5\].
-fn restore_lately_seen(
+/// The window of report ids: the newest that could still be asked for again \[W9\]. Under load
+/// there are many records for each, so that the newest records would not do.
+fn restore_ids(
     log: &dyn LogRead,
     coordinator: &mut Coordinator,
     newest: Timestamp,
 ) -> Result<(), ReadError> {
-    let oldest = Timestamp(newest.0.saturating_sub_unsigned(DEDUP_WINDOW.0));
-    let from = log.recent_from(oldest, DEDUP_TOTAL as u64)?;
-    log.rows_since(Seq(from.0.saturating_sub(1)), &mut |row| {
+    log.rows_with_ids(lately(newest), DEDUP_TOTAL, &mut |row| {
         let Ok(row) = row else { return ControlFlow::Continue(()) };
         let Ok(records) = row.records::<Record>() else { return ControlFlow::Continue(()) };
-        for (offset, record) in records.iter().enumerate() {
-            let seq = Seq(row.seq.0 + offset as u64);
+        for (seq, record) in (row.seq.0..).map(Seq).zip(&records) {
+            if !brought_id(record) {
+                continue;
+            }
             match (record, row.saga_id) {
-                (Record::Event(event), _) if event.dedup.is_some() => {
-                    coordinator.restore_record(seq, row.at, record);
-                }
-                (Record::Signalled(said), _) if said.dedup.is_some() => {
-                    coordinator.restore_record(seq, row.at, record);
-                }
-                (Record::ProcessSpawned(_) | Record::ProcessExited(_), None) => {
-                    coordinator.restore_record(seq, row.at, record);
-                }
                 (Record::Began(_) | Record::Joined(_), Some(id)) => {
                     coordinator.restore_asked(id, row.at, record);
                 }
-                _ => {}
+                _ => coordinator.restore_record(seq, row.at, record),
             }
         }
         ControlFlow::Continue(())
     })
+}
+
+/// The processes that came lately, for people to see; what follows marks them exited \[W5\].
+fn restore_processes(
+    log: &dyn LogRead,
+    coordinator: &mut Coordinator,
+    newest: Timestamp,
+) -> Result<(), ReadError> {
+    let from = log.recent_from(lately(newest), PROCESSES_WITHIN)?;
+    log.rows_since(Seq(from.0.saturating_sub(1)), &mut |row| {
+        let Ok(row) = row else { return ControlFlow::Continue(()) };
+        if row.saga_id.is_some() {
+            return ControlFlow::Continue(());
+        }
+        let Ok(records) = row.records::<Record>() else { return ControlFlow::Continue(()) };
+        for (seq, record) in (row.seq.0..).map(Seq).zip(&records) {
+            if let Record::ProcessSpawned(_) | Record::ProcessExited(_) = record {
+                coordinator.restore_record(seq, row.at, record);
+            }
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+fn lately(newest: Timestamp) -> Timestamp {
+    Timestamp(newest.0.saturating_sub_unsigned(DEDUP_WINDOW.0))
 }
 
 /// Plans of stored sagas: the loaded ones where the text is the same, else compiled from the log

@@ -199,8 +199,8 @@ impl<L: Log> Core<L> {
     pub fn end_turn(&mut self) -> Pending {
         self.write_down();
         let out = self.coordinator.take_turn();
-        let (rows, events) = self.draft.take();
-        let mut turn = rows::turn(rows, &out, self.coordinator.world());
+        let (rows, ids, events) = self.draft.take();
+        let mut turn = rows::turn(rows, ids, &out, self.coordinator.world());
         turn.sagas.append(&mut self.extra);
         Pending { out, events, turn }
     }

@@ -6,6 +6,7 @@ use crate::coordinator::{Fact, SagaHead, TurnOut, World, bus_event};
 use crate::ids::Seq;
 use crate::line::Batch;
 use crate::log::{self, DefinitionRow, Mark, Progress, Row, SagaRow, SagaWrite, Turn};
+use crate::saga::record::Record;
 use crate::time::Timestamp;
 use crate::view::Shown;
 
@@ -16,6 +17,8 @@ use super::tell::write_event;
 pub struct Draft {
     /// Runs of facts of one saga, or of none.
     rows: Vec<Row>,
+    /// Those of them that brought a client's own id.
+    ids: Vec<Seq>,
     /// What is published after the commit, in order.
     events: Batch<(Seq, Name)>,
     /// One buffer for all: a row's text is copied from it once, at its own length.
@@ -39,22 +42,71 @@ impl Draft {
             self.text.push(b']');
             let body = std::str::from_utf8(&self.text).expect("JSON is UTF-8").to_owned();
             let (seq, n, saga_id) = (run[0].seq, run.len() as u32, run[0].saga);
+            if run.iter().any(|fact| brought_id(&fact.record)) {
+                self.ids.push(seq);
+            }
             self.rows.push(Row { seq, n, saga_id, at: now, body });
         }
     }
 
-    /// All that was taken in so far: rows, and what is published after their commit.
-    pub fn take(&mut self) -> (Vec<Row>, Vec<Published>) {
+    /// All that was taken in so far: rows, which of them brought ids, and what is published after
+    /// their commit.
+    pub fn take(&mut self) -> (Vec<Row>, Vec<Seq>, Vec<Published>) {
         let publish = |((version, name), line)| Published { version, name, line };
-        let events = self.events.take().into_iter().map(publish);
-        (std::mem::take(&mut self.rows), events.collect())
+        let events = self.events.take().into_iter().map(publish).collect();
+        (std::mem::take(&mut self.rows), std::mem::take(&mut self.ids), events)
     }
 }
 
-/// Makes the transaction of a turn whose facts are these rows.
+/// Whether a client's own id came with what it tells: a start looks for it \[W9\].
+pub(super) fn brought_id(record: &Record) -> bool {
+    match record {
+        Record::Event(event) => event.dedup.is_some(),
+        Record::Signalled(said) => said.dedup.is_some(),
+        Record::Began(began) => began.dedup.is_some(),
+        Record::Joined(joined) => joined.dedup.is_some(),
+        Record::Boot(_)
+        | Record::Stopped(_)
+        | Record::Clock(_)
+        | Record::Scheduled(_)
+        | Record::Unscheduled(_)
+        | Record::Ticked(_)
+        | Record::ProcessSpawned(_)
+        | Record::ProcessExited(_)
+        | Record::Lifecycle(_)
+        | Record::SessionOpened(_)
+        | Record::SessionClosed(_)
+        | Record::Dequeued(_)
+        | Record::Issued(_)
+        | Record::Reissued(_)
+        | Record::Entered(_)
+        | Record::Armed(_)
+        | Record::Sent(_)
+        | Record::Matched(_)
+        | Record::Outcome(_)
+        | Record::Backoff(_)
+        | Record::Undoing(_)
+        | Record::Emitted(_)
+        | Record::Unwinding(_)
+        | Record::Undone(_)
+        | Record::Finishing(_)
+        | Record::Ended(_)
+        | Record::Dropped(_)
+        | Record::Refused(_)
+        | Record::Late(_)
+        | Record::Child(_)
+        | Record::Held(_)
+        | Record::Recalled(_)
+        | Record::Retried(_)
+        | Record::Resolved(_)
+        | Record::Settled(_) => false,
+    }
+}
+
+/// Makes the transaction of a turn whose facts are these rows, some of which brought ids.
 #[must_use]
-pub fn turn(rows: Vec<Row>, out: &TurnOut, world: &World) -> Turn {
-    let mut turn = Turn { rows, ..Turn::default() };
+pub fn turn(rows: Vec<Row>, ids: Vec<Seq>, out: &TurnOut, world: &World) -> Turn {
+    let mut turn = Turn { rows, ids, ..Turn::default() };
     for plan in &out.definitions {
         turn.definitions.push(DefinitionRow {
             hash: plan.hash.clone(),

@@ -93,6 +93,15 @@ impl<L: Log> LogRead for FaultyLog<L> {
         self.inner.recent_from(oldest, limit)
     }
 
+    fn rows_with_ids(
+        &self,
+        oldest: Timestamp,
+        limit: usize,
+        each: EachRow<'_>,
+    ) -> Result<(), ReadError> {
+        self.inner.rows_with_ids(oldest, limit, each)
+    }
+
     fn definition(&self, hash: &DefinitionHash) -> Result<Option<DefinitionRow>, ReadError> {
         self.inner.definition(hash)
     }

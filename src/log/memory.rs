@@ -1,7 +1,7 @@
 //! The log in memory, for simulated worlds: same promises, same refusals, and nothing survives the
 //! process. The contract tests hold it to what the SQLite log does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use crate::ids::{ClientId, DefinitionHash, SagaId, Seq, SessionNo};
@@ -20,6 +20,7 @@ pub struct MemoryLog {
     sagas: BTreeMap<SagaId, SagaRow>,
     rows: BTreeMap<Seq, Row>,
     rows_of: BTreeMap<SagaId, Vec<Seq>>,
+    ids: BTreeSet<Seq>,
     marks: BTreeMap<Mark, u64>,
     world: Option<World>,
     commits: u64,
@@ -104,6 +105,7 @@ impl MemoryLog {
 
     /// Removes a row; what is newer than it may still be there, yet the past is no longer whole.
     fn forget(&mut self, seq: Seq) {
+        self.ids.remove(&seq);
         if let Some(row) = self.rows.remove(&seq) {
             self.raise(Mark::Forgotten, row.last().0);
         }
@@ -176,6 +178,22 @@ impl LogRead for MemoryLog {
         Ok(first)
     }
 
+    fn rows_with_ids(
+        &self,
+        oldest: Timestamp,
+        limit: usize,
+        each: EachRow<'_>,
+    ) -> Result<(), ReadError> {
+        let newest = self.ids.iter().rev().filter_map(|seq| self.rows.get(seq));
+        let found: Vec<&Row> = newest.take_while(|row| row.at >= oldest).take(limit).collect();
+        for row in found.into_iter().rev() {
+            if each(Ok(row.clone())).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn definition(&self, hash: &DefinitionHash) -> Result<Option<DefinitionRow>, ReadError> {
         Ok(self.definitions.get(hash).cloned())
     }
@@ -214,6 +232,7 @@ impl Log for MemoryLog {
             }
             self.rows.insert(row.seq, row.clone());
         }
+        self.ids.extend(&turn.ids);
         for (mark, value) in &turn.marks {
             self.raise(*mark, *value);
         }

@@ -45,6 +45,9 @@ pub struct Turn {
     pub sagas: Vec<SagaWrite>,
     /// The records, in the order of their numbers.
     pub rows: Vec<Row>,
+    /// Numbers of those rows, in order, of which a record brought a client's own id: a start looks
+    /// for them \[W9\].
+    pub ids: Vec<Seq>,
     /// High-water marks that the turn raised and that no row of it shows by itself: client ids and
     /// session numbers. Those of records, sagas and time follow from the rows.
     pub marks: Vec<(Mark, u64)>,
@@ -57,7 +60,8 @@ impl Turn {
     /// Whether there is nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Turn { definitions, sagas, rows, marks, world } = self;
+        // `ids` says of `rows` what they are.
+        let Turn { definitions, sagas, rows, ids: _, marks, world } = self;
         definitions.is_empty()
             && sagas.is_empty()
             && rows.is_empty()
@@ -383,11 +387,24 @@ pub trait LogRead {
     fn rows_since(&self, since: Seq, each: EachRow<'_>) -> Result<(), ReadError>;
 
     /// Number of the first record among the newest `limit` records that are not older than
-    /// `oldest`: where boot begins to refill the ring and the window of report ids \[L10, W9\].
+    /// `oldest`: where boot begins to refill the ring \[L10\].
     ///
     /// # Errors
     /// The file cannot be read.
     fn recent_from(&self, oldest: Timestamp, limit: u64) -> Result<Seq, ReadError>;
+
+    /// Hands over, in order, the newest `limit` rows that are not older than `oldest` and brought a
+    /// client's own id, however many others lie between them \[W9\]. Of rows of which nobody knows
+    /// whether they did, all count as if.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    fn rows_with_ids(
+        &self,
+        oldest: Timestamp,
+        limit: usize,
+        each: EachRow<'_>,
+    ) -> Result<(), ReadError>;
 
     /// The definition with this hash.
     ///

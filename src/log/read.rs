@@ -46,6 +46,9 @@ const ROWS_SINCE: &str = "SELECT seq, n, saga_id, at, body FROM fact \
      WHERE seq >= coalesce((SELECT max(seq) FROM fact WHERE seq <= ?1), 0) \
      AND seq + n - 1 > ?1 ORDER BY seq";
 
+const ROW: &str = "SELECT seq, n, saga_id, at, body FROM fact WHERE seq = ?1";
+const UP_TO: &str = "SELECT seq, at, last_id FROM fact WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1";
+
 /// The number as SQLite stores it. Ours count from one and never come near the end.
 pub(super) fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -116,6 +119,24 @@ impl<T: OnSqlite> LogRead for T {
         }
     }
 
+    fn rows_with_ids(
+        &self,
+        oldest: Timestamp,
+        limit: usize,
+        each: EachRow<'_>,
+    ) -> Result<(), ReadError> {
+        let found = with_ids(self.connection(), oldest, limit)?;
+        let mut query = self.connection().prepare_cached(ROW)?;
+        for seq in found.into_iter().rev() {
+            let mut rows = query.query([seq])?;
+            let Some(row) = rows.next()? else { continue };
+            if each(row_of(row)?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn definition(&self, hash: &DefinitionHash) -> Result<Option<DefinitionRow>, ReadError> {
         const DEFINITION: &str =
             "SELECT name, source, catalog, first_seen_at FROM definition WHERE hash = ?1";
@@ -136,6 +157,41 @@ impl<T: OnSqlite> LogRead for T {
     fn full_check(&self) -> Result<Vec<String>, ReadError> {
         full_check(self.connection())
     }
+}
+
+/// Numbers of the newest rows that brought ids, newest first: goes back from one to the other. What
+/// retention took may have been the one that others lead to; then the next older row leads on.
+fn with_ids(
+    connection: &Connection,
+    oldest: Timestamp,
+    limit: usize,
+) -> Result<Vec<i64>, ReadError> {
+    let mut query = connection.prepare_cached(UP_TO)?;
+    let mut found = Vec::new();
+    let mut upto = i64::MAX;
+    while found.len() < limit {
+        let row = query.query_row([upto], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let Some((seq, at, last)): Option<(i64, i64, Option<i64>)> = row.optional()? else { break };
+        if Timestamp(at) < oldest {
+            break;
+        }
+        upto = match last {
+            // A number that leads forward would lead there for ever.
+            Some(last) if last < seq => last,
+            Some(_) | None => {
+                found.push(seq);
+                seq - 1
+            }
+        };
+    }
+    Ok(found)
+}
+
+/// Where the next row's `last_id` starts from: what the newest row says of itself and those before
+/// it. One that does not know counts as if it had brought one.
+pub(super) fn last_id(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    let newest = "SELECT coalesce(last_id, seq) FROM fact ORDER BY seq DESC LIMIT 1";
+    Ok(connection.query_row(newest, [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
 fn high_water(connection: &Connection) -> Result<HighWater, ReadError> {

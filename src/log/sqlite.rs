@@ -7,10 +7,11 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, params};
 
+use crate::ids::Seq;
 use crate::log::error::{AppendError, OpenError};
 use crate::log::migrate::{create, explain, harden, inspect, is_full, migrate_from, writer_flags};
 use crate::log::place::{Lost, Pages, Place};
-use crate::log::read::{OnSqlite, stored};
+use crate::log::read::{OnSqlite, last_id, stored};
 use crate::log::retention::{self, Cursor};
 use crate::log::{
     DefinitionRow, Log, Mark, Progress, Retention, Row, SagaRow, SagaWrite, Swept, Turn, World,
@@ -38,7 +39,8 @@ const CREATE: &str = "INSERT INTO saga (saga_id, name, definition, trigger_event
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 const UPDATE: &str = "UPDATE saga SET state = ?2, cause = ?3, reason = ?4, result = ?5, \
      started_at = ?6, ended_at = ?7, resolved_at = ?8, resolution = ?9 WHERE saga_id = ?1";
-const RECORD: &str = "INSERT INTO fact (seq, n, saga_id, at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+const RECORD: &str = "INSERT INTO fact (seq, n, saga_id, at, body, last_id) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 pub(super) const RAISE: &str = "INSERT INTO mark (name, value) VALUES (?1, ?2) \
      ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
 const REPLACE_WORLD: &str = "INSERT INTO world (one, seq, body) VALUES (1, ?1, ?2) \
@@ -51,6 +53,8 @@ pub struct SqliteLog {
     place: Place,
     commits: u64,
     cursor: Cursor,
+    /// The newest row that brought a client's own id.
+    last_id: i64,
 }
 
 impl SqliteLog {
@@ -73,20 +77,22 @@ impl SqliteLog {
             for statement in [DEFINE, CREATE, UPDATE, RECORD, RAISE, REPLACE_WORLD] {
                 connection.prepare_cached(statement)?;
             }
-            Ok(connection)
+            let last_id = last_id(&connection)?;
+            Ok((connection, last_id))
         })();
-        let connection = opened.map_err(|error| explain(path, &error))?;
+        let (connection, last_id) = opened.map_err(|error| explain(path, &error))?;
         let place = Place::of(path, connection.path());
         let place = place.map_err(|error| OpenError::access(path, &error))?;
-        Ok(SqliteLog { connection, place, commits: 0, cursor: Cursor::default() })
+        Ok(SqliteLog { connection, place, commits: 0, cursor: Cursor::default(), last_id })
     }
 
     fn commit(&mut self, turn: &Turn) -> Result<(), Failure> {
         let connection = &self.connection;
         connection.prepare_cached(BEGIN)?.execute([])?;
-        write(connection, turn)?;
+        write(connection, turn, self.last_id)?;
         connection.prepare_cached(COMMIT)?.execute([])?;
         self.commits += 1;
+        self.last_id = turn.ids.last().map_or(self.last_id, |newest| stored(newest.0));
         Ok(())
     }
 
@@ -211,14 +217,14 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-fn write(connection: &Connection, turn: &Turn) -> Result<(), Failure> {
-    let Turn { definitions, sagas, rows, marks, world } = turn;
+fn write(connection: &Connection, turn: &Turn, last_id: i64) -> Result<(), Failure> {
+    let Turn { definitions, sagas, rows, ids, marks, world } = turn;
     let mut clock = Clock::default();
     for definition in definitions {
         define(connection, &mut clock, definition)?;
     }
     write_sagas(connection, &mut clock, sagas)?;
-    write_rows(connection, rows)?;
+    write_rows(connection, rows, ids, last_id)?;
     for (mark, value) in marks {
         raise(connection, *mark, *value)?;
     }
@@ -307,14 +313,24 @@ fn bind_progress(
     statement.raw_bind_parameter(first + 7, resolution.as_deref())
 }
 
-fn write_rows(connection: &Connection, rows: &[Row]) -> Result<(), rusqlite::Error> {
+fn write_rows(
+    connection: &Connection,
+    rows: &[Row],
+    ids: &[Seq],
+    mut last_id: i64,
+) -> Result<(), rusqlite::Error> {
     let mut record = connection.prepare_cached(RECORD)?;
+    let mut ids = ids.iter().peekable();
     for Row { seq, n, saga_id, at, body } in rows {
+        if ids.next_if_eq(&seq).is_some() {
+            last_id = stored(seq.0);
+        }
         record.raw_bind_parameter(1, stored(seq.0))?;
         record.raw_bind_parameter(2, n)?;
         record.raw_bind_parameter(3, saga_id.map(|id| stored(id.0)))?;
         record.raw_bind_parameter(4, at.0)?;
         record.raw_bind_parameter(5, body)?;
+        record.raw_bind_parameter(6, last_id)?;
         record.raw_execute()?;
     }
     Ok(())

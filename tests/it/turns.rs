@@ -19,10 +19,10 @@ use sagaflow::launcher::{
     Core, Identity, Loaded, Manners, Message, Turns, read_directory, restore,
 };
 use sagaflow::limits::{
-    ANSWER_BYTES_MAX, EVENTS_RETENTION, RETENTION, TURN_INPUTS_MAX, WORLD_EVERY,
+    ANSWER_BYTES_MAX, DEDUP_TOTAL, EVENTS_RETENTION, RETENTION, TURN_INPUTS_MAX, WORLD_EVERY,
 };
 use sagaflow::log::{
-    Fault, FaultyLog, Log, LogRead, LogReader, MemoryLog, Retention, Row, SqliteLog,
+    self, Fault, FaultyLog, Log, LogRead, LogReader, MemoryLog, Retention, Row, SqliteLog,
 };
 use sagaflow::saga::record::Record;
 use sagaflow::time::{Millis, Timestamp};
@@ -215,6 +215,55 @@ fn who_asks_again_while_an_incident_is_tried_again_hears_how_that_ended() {
     turn(&mut core, vec![echo("one.undo", "undid")]);
     // `saga_accepted` again, what the host said, `saga_resolved`, and the result.
     assert_eq!(outbox.len(), lines + 4);
+}
+
+/// The window was rebuilt from as many of the newest records as it holds ids: under load those are
+/// of a moment, and what was said a second before a crash was done again after it.
+#[test]
+fn w9_an_id_is_known_after_a_crash_however_many_records_came_after_it() {
+    let loaded = || {
+        let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+        Loaded::of(vec![file("c.catalog.yaml", CATALOG), file("called.saga.yaml", CALLED)])
+    };
+    let report = json!({"cmd": "report", "id": "once", "event": "did"});
+    let start = json!({"cmd": "start_saga", "id": "begin", "saga": "called"});
+    let ask = |core: &mut Core<SqliteLog>| {
+        let outbox = Arc::new(Outbox::new(64));
+        let tool =
+            json!({"cmd": "register", "kind": "tool", "name": "t", "pid": 2, "subscribe": []});
+        turn(core, vec![opened_to(2, &outbox), said(2, &tool), said(2, &report), said(2, &start)]);
+        let lines = waiting(&outbox);
+        let of = |id: &str, what: &str| {
+            let answer = lines.iter().find(|line| line["id"] == id).expect("it is answered");
+            answer[what].as_u64().unwrap_or_else(|| panic!("{answer}"))
+        };
+        (of("once", "version"), of("begin", "saga_id"))
+    };
+    let scratch = tempfile::tempdir().expect("the test machine has a disk");
+    let path = scratch.path().join("log.db");
+    let mut core = on(loaded(), SqliteLog::open(&path).expect("a fresh log opens"));
+    let first = ask(&mut core);
+
+    let mut log = core.into_log();
+    let mut seq = log.high_water().expect("the log is read").seq;
+    while seq.0 < DEDUP_TOTAL as u64 + 10_000 {
+        let n = 10_000;
+        let late = json!({"late": {"step": "one", "what": "did"}});
+        let body = Value::from(vec![late; n as usize]).to_string();
+        let at = Timestamp(1_000);
+        let row = Row { seq: seq.next(), n, saga_id: Some(SagaId(1)), at, body };
+        seq = row.last();
+        let more = log::Turn { rows: vec![row], ..log::Turn::default() };
+        log.append(&more).expect("it is committed");
+    }
+    drop(log);
+
+    let log = SqliteLog::open(&path).expect("the log opens");
+    let Loaded { library, plans, .. } = loaded();
+    let coordinator = restore(&log, Arc::new(library.catalog), plans).expect("the log is read");
+    let identity = Identity { pid: 78, version: "0.1.0" };
+    let mut core = Core::new(coordinator, log, identity, Allow::default());
+    assert_eq!(ask(&mut core), first);
 }
 
 /// \[L6, L7\]: retention comes between turns that never pause, and where it finds no room it waits.

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::ids::{ClientId, DefinitionHash, SagaId, Seq, SessionNo};
 use crate::log::{
-    AppendError, Fault, FaultyLog, Filter, HighWater, Log, Mark, MemoryLog, Progress, Retention,
-    SagaWrite, Swept, Turn, World,
+    AppendError, Fault, FaultyLog, Filter, HighWater, Log, LogRead, Mark, MemoryLog, Progress,
+    Retention, Row, SagaWrite, Swept, Turn, World,
 };
 use crate::time::{Millis, Timestamp};
 
@@ -39,6 +39,7 @@ promises!(
     records_that_the_world_does_not_contain_are_not_forgotten,
     l10_rows_are_read_from_any_number_on,
     recent_rows_are_bounded_by_age_and_by_number,
+    w9_rows_that_brought_ids_are_found_whatever_lies_between,
     an_empty_turn_is_no_commit,
     the_world_is_what_was_last_written,
     an_incident_that_is_retried_is_open_again,
@@ -238,6 +239,41 @@ fn recent_rows_are_bounded_by_age_and_by_number(log: &mut dyn Log) {
     assert_eq!(from(days_ago(3), 3), 2);
     assert_eq!(from(days_ago(3), 2), 4, "a row is taken whole or not at all");
     assert_eq!(from(NOON + DAY, 100), 5);
+}
+
+fn w9_rows_that_brought_ids_are_found_whatever_lies_between(log: &mut dyn Log) {
+    let with_ids = |log: &dyn LogRead, oldest: Timestamp, limit: usize| -> Vec<u64> {
+        let mut found = Vec::new();
+        let mut each = |row: Result<Row, _>| {
+            found.push(row.expect("it is sound").seq.0);
+            ControlFlow::Continue(())
+        };
+        log.rows_with_ids(oldest, limit, &mut each).expect("the log is read");
+        found
+    };
+    let always = days_ago(9);
+    assert_eq!(with_ids(log, always, 9), [0; 0]);
+    let mut first = births(1, days_ago(8), &[1, 2, 3]);
+    first.ids = vec![Seq(1), Seq(2)];
+    commit(log, &first);
+    commit(log, &free(row(4, None, days_ago(1), &note())));
+    let brought = |seq, at| Turn { ids: vec![Seq(seq)], ..free(row(seq, Some(3), at, &note())) };
+    commit(log, &brought(5, days_ago(1)));
+    let mut torn = brought(6, NOON);
+    torn.rows.push(row(5, Some(3), NOON, &note()));
+    fatal(log, &torn);
+    commit(log, &free(row(6, Some(3), NOON, &note())));
+    commit(log, &brought(7, NOON));
+    commit(log, &free(row(8, None, NOON, &note())));
+    assert_eq!(with_ids(log, always, 9), [1, 2, 5, 7], "6 was never written with an id");
+    assert_eq!(with_ids(log, always, 2), [5, 7], "the newest");
+    assert_eq!(with_ids(log, days_ago(1), 9), [5, 7]);
+    assert_eq!(with_ids(log, NOON + DAY, 9), [0; 0]);
+
+    // What leads from 5 to 1 goes with its saga.
+    commit(log, &ends(2, end("completed", days_ago(8), days_ago(8))));
+    assert_eq!(sweep(log, &KEEP).sagas, 1);
+    assert_eq!(with_ids(log, always, 9), [1, 5, 7]);
 }
 
 fn an_empty_turn_is_no_commit(log: &mut dyn Log) {

@@ -60,6 +60,7 @@ fn edited(log: &MemoryLog, edit: Edit) -> MemoryLog {
         definitions: sagas.iter().take(1).map(|saga| defined(&saga.definition)).collect(),
         sagas: sagas.into_iter().map(SagaWrite::Create).collect(),
         rows: others.into_iter().chain(own).collect(),
+        ids: Vec::new(),
         marks: Vec::new(),
         world: log.world().expect("it can be read"),
     };

@@ -24,11 +24,11 @@ impl Shelf for Rows {
     fn keep(&mut self, facts: &[Fact], out: &TurnOut, coordinator: &Coordinator) {
         let mut draft = Draft::default();
         draft.write(facts, out.now);
-        let (rows, events) = draft.take();
+        let (rows, ids, events) = draft.take();
         let records = rows.iter().flat_map(|row| row.records().expect("rows hold records"));
         let told: Vec<Record> = records.collect();
         assert!(told.iter().eq(facts.iter().map(|fact| &fact.record)), "rows tell what happened");
-        let turn = turn_of(rows, out, coordinator.world());
+        let turn = turn_of(rows, ids, out, coordinator.world());
         if !turn.is_empty() {
             self.log.append(&turn).expect("the memory log takes all");
         }
