@@ -11,6 +11,7 @@ mod load;
 mod log;
 mod measure;
 mod stage;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -27,8 +28,11 @@ fn main() -> ExitCode {
         Some("engine") => engine::run(rest),
         Some("load") => return load::run(rest),
         Some("log") => log::run(),
+        Some("validate") => validate::run(rest),
         Some(_) | None => {
-            eprintln!("cargo bench -- NAME, where NAME is one of: boot, engine, load, log");
+            eprintln!(
+                "cargo bench -- NAME, where NAME is one of: boot, engine, load, log, validate"
+            );
             return ExitCode::from(2);
         }
     }
