@@ -114,10 +114,11 @@ fn waits_of(saga: &Saga, plan: &Plan) -> Vec<Wait> {
         }
     }
     for run in &saga.runs {
-        let listens =
-            matches!(run.phase, Phase::Waiting { .. } | Phase::Pausing { in_doubt: true, .. })
-                || (run.outcome() == Some(crate::saga::record::Ending::InDoubt)
-                    && run.command.is_some());
+        let listens = matches!(
+            run.phase,
+            Phase::Waiting { .. } | Phase::Probing { .. } | Phase::Pausing { in_doubt: true, .. }
+        ) || (run.outcome() == Some(crate::saga::record::Ending::InDoubt)
+            && run.command.is_some());
         if !listens {
             continue;
         }

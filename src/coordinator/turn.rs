@@ -314,6 +314,7 @@ fn step_event(record: &Record, saga: SagaId) -> Option<Told<'_>> {
     let (step, state, attempt, reason) = match record {
         Record::Issued(r) => (&r.step, "issued", r.attempt, None),
         Record::Reissued(r) => (&r.step, "issued", r.attempt, None),
+        Record::Probing(r) => (&r.step, "in_doubt", r.attempt, Some(&r.reason)),
         Record::Outcome(r) if r.outcome == Ending::Skipped => {
             (&r.step, r.outcome.as_str(), 0, r.reason.as_ref())
         }

@@ -121,6 +121,7 @@ impl World {
             | Record::Undoing(_)
             | Record::Emitted(_)
             | Record::Unwinding(_)
+            | Record::Probing(_)
             | Record::Undone(_)
             | Record::Finishing(_)
             | Record::Ended(_)

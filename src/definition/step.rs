@@ -29,6 +29,8 @@ pub struct Step {
     pub on_timeout: Option<At<OnTimeout>>,
     /// Further attempts; absent: the saga's defaults.
     pub retry: Option<At<RetryChoice>>,
+    /// The question asked when in doubt.
+    pub probe: Option<Box<Probe>>,
     /// What undoes it; absent: the catalog's undo.
     pub compensate: Option<At<Compensate>>,
     /// `pivot: true`, where it was written.
@@ -184,6 +186,17 @@ pub enum RetryOn {
     Failed,
 }
 
+/// The question asked when in doubt \[R11\].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// The command that asks, its wait and its time; it has nothing else, and no id.
+    pub step: Step,
+    /// Reads the answer as `event`: whether the step was done.
+    pub done_when: Text,
+    /// Variables that it sets where the step was done, reading `event`.
+    pub save: Vec<Named>,
+}
+
 /// `compensate` of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Compensate {
@@ -213,6 +226,7 @@ impl Step {
             timeout: None,
             on_timeout: None,
             retry: None,
+            probe: None,
             compensate: None,
             pivot: None,
             best_effort: None,

@@ -68,7 +68,6 @@ macro_rules! codes {
 
 // Numbers kept for constructs that are still to come, so that families stay in order:
 // SF118 `collect`/`outcomes` of what is no loop,
-// SF312 a probe that does not save what its step saves.
 codes! {
     YamlSyntax "SF001" "the file is not YAML";
     YamlTag "SF002" "a value that begins with `!` is read as a YAML tag";
@@ -142,6 +141,8 @@ codes! {
     CoversStranger "SF309" "`covers` names a step that it cannot undo";
     UndoLacksField "SF310" "the catalog's undo needs a field that the step does not have";
     PivotMisplaced "SF311" "a pivot where none may stand";
+    ProbeSavesNot "SF312" "a probe that does not save what its step saves";
+    ProbeActs "SF313" "a probe whose command changes something";
 
     NoBound "SF401" "a wait without a bound";
     DeadlineTooShort "SF402" "a saga deadline shorter than its own steps";

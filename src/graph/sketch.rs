@@ -195,6 +195,12 @@ impl Artist<'_> {
             }
             (Undo::Nothing, None) => {}
         }
+        if let Some(probe) = &step.probe
+            && let Verb::Issue { command, target, .. } = &self.plan.step(probe.step).verb
+        {
+            notes.push(Note::new("probe", format!("{command} → {target}")));
+            notes.push(Note::new("done when", probe.done_when.to_string()));
+        }
         if step.best_effort {
             notes.push(Note::new("failure", "is recorded, the saga goes on"));
         }

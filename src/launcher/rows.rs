@@ -86,6 +86,7 @@ pub(super) fn brought_id(record: &Record) -> bool {
         | Record::Outcome(_)
         | Record::Backoff(_)
         | Record::Undoing(_)
+        | Record::Probing(_)
         | Record::Emitted(_)
         | Record::Unwinding(_)
         | Record::Undone(_)

@@ -77,14 +77,15 @@ WITH told AS (
       WHEN 'entered' THEN 'waiting'
       WHEN 'backoff' THEN 'backing_off'
       WHEN 'undoing' THEN 'undoing'
+      WHEN 'probing' THEN 'probing'
       WHEN 'emitted' THEN 'succeeded'
       WHEN 'outcome' THEN detail ->> 'outcome'
       WHEN 'undone' THEN CASE WHEN detail ->> 'ok' THEN 'compensated' ELSE 'compensation_failed' END
     END AS state
   FROM saga_record
   WHERE saga_id IS NOT NULL AND step IS NOT NULL
-    AND kind IN ('issued', 'reissued', 'entered', 'sent', 'backoff', 'undoing', 'emitted',
-      'outcome', 'undone')
+    AND kind IN ('issued', 'reissued', 'entered', 'sent', 'backoff', 'undoing', 'probing',
+      'emitted', 'outcome', 'undone')
 ),
 step AS (
   SELECT saga_id, step,
@@ -105,8 +106,8 @@ step AS (
 -- again is no word on the step any more. The answer stands before the outcome that it brought.
 SELECT saga_id, step, state, coalesce(attempt, state <> 'skipped'), issued ->> 'command_id',
   issued ->> 'target', issued ->> 'cmd', started_at,
-  CASE WHEN state NOT IN ('issued', 'waiting', 'backing_off', 'undoing') THEN ended_at END,
-  CASE WHEN state IN ('backing_off', 'undoing', 'compensation_failed') THEN reason
+  CASE WHEN state NOT IN ('issued', 'waiting', 'backing_off', 'probing', 'undoing') THEN ended_at END,
+  CASE WHEN state IN ('backing_off', 'probing', 'undoing', 'compensation_failed') THEN reason
     WHEN state NOT IN ('issued', 'waiting') THEN outcome ->> 'reason' END,
   issued -> 'with',
   coalesce(outcome -> 'echo', (

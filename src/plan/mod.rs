@@ -170,6 +170,8 @@ pub enum Body {
     OnTimeout(StepIx),
     /// `compensate` of that step (a list of one).
     Undo(StepIx),
+    /// `probe` of that step (a list of one).
+    Probe(StepIx),
 }
 
 /// One step.
@@ -207,6 +209,19 @@ pub struct Step {
     pub loops: u32,
     /// Whether anything reads `steps.ID.echo`, so that the echo must be kept.
     pub echo_is_read: bool,
+    /// The question asked when in doubt.
+    pub probe: Option<Box<Probe>>,
+}
+
+/// The question asked when in doubt \[R11\].
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// The step that asks it; its path is that of the step in doubt, and `.probe`.
+    pub step: StepIx,
+    /// Reads the answer as `event`: whether the step in doubt was done.
+    pub done_when: Ast,
+    /// Variables set where it was, reading `event`.
+    pub save: Vec<(Arc<str>, Template)>,
 }
 
 /// What satisfies a step.
@@ -345,6 +360,10 @@ impl Plan {
                 OnTimeout::Steps(steps) => steps,
                 OnTimeout::Fail | OnTimeout::Continue => &[],
             },
+            Body::Probe(ix) => {
+                let probe = self.step(ix).probe.as_ref();
+                probe.map_or(&[], |probe| std::slice::from_ref(&probe.step))
+            }
             Body::Undo(ix) => match &self.step(ix).undo {
                 Undo::Step { step, .. } => std::slice::from_ref(step),
                 Undo::Nothing => &[],
@@ -357,7 +376,11 @@ impl Plan {
     pub fn owner(body: Body) -> Option<StepIx> {
         match body {
             Body::Main | Body::Finally => None,
-            Body::Group(ix) | Body::Branches(ix) | Body::OnTimeout(ix) | Body::Undo(ix) => Some(ix),
+            Body::Group(ix)
+            | Body::Branches(ix)
+            | Body::OnTimeout(ix)
+            | Body::Undo(ix)
+            | Body::Probe(ix) => Some(ix),
         }
     }
 
@@ -382,9 +405,10 @@ impl Plan {
             match body {
                 Body::Main => return true,
                 Body::Finally | Body::Undo(_) => return false,
-                Body::Group(owner) | Body::Branches(owner) | Body::OnTimeout(owner) => {
-                    body = self.step(owner).body;
-                }
+                Body::Group(owner)
+                | Body::Branches(owner)
+                | Body::OnTimeout(owner)
+                | Body::Probe(owner) => body = self.step(owner).body,
             }
         }
     }
@@ -397,11 +421,18 @@ impl Plan {
             match body {
                 Body::Undo(_) => return true,
                 Body::Main | Body::Finally => return false,
-                Body::Group(owner) | Body::Branches(owner) | Body::OnTimeout(owner) => {
-                    body = self.step(owner).body;
-                }
+                Body::Group(owner)
+                | Body::Branches(owner)
+                | Body::OnTimeout(owner)
+                | Body::Probe(owner) => body = self.step(owner).body,
             }
         }
+    }
+
+    /// Whether the step is a question about another: it has no effect, and its end is no step's.
+    #[must_use]
+    pub fn is_probe(&self, ix: StepIx) -> bool {
+        matches!(self.step(ix).body, Body::Probe(_))
     }
 
     /// The step of an instance path: `each[3].work` is the step `each[].work`.

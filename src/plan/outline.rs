@@ -173,6 +173,10 @@ impl<'a> Outline<'a> {
             | Verb::Fail(_)
             | Verb::Done => {}
         }
+        for save in step.probe.iter().flat_map(|probe| &probe.save) {
+            self.var(&save.name.value, save.name.span);
+            self.share(&save.name.value, branch, save.name.span);
+        }
         if let Some(OnTimeout::Steps(children)) = step.on_timeout.as_ref().map(|on| &on.value) {
             self.list(children, part, branch);
         }
@@ -217,7 +221,13 @@ impl<'a> Outline<'a> {
 pub fn saves_of(step: &Step) -> Vec<(&str, bool)> {
     let Some(wait) = step.wait.as_ref().map(|wait| &wait.value) else { return Vec::new() };
     let surely = surely_saved(wait);
-    saved(wait).into_iter().map(|name| (name, surely.binary_search(&name).is_ok())).collect()
+    let mut names = saved(wait);
+    // What a probe saves beyond that is there only where it was asked.
+    let asked = step.probe.iter().flat_map(|probe| &probe.save);
+    names.extend(asked.map(|save| save.name.value.as_str()));
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(|name| (name, surely.binary_search(&name).is_ok())).collect()
 }
 
 /// Variables that a wait sets however it is satisfied, in the order of their names.

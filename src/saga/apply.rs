@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::ids::Seq;
 use crate::plan::{Body, Plan, StepIx};
-use crate::saga::record::{Ending, Issued, Outcome, Record, State, Unwinding, Verdict};
+use crate::saga::record::{Dequeued, Ending, Issued, Outcome, Record, State, Unwinding, Verdict};
 use crate::saga::state::{Command, Phase, Run, Saga, StepKey};
 use crate::saga::stuck::Stuck;
 use crate::saga::targets::Targets;
@@ -44,13 +44,7 @@ impl Saga {
     ) -> Result<(), Corrupt> {
         match record {
             Record::Began(_) => return Err(self.clash("a second `began`")),
-            Record::Dequeued(dequeued) => {
-                self.expect_state(State::Queued, "dequeued")?;
-                self.state = State::Running;
-                self.started_at = Some(at);
-                self.opened = seq;
-                self.due = dequeued.due;
-            }
+            Record::Dequeued(dequeued) => self.dequeued(seq, at, dequeued)?,
             Record::Joined(joined) => {
                 if self.state.is_end() {
                     return Err(self.clash("joined"));
@@ -79,6 +73,7 @@ impl Saga {
             | Record::Outcome(_)
             | Record::Backoff(_)
             | Record::Undoing(_)
+            | Record::Probing(_)
             | Record::Undone(_) => self.step(plan, seq, at, record)?,
             Record::Child(child) => self.child(plan, child)?,
             Record::Held(_) | Record::Recalled(_) => self.told_by_caller(record)?,
@@ -108,6 +103,15 @@ impl Saga {
         self.expect_state(State::Running, "unwinding")?;
         self.state = State::Compensating;
         self.unwinding = Some((unwinding.cause, unwinding.reason.clone()));
+        Ok(())
+    }
+
+    fn dequeued(&mut self, seq: Seq, at: Timestamp, dequeued: &Dequeued) -> Result<(), Corrupt> {
+        self.expect_state(State::Queued, "dequeued")?;
+        self.state = State::Running;
+        self.started_at = Some(at);
+        self.opened = seq;
+        self.due = dequeued.due;
         Ok(())
     }
 
@@ -155,12 +159,16 @@ impl Saga {
             run.matched.push(r.alternative);
             self.save(key.branch, &r.save);
         } else if let Record::Outcome(outcome) = record {
-            self.outcome(key, outcome)?;
+            self.outcome(plan, key, outcome)?;
         } else if let Record::Backoff(r) = record {
             let (cause, reason) = (r.cause, r.reason.clone());
             run.phase = Phase::Pausing { until: r.until, in_doubt: r.in_doubt, cause, reason };
         } else if let Record::Undoing(r) = record {
             run.phase = Phase::Undoing { cause: r.cause, reason: r.reason.clone() };
+        } else if let Record::Probing(r) = record {
+            run.attempt = r.attempt;
+            run.doubted = false;
+            run.phase = Phase::Probing { cause: r.cause, reason: r.reason.clone() };
         } else if let Record::Undone(undone) = record {
             if run.undone.is_some() {
                 return Err(self.clash(&format!("step {path} was undone twice")));
@@ -200,7 +208,7 @@ impl Saga {
         Ok(())
     }
 
-    fn outcome(&mut self, key: StepKey, outcome: &Outcome) -> Result<(), Corrupt> {
+    fn outcome(&mut self, plan: &Plan, key: StepKey, outcome: &Outcome) -> Result<(), Corrupt> {
         let run = self.run_mut(key);
         match run.outcome() {
             // Only a doubt can be settled; every other end is final.
@@ -211,6 +219,8 @@ impl Saga {
                 });
             }
             Some(Ending::InDoubt) => {}
+            // A question leaves nothing to undo.
+            None if plan.is_probe(key.step) => {}
             None => self.order.push(key),
         }
         let run = self.run_mut(key);
@@ -242,7 +252,12 @@ impl Saga {
         self.ended_at = None;
         self.verdict = None;
         self.due = None;
-        let in_doubt = |run: &&Run| run.outcome() == Some(Ending::InDoubt) && run.command.is_some();
+        // A question is asked anew each time: its old answer may be true no more.
+        let in_doubt = |run: &&Run| {
+            run.outcome() == Some(Ending::InDoubt)
+                && run.command.is_some()
+                && !plan.is_probe(run.key.step)
+        };
         let doubted: Vec<StepKey> = self.runs.iter().filter(in_doubt).map(|r| r.key).collect();
         if self.unwinding.is_some() {
             self.state = State::Compensating;

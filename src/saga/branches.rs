@@ -112,7 +112,8 @@ impl Saga {
             | Body::Finally
             | Body::Group(_)
             | Body::OnTimeout(_)
-            | Body::Undo(_) => key.branch,
+            | Body::Undo(_)
+            | Body::Probe(_) => key.branch,
         }
     }
 

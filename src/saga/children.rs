@@ -89,7 +89,10 @@ impl Saga {
         let of_step = match &run.phase {
             Phase::Undoing { cause, reason } => Some((*cause, reason.clone())),
             Phase::Ended { cause, reason, .. } => cause.zip(reason.clone()),
-            Phase::Idle | Phase::Waiting { .. } | Phase::Pausing { .. } => None,
+            // A question is about a command, and a call has none.
+            Phase::Idle | Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Probing { .. } => {
+                None
+            }
         };
         let why = of_step.or_else(|| self.unwinding.clone());
         let (cause, words) = match why {

@@ -66,6 +66,10 @@ fn waiting(saga: &Saga) -> impl Iterator<Item = (&Run, &Command)> {
     let runs = if saga.is_open() { saga.runs.as_slice() } else { &[] };
     runs.iter().filter_map(|run| match run.phase {
         Phase::Waiting { .. } => Some((run, run.command.as_ref()?)),
-        Phase::Idle | Phase::Pausing { .. } | Phase::Undoing { .. } | Phase::Ended { .. } => None,
+        Phase::Idle
+        | Phase::Pausing { .. }
+        | Phase::Probing { .. }
+        | Phase::Undoing { .. }
+        | Phase::Ended { .. } => None,
     })
 }

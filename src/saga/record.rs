@@ -72,6 +72,8 @@ pub enum Record {
     Backoff(Pause),
     /// A group's failed attempt is being undone before the next one.
     Undoing(Undoing),
+    /// An attempt ended in doubt, and the step's `probe` is asked \[R11\].
+    Probing(Probing),
     /// A step published an event.
     Emitted(Emitted),
     /// The saga turns around: what it did is to be undone.
@@ -335,6 +337,19 @@ pub struct Undoing {
     pub reason: Arc<str>,
 }
 
+/// See [`Record::Probing`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Probing {
+    /// Instance path of the step in doubt.
+    pub step: Arc<str>,
+    /// The attempt that is in doubt.
+    pub attempt: u32,
+    /// Why it ended.
+    pub cause: Cause,
+    /// The same in words.
+    pub reason: Arc<str>,
+}
+
 /// See [`Record::Emitted`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Emitted {
@@ -422,6 +437,7 @@ impl Record {
             Record::Outcome(r) => Some(&r.step),
             Record::Backoff(r) => Some(&r.step),
             Record::Undoing(r) => Some(&r.step),
+            Record::Probing(r) => Some(&r.step),
             Record::Emitted(r) => Some(&r.step),
             Record::Undone(r) => Some(&r.step),
             Record::Late(r) => Some(&r.step),

@@ -183,6 +183,13 @@ pub enum Phase {
         /// The same in words.
         reason: Arc<str>,
     },
+    /// In doubt, and its `probe` is asked.
+    Probing {
+        /// Why its attempt ended.
+        cause: Cause,
+        /// The same in words.
+        reason: Arc<str>,
+    },
     /// A group whose failed attempt is being undone.
     Undoing {
         /// Why it ended.
@@ -226,9 +233,11 @@ impl Run {
     pub fn outcome(&self) -> Option<Ending> {
         match &self.phase {
             Phase::Ended { outcome, .. } => Some(*outcome),
-            Phase::Idle | Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Undoing { .. } => {
-                None
-            }
+            Phase::Idle
+            | Phase::Waiting { .. }
+            | Phase::Pausing { .. }
+            | Phase::Probing { .. }
+            | Phase::Undoing { .. } => None,
         }
     }
 
@@ -237,28 +246,28 @@ impl Run {
     pub fn reason(&self) -> Option<Arc<str>> {
         match &self.phase {
             Phase::Ended { reason, .. } => reason.clone(),
-            Phase::Idle | Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Undoing { .. } => {
-                None
-            }
+            Phase::Idle
+            | Phase::Waiting { .. }
+            | Phase::Pausing { .. }
+            | Phase::Probing { .. }
+            | Phase::Undoing { .. } => None,
         }
     }
 
     /// When its attempt times out, while it is open.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        match &self.phase {
-            Phase::Waiting { due } => *due,
-            Phase::Idle | Phase::Pausing { .. } | Phase::Undoing { .. } | Phase::Ended { .. } => {
-                None
-            }
-        }
+        if let Phase::Waiting { due } = &self.phase { *due } else { None }
     }
 
     /// Whether it was entered and has not ended.
     #[must_use]
     pub fn is_open(&self) -> bool {
         match &self.phase {
-            Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Undoing { .. } => true,
+            Phase::Waiting { .. }
+            | Phase::Pausing { .. }
+            | Phase::Probing { .. }
+            | Phase::Undoing { .. } => true,
             Phase::Idle | Phase::Ended { .. } => false,
         }
     }
@@ -382,6 +391,7 @@ impl Saga {
             Phase::Ended { outcome: Ending::Succeeded, .. } => true,
             Phase::Ended { outcome: Ending::InDoubt, .. }
             | Phase::Pausing { in_doubt: true, .. }
+            | Phase::Probing { .. }
             | Phase::Undoing { .. } => is_irreversible(plan, run.key.step),
             Phase::Waiting { .. } => {
                 is_irreversible(plan, run.key.step) && self.may_have_been_sent(run, targets)
@@ -418,6 +428,7 @@ impl Saga {
         self.runs.iter().any(|run| {
             self.is_within(plan, run.key, owner)
                 && !plan.is_undo(run.key.step)
+                && !plan.is_probe(run.key.step)
                 && run.may_have_happened()
                 && run.undone != Some(true)
         })
@@ -464,7 +475,7 @@ fn is_undone_by_another(plan: &Plan, ix: StepIx, extent: Extent) -> bool {
     let mut body = plan.step(ix).body;
     loop {
         match body {
-            Body::Main | Body::Finally | Body::Undo(_) => return false,
+            Body::Main | Body::Finally | Body::Undo(_) | Body::Probe(_) => return false,
             Body::OnTimeout(owner) => body = plan.step(owner).body,
             Body::Group(owner) | Body::Branches(owner) => {
                 if matches!(extent, Extent::Losers(key) if key.step == owner) {

@@ -82,6 +82,7 @@ fn word_of(run: &Run) -> Option<&'static str> {
         (None, Phase::Idle) => None,
         (None, Phase::Waiting { .. }) => Some("waits"),
         (None, Phase::Pausing { .. }) => Some("pauses"),
+        (None, Phase::Probing { .. }) => Some("in_doubt"),
         (None, Phase::Undoing { .. }) => Some("undoes its attempt"),
         (None, Phase::Ended { outcome, .. }) => Some(outcome.as_str()),
     }

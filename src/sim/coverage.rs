@@ -80,6 +80,8 @@ pub fn items(plan: &Plan) -> Vec<Item> {
         }
         if !plan.is_undo(ix) {
             of_step(step, &mut items);
+            let asked = step.probe.iter().flat_map(|_| [true, false]);
+            items.extend(asked.map(|done| item(Kind::Alternative, found(&step.path, done))));
         }
     }
     let ticks = !plan.trigger.schedules.is_empty();
@@ -141,6 +143,11 @@ fn skipped(path: &str) -> String {
     format!("{path}: skipped")
 }
 
+/// What a probe says of its step.
+fn found(path: &str, done: bool) -> String {
+    format!("{path}.probe: {}", if done { "done" } else { "not done" })
+}
+
 fn refused(path: &str) -> String {
     format!("{path}: refused")
 }
@@ -174,6 +181,7 @@ pub fn reached(plan: &Plan, played: &Played) -> BTreeSet<Item> {
         event: None,
         used: BTreeSet::new(),
         reached: BTreeSet::new(),
+        asked: None,
     };
     for (at, fact) in &played.facts {
         reader.fact(*at, fact);
@@ -202,6 +210,8 @@ struct Reader<'a> {
     /// Which sagas were moved by which event.
     used: BTreeSet<(SagaId, Seq)>,
     reached: BTreeSet<Item>,
+    /// The step that a probe was just answered about.
+    asked: Option<Arc<str>>,
 }
 
 impl<'a> Reader<'a> {
@@ -231,6 +241,7 @@ impl<'a> Reader<'a> {
     }
 
     fn record(&mut self, saga: SagaId, at: Timestamp, record: &Record) {
+        self.answered(record);
         let policy = word(self.plan.eviction.policy);
         if let Record::Began(began) = record {
             self.add(Kind::Alternative, format!("trigger: {}", began.trigger));
@@ -261,6 +272,8 @@ impl<'a> Reader<'a> {
                 Ending::Succeeded => self.succeeded(saga, at, step),
                 Ending::Failed | Ending::InDoubt => self.failed(saga, at, step, outcome.cause),
             }
+        } else if let Record::Probing(probing) = record {
+            self.failed(saga, at, &probing.step, Some(probing.cause));
         } else if let Record::Backoff(pause) = record {
             self.failed(saga, at, &pause.step, Some(pause.cause));
         } else if let Record::Reissued(again) = record {
@@ -278,6 +291,28 @@ impl<'a> Reader<'a> {
         }
         if let Some(step) = record.step() {
             self.add(Kind::Step, &*self.name(step));
+        }
+    }
+
+    /// What a probe said stands in the very next record of its step.
+    fn answered(&mut self, record: &Record) {
+        let asked = self.asked.take();
+        let about = asked.filter(|asked| record.step() == Some(asked));
+        let done = if let Record::Outcome(outcome) = record {
+            let probe = outcome.step.strip_suffix(".probe").map(Arc::from);
+            self.asked = probe.filter(|_| outcome.outcome == Ending::Succeeded);
+            match outcome.outcome {
+                Ending::Succeeded => Some(true),
+                Ending::Failed => Some(false),
+                Ending::InDoubt | Ending::Skipped => None,
+            }
+        } else if let Record::Backoff(pause) = record {
+            Some(false).filter(|_| !pause.in_doubt)
+        } else {
+            None
+        };
+        if let Some((step, done)) = about.zip(done) {
+            self.add(Kind::Alternative, found(&self.name(&step), done));
         }
     }
 

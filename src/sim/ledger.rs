@@ -65,13 +65,27 @@ impl Ledger {
                 self.by_command.remove(command_id);
             }
         }
-        let Some(key) = saga.find(plan, path).filter(|_| did) else { return };
+        let key = saga.find(plan, path);
+        if let Some(asked) = key.filter(|key| plan.is_probe(key.step))
+            && let Some(owner) = saga.owner(plan, asked)
+        {
+            self.found(saga.id, owner, did);
+        }
+        let Some(key) = key.filter(|_| did) else { return };
         let mut at = key;
         while let Some(owner) = saga.owner(plan, at) {
             if matches!(plan.step(at.step).body, Body::Undo(_)) {
                 self.undone.insert((saga.id, owner));
             }
             at = owner;
+        }
+    }
+
+    /// A target was asked about that step, and told whether it was done.
+    fn found(&mut self, saga: SagaId, key: StepKey, done: bool) {
+        self.by_command.retain(|_, one| done || one.saga != saga || one.step != key);
+        for one in self.by_command.values_mut().filter(|one| one.saga == saga && one.step == key) {
+            one.sure = true;
         }
     }
 
@@ -114,7 +128,7 @@ fn undoers(saga: &Saga, plan: &Plan, key: StepKey) -> Vec<StepKey> {
         found.extend(covered.map(|step| StepKey { branch: key.branch, step }));
         at = match plan.step(key.step).body {
             Body::Group(_) | Body::Branches(_) | Body::OnTimeout(_) => saga.owner(plan, key),
-            Body::Main | Body::Finally | Body::Undo(_) => None,
+            Body::Main | Body::Finally | Body::Undo(_) | Body::Probe(_) => None,
         };
     }
     found

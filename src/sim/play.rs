@@ -417,7 +417,9 @@ impl<'a> Player<'a> {
         let waits = saga.runs.iter().filter_map(|run| match &run.phase {
             Phase::Waiting { due } => Some((run, *due)),
             Phase::Pausing { until, .. } => Some((run, Some(*until))),
-            Phase::Idle | Phase::Undoing { .. } | Phase::Ended { .. } => None,
+            Phase::Idle | Phase::Probing { .. } | Phase::Undoing { .. } | Phase::Ended { .. } => {
+                None
+            }
         });
         let said = waits.map(|(run, due)| {
             let path = saga.path(plan, run.key);

@@ -121,6 +121,14 @@ impl Fold {
                 step.cause = Some(pause.cause);
                 step.reason = Some(pause.reason.clone());
             }
+            Record::Probing(probing) => {
+                let step = self.step(at, &probing.step);
+                step.state = StepState::Probing;
+                step.attempt = probing.attempt;
+                step.due = None;
+                step.cause = Some(probing.cause);
+                step.reason = Some(probing.reason.clone());
+            }
             Record::Undoing(undoing) => {
                 let step = self.step(at, &undoing.step);
                 step.state = StepState::Undoing;

@@ -122,6 +122,8 @@ pub enum StepState {
     Waiting,
     /// It failed and will be tried again.
     BackingOff,
+    /// In doubt, and its `probe` is asked.
+    Probing,
     /// A group whose failed attempt is being undone.
     Undoing,
     /// Done.
@@ -146,6 +148,7 @@ impl StepState {
             StepState::Issued => "issued",
             StepState::Waiting => "waiting",
             StepState::BackingOff => "backing_off",
+            StepState::Probing => "probing",
             StepState::Undoing => "undoing",
             StepState::Succeeded => "succeeded",
             StepState::Failed => "failed",
@@ -171,9 +174,11 @@ impl StepState {
     #[must_use]
     pub fn is_open(self) -> bool {
         match self {
-            StepState::Issued | StepState::Waiting | StepState::BackingOff | StepState::Undoing => {
-                true
-            }
+            StepState::Issued
+            | StepState::Waiting
+            | StepState::BackingOff
+            | StepState::Probing
+            | StepState::Undoing => true,
             StepState::Succeeded
             | StepState::Failed
             | StepState::InDoubt

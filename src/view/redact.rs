@@ -188,6 +188,7 @@ fn visit(
         }
         Record::Backoff(r) => words(&mut r.reason),
         Record::Undoing(r) => words(&mut r.reason),
+        Record::Probing(r) => words(&mut r.reason),
         Record::Unwinding(r) | Record::Recalled(r) => words(&mut r.reason),
         Record::Child(r) => {
             r.result.iter_mut().for_each(&mut shared);

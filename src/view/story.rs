@@ -53,6 +53,9 @@ impl Story {
             Record::Undoing(undoing) => {
                 format!("attempt failed ({}): {}; undoing it", word(undoing.cause), undoing.reason)
             }
+            Record::Probing(probing) => {
+                format!("in doubt ({}): {}; its probe asks", word(probing.cause), probing.reason)
+            }
             Record::Emitted(emitted) => {
                 format!("emitted {}", named(&emitted.event, &emitted.fields))
             }
@@ -114,6 +117,7 @@ pub(super) fn kind(record: &Record) -> &'static str {
         Record::Outcome(_) => "outcome",
         Record::Backoff(_) => "backoff",
         Record::Undoing(_) => "undoing",
+        Record::Probing(_) => "probing",
         Record::Emitted(_) => "emitted",
         Record::Unwinding(_) => "unwinding",
         Record::Undone(_) => "undone",
@@ -139,6 +143,7 @@ pub(super) fn state(record: &Record) -> Option<&'static str> {
         Record::Entered(_) => StepState::Waiting,
         Record::Backoff(_) => StepState::BackingOff,
         Record::Undoing(_) => StepState::Undoing,
+        Record::Probing(_) => StepState::Probing,
         Record::Outcome(outcome) => StepState::of(outcome.outcome),
         Record::Undone(undone) if undone.ok => StepState::Compensated,
         Record::Undone(_) => StepState::CompensationFailed,

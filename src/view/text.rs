@@ -60,7 +60,8 @@ pub fn tone_of(state: &str) -> Tone {
         "failed" | "failed_compensation" | "corrupt" | "compensation_failed" | "in_doubt" => {
             Tone::Bad
         }
-        "running" | "compensating" | "issued" | "waiting" | "backing_off" | "undoing" => Tone::Busy,
+        "running" | "compensating" | "issued" | "waiting" | "backing_off" | "probing"
+        | "undoing" => Tone::Busy,
         "compensated" => Tone::Strong,
         _ => Tone::Plain,
     }

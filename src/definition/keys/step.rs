@@ -104,6 +104,7 @@ pub static STEP: Mapping = Mapping {
     excludes: EXCLUDES,
     needs: &[
         ("with", &["issue", "emit", "call"]),
+        ("probe", &["issue"]),
         ("join", &["parallel", "for_each"]),
         ("steps", &["for_each"]),
     ],
@@ -150,7 +151,11 @@ pub static STEP: Mapping = Mapping {
             Shape::Bound,
             "Per attempt. When it passes, a step that issued a command is in doubt.",
         ),
-        later("probe", "The question asked when in doubt."),
+        optional(
+            "probe",
+            Shape::Map(&PROBE),
+            "The question asked when in doubt, before it is tried again or undone.",
+        ),
         optional("retry", Shape::MapOrNone(&RETRY), "Further attempts."),
         optional(
             "on_timeout",
@@ -167,6 +172,36 @@ pub static STEP: Mapping = Mapping {
     ],
 };
 
+/// `probe`.
+pub static PROBE: Mapping = Mapping {
+    name: "probe",
+    what: "a `probe`",
+    doc: "A question to a target, asked when nobody knows whether the step was done.",
+    one_of: &[],
+    excludes: &[],
+    needs: &[],
+    keys: &[
+        required("issue", Shape::Ref(Kind::Command), "The command that asks."),
+        optional("with", Shape::Values, "Its fields; values may hold `${{ }}`."),
+        required("await", Shape::Map(&AWAIT), "The answer."),
+        optional(
+            "timeout",
+            Shape::Bound,
+            "How long to wait for the answer; absent: the defaults', else the step's own.",
+        ),
+        required(
+            "done_when",
+            Shape::Condition,
+            "Reads the answer as `event`. True: the step was done. False: it was not.",
+        ),
+        optional(
+            "save",
+            Shape::Values,
+            "Variables that it sets, reading `event`: every one that the step's `await` saves.",
+        ),
+    ],
+};
+
 /// `compensate`.
 pub static COMPENSATE: Mapping = Mapping {
     name: "compensate",
@@ -174,7 +209,7 @@ pub static COMPENSATE: Mapping = Mapping {
     doc: "One step that undoes another; a `group` for several. It has no `id`.",
     one_of: &[&["issue", "emit", "delay", "group", "call", "fail", "await"]],
     excludes: EXCLUDES,
-    needs: &[("with", &["issue", "emit", "call"])],
+    needs: &[("with", &["issue", "emit", "call"]), ("probe", &["issue"])],
     keys: &[
         optional("if", Shape::Condition, "Run only when true, else skipped."),
         optional("issue", Shape::Ref(Kind::Command), "Puts a command on its target's pipe."),
@@ -193,7 +228,11 @@ pub static COMPENSATE: Mapping = Mapping {
         optional("await", Shape::MapOrNone(&AWAIT), "What satisfies it."),
         optional("fail_on", Shape::List(&FAIL_ON), "Reports that fail it."),
         optional("timeout", Shape::Bound, "Per attempt."),
-        later("probe", "The question asked when in doubt."),
+        optional(
+            "probe",
+            Shape::Map(&PROBE),
+            "The question asked when in doubt, before it is tried again or undone.",
+        ),
         optional("retry", Shape::MapOrNone(&RETRY), "Further attempts."),
         optional(
             "on_timeout",
@@ -216,7 +255,7 @@ pub static UNDO_STEP: Mapping = Mapping {
     doc: "One of several undoing steps. Its `id` may be left out.",
     one_of: &[&["issue", "emit", "delay", "group", "call", "fail", "await"]],
     excludes: EXCLUDES,
-    needs: &[("with", &["issue", "emit", "call"])],
+    needs: &[("with", &["issue", "emit", "call"]), ("probe", &["issue"])],
     keys: &[
         optional("id", Shape::Name, "Unique in the whole saga; may be left out here."),
         optional("if", Shape::Condition, "Run only when true, else skipped."),
@@ -236,7 +275,11 @@ pub static UNDO_STEP: Mapping = Mapping {
         optional("await", Shape::MapOrNone(&AWAIT), "What satisfies it."),
         optional("fail_on", Shape::List(&FAIL_ON), "Reports that fail it."),
         optional("timeout", Shape::Bound, "Per attempt."),
-        later("probe", "The question asked when in doubt."),
+        optional(
+            "probe",
+            Shape::Map(&PROBE),
+            "The question asked when in doubt, before it is tried again or undone.",
+        ),
         optional("retry", Shape::MapOrNone(&RETRY), "Further attempts."),
         optional(
             "on_timeout",

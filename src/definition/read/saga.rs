@@ -119,11 +119,12 @@ fn count(steps: &[Step]) -> usize {
             Some(OnTimeout::Steps(inner)) => count(inner),
             Some(OnTimeout::Fail | OnTimeout::Continue) | None => 0,
         };
+        let probe = usize::from(step.probe.is_some());
         let undo = match step.compensate.as_ref().map(|at| &at.value) {
             Some(Compensate::Step { step, .. }) => count(std::slice::from_ref(step)),
             Some(Compensate::None) | None => 0,
         };
-        1 + group + instead + undo
+        1 + group + instead + probe + undo
     };
     steps.iter().map(one).sum()
 }

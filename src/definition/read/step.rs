@@ -2,8 +2,8 @@
 
 use crate::definition::await_::Await;
 use crate::definition::keys::{
-    BACKOFFS, BRANCH_WORDS, COMPENSATE, FOR_EACH, JOINS, Mapping, ON_TIMEOUT, RETRY, RETRY_ON,
-    STEP, UNDO_STEP, VERBS,
+    BACKOFFS, BRANCH_WORDS, COMPENSATE, FOR_EACH, JOINS, Mapping, ON_TIMEOUT, PROBE, RETRY,
+    RETRY_ON, STEP, UNDO_STEP, VERBS,
 };
 use crate::definition::read::findings::YamlLimit;
 use crate::definition::read::node::{Kind, Node};
@@ -14,7 +14,8 @@ use crate::definition::read::scalar::{
 use crate::definition::read::values::values;
 use crate::definition::read::waits;
 use crate::definition::step::{
-    Backoff, Branch, Compensate, ForEach, Join, OnTimeout, Retry, RetryChoice, RetryOn, Step, Verb,
+    Backoff, Branch, Compensate, ForEach, Join, OnTimeout, Probe, Retry, RetryChoice, RetryOn,
+    Step, Verb,
 };
 use crate::definition::value::Named;
 use crate::diag::{At, Diagnostics, Span};
@@ -82,6 +83,10 @@ fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step>
     let timeout = o.read_key("timeout", out, bound);
     let on_timeout =
         o.read_key("on_timeout", out, |node, key, out| on_timeout(place.deeper(), node, key, out));
+    let probe = match o.take_known("probe") {
+        Some(node) => probe(node, out).map(Box::new),
+        None => None,
+    };
     let compensate = match o.take_known("compensate") {
         Some(node) => compensate(inner, node, out),
         None => None,
@@ -112,6 +117,7 @@ fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step>
         timeout,
         on_timeout,
         retry,
+        probe,
         compensate,
         pivot,
         best_effort,
@@ -318,6 +324,31 @@ fn compensate(inner: Place, node: Node, out: &mut Diagnostics) -> Option<At<Comp
     let place = Place { undoing: true, retried: false, ..inner };
     let step = Box::new(step(place, object, out)?);
     Some(At::new(Compensate::Step { step, covers }, span))
+}
+
+/// `probe`: a step of few keys, and what its answer means.
+fn probe(node: Node, out: &mut Diagnostics) -> Option<Probe> {
+    let mut object = Object::read(node, "probe", &PROBE, out)?;
+    let o = &mut object;
+    let (span, at) = (o.span, o.place("issue").unwrap_or(o.head));
+    let command = o.read_key("issue", out, name);
+    let with = o.read_key("with", out, values);
+    let wait = o.read_key("await", out, waits::wait);
+    let timeout = o.read_key("timeout", out, bound);
+    let done_when = o.read_key("done_when", out, condition);
+    let save = o.read_key("save", out, values).map(|save| save.value).unwrap_or_default();
+    object.finish();
+    for one in wait.iter().flat_map(|wait| wait.value.alternatives()) {
+        if let Some(first) = one.save.first() {
+            let help = "write `save` beside `done_when`: it counts only where the step was done";
+            out.add_key_not_here("save", first.name.span, "belongs to the probe", help);
+        }
+    }
+    let with_span = with.as_ref().map(|with| with.span);
+    let with = with.map(|with| with.value).unwrap_or_default();
+    let verb = Verb::Issue { command: command?, with, with_span };
+    let step = Step { verb, wait: Some(wait?), timeout, ..Step::roof(span, at, Vec::new()) };
+    Some(Probe { step, done_when: done_when?, save })
 }
 
 /// `retry`.

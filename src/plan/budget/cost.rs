@@ -241,7 +241,8 @@ pub(super) fn undone_by(plan: &Plan, steps: &[StepIx]) -> BTreeSet<StepIx> {
 pub(super) fn undoing(plan: &Plan, steps: &BTreeSet<StepIx>) -> Cost {
     steps.iter().fold(Cost::default(), |sum, ix| {
         let marks = Cost::of_records(undone_marks(plan, *ix));
-        let one = of_list(plan, undo_of(plan, *ix), false) + marks;
+        let asked = of_question(plan, *ix);
+        let one = of_list(plan, undo_of(plan, *ix), false) + asked + marks;
         // Each element is undone, and those of a loop in order one after the other.
         let most = (FOR_EACH_MAX as u64).saturating_pow(plan.step(*ix).loops);
         let in_order = |at: &StepIx| plan.step(*at).verb.is_in_order();
@@ -253,6 +254,13 @@ pub(super) fn undoing(plan: &Plan, steps: &BTreeSet<StepIx>) -> Cost {
             ..one
         }
     })
+}
+
+/// The question about a step before it is undone: asked, answered, and what that settles.
+fn of_question(plan: &Plan, ix: StepIx) -> Cost {
+    let Some(probe) = &plan.step(ix).probe else { return Cost::default() };
+    let (commands, records) = of_attempt(plan, probe.step);
+    Cost { best: Millis(0), worst: super::question(plan, ix), commands, records: records + 1 }
 }
 
 /// `undone` records of one undo: of its step, of what it covers, and of all inside of these.
@@ -278,12 +286,13 @@ fn of_attempt(plan: &Plan, ix: StepIx) -> (u64, u64) {
         Some(_) => 1,
         None => 0,
     };
+    let asked = of_question(plan, ix);
     match &step.verb {
         Verb::Issue { .. } => {
             let armed = u64::from(plan.is_undo(ix));
             // Without a wait: that it was sent.
             let answer = if step.wait.is_some() { answer } else { 1 };
-            (1, 2 + answer + armed)
+            (1 + asked.commands, 2 + answer + armed + asked.records)
         }
         Verb::Await => (0, 2 + answer),
         Verb::Emit { .. } => (0, 2 + answer + u64::from(step.wait.is_some())),

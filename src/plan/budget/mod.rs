@@ -114,7 +114,7 @@ fn share(plan: &Plan, ix: StepIx) -> Share {
         OnTimeout::Fail | OnTimeout::Continue => Longest::default(),
         OnTimeout::Steps(steps) => list(plan, steps),
     };
-    let attempt = attempt(plan, ix);
+    let attempt = attempt(plan, ix) + question(plan, ix);
     let undone = if attempts > 1 { undone_within(plan, ix) } else { Longest::default() };
     Share {
         step: ix,
@@ -169,6 +169,12 @@ fn recalled(plan: &Plan, undo: StepIx) -> Option<&Call> {
     if let Verb::Call(call) = &plan.step(owner).verb { Some(call) } else { None }
 }
 
+/// The question that an attempt in doubt leads to.
+fn question(plan: &Plan, ix: StepIx) -> Longest {
+    let probe = plan.step(ix).probe.as_ref();
+    probe.map_or(Longest::default(), |probe| attempt(plan, probe.step))
+}
+
 /// Undoing all that one attempt of a group did; nothing for another step, which is tried again as
 /// it is.
 fn undone_within(plan: &Plan, ix: StepIx) -> Longest {
@@ -176,7 +182,8 @@ fn undone_within(plan: &Plan, ix: StepIx) -> Longest {
     if plan.step(ix).verb.holds_steps() {
         undoers(plan, ix, &mut steps);
     }
-    steps.iter().fold(Longest::default(), |sum, ix| sum + list(plan, undo_of(plan, *ix)))
+    let undo = |ix: &StepIx| question(plan, *ix) + list(plan, undo_of(plan, *ix));
+    steps.iter().fold(Longest::default(), |sum, ix| sum + undo(ix))
 }
 
 /// Steps whose own undo runs when all that a step stands for may have happened.

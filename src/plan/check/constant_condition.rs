@@ -20,6 +20,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
     for (_, _, written) in subject.steps().filter(|(_, _, written)| !written.by_catalog) {
         let step = written.step;
         conditions.extend(&step.condition);
+        conditions.extend(step.probe.iter().map(|probe| &probe.done_when));
         let waits = step.wait.iter().flat_map(|wait| wait.value.alternatives());
         conditions.extend(waits.filter_map(filter));
         conditions.extend(step.fail_on.iter().filter_map(|entry| filter(&entry.on)));

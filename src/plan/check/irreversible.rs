@@ -1,15 +1,19 @@
 //! SF305: a command that nothing can undo, issued while the saga may still turn around.
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Span};
-use crate::plan::Verb;
 use crate::plan::compile::Passed;
 use crate::plan::outline::Part;
+use crate::plan::{Body, Verb};
 
 use super::Subject;
 
 pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
     for (_, step, written) in subject.steps() {
-        let safe = written.part != Part::Forward || written.pivot == Passed::Surely || step.pivot;
+        // That a question does something is said where it is read.
+        let safe = matches!(step.body, Body::Probe(_))
+            || written.part != Part::Forward
+            || written.pivot == Passed::Surely
+            || step.pivot;
         match &step.verb {
             Verb::Issue { command, irreversible: true, .. } if !safe => {
                 out.add_irreversible(written.what(), command, written.pivot);

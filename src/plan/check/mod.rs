@@ -29,7 +29,7 @@ mod unused_save;
 use crate::definition::Catalog;
 use crate::diag::Diagnostics;
 use crate::plan::compile::{Compiled, Written};
-use crate::plan::{Step, StepIx, Verb};
+use crate::plan::{Body, Step, StepIx, Verb};
 
 pub(in crate::plan) use scenarios::scenarios;
 
@@ -101,10 +101,14 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The command that a step issues, and whether its target repeats its answer.
+/// The command that a step issues, and whether its doubts can be settled: its target repeats its
+/// answer, or can be asked. Not of a question itself.
 fn issued(step: &Step) -> Option<(&str, bool)> {
     match &step.verb {
-        Verb::Issue { command, idempotent, .. } => Some((command, *idempotent)),
+        Verb::Issue { .. } if matches!(step.body, Body::Probe(_)) => None,
+        Verb::Issue { command, idempotent, .. } => {
+            Some((command, *idempotent || step.probe.is_some()))
+        }
         Verb::Await
         | Verb::Emit { .. }
         | Verb::Delay(_)

@@ -33,7 +33,9 @@ fn bounded(plan: &Plan, ix: StepIx) -> bool {
         }
         at = match step.body {
             Body::Group(owner) | Body::Branches(owner) => Some(owner),
-            Body::Main | Body::Finally | Body::OnTimeout(_) | Body::Undo(_) => None,
+            Body::Main | Body::Finally | Body::OnTimeout(_) | Body::Undo(_) | Body::Probe(_) => {
+                None
+            }
         };
     }
     false

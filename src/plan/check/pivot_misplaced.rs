@@ -50,7 +50,7 @@ fn stands_in_for_timeout(subject: &Subject<'_>, ix: crate::plan::StepIx) -> bool
     loop {
         match body {
             Body::OnTimeout(_) => return true,
-            Body::Main | Body::Finally | Body::Undo(_) => return false,
+            Body::Main | Body::Finally | Body::Undo(_) | Body::Probe(_) => return false,
             Body::Group(owner) | Body::Branches(owner) => {
                 body = subject.saga.plan.step(owner).body;
             }

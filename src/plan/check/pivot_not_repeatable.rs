@@ -29,8 +29,8 @@ impl Diagnostics {
              again: it is not idempotent"
         );
         let help = format!(
-            "declare `{command}` with `idempotent: true` if its target repeats answers, or let \
-             the step be `best_effort: true`"
+            "declare `{command}` with `idempotent: true` if its target repeats answers, give the \
+             step a `probe`, or let it be `best_effort: true`"
         );
         self.push(Diagnostic::new(Code::PivotNotRepeatable, at, message).help(help));
     }

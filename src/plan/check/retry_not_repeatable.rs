@@ -56,9 +56,10 @@ impl Diagnostics {
              again: it is not idempotent"
         );
         self.push(
-            Diagnostic::new(Code::RetryNotRepeatable, at, message)
-                .also(issue, "issued here")
-                .help("write `on: [failed]`, or declare the command with `idempotent: true`"),
+            Diagnostic::new(Code::RetryNotRepeatable, at, message).also(issue, "issued here").help(
+                "write `on: [failed]`, declare the command with `idempotent: true`, or give the \
+                       step a `probe`",
+            ),
         );
     }
 

@@ -86,7 +86,7 @@ fn always_runs(plan: &Plan, step: &Step) -> bool {
         }
         at = match at.body {
             Body::Main => return true,
-            Body::Finally | Body::OnTimeout(_) | Body::Undo(_) => return false,
+            Body::Finally | Body::OnTimeout(_) | Body::Undo(_) | Body::Probe(_) => return false,
             Body::Group(owner) | Body::Branches(owner) => {
                 // A loser may have been cancelled before it came to that.
                 if !plan.step(owner).verb.runs_all() {

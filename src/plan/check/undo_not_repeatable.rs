@@ -31,7 +31,7 @@ impl Diagnostics {
         );
         let help = format!(
             "let the target repeat its answer for a `command_id` and declare `{command}` with \
-             `idempotent: true`"
+             `idempotent: true`, or give the undo a `probe`"
         );
         self.push(Diagnostic::new(Code::UndoNotRepeatable, at, message).help(help));
     }

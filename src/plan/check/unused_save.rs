@@ -11,7 +11,8 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
     let mut said = BTreeSet::new();
     for (_, _, written) in subject.steps().filter(|(_, _, written)| !written.by_catalog) {
         let waits = written.step.wait.iter().flat_map(|wait| wait.value.alternatives());
-        say(waits.flat_map(|one| &one.save), subject, &mut said, out);
+        let asked = written.step.probe.iter().flat_map(|probe| &probe.save);
+        say(waits.flat_map(|one| &one.save).chain(asked), subject, &mut said, out);
     }
     say(subject.saga.saga.eviction.save.iter(), subject, &mut said, out);
 }

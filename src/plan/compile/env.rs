@@ -156,7 +156,7 @@ impl Compiler<'_> {
     }
 
     /// What a step's echo holds: the fields common to what may satisfy it; none under `all_of`.
-    fn echo_of(&self, step: &StepNode) -> Option<ObjectType> {
+    pub(super) fn echo_of(&self, step: &StepNode) -> Option<ObjectType> {
         let alternatives = match &step.wait.as_ref()?.value {
             AwaitNode::None | AwaitNode::AllOf(_) => return None,
             AwaitNode::One(only) => std::slice::from_ref(only),

@@ -235,6 +235,12 @@ impl Compiler<'_> {
                         {
                             self.found.add_not_ended(&name, known.step.head());
                         }
+                        Some(known)
+                            if known.step.probe.is_some()
+                                && rest.first().is_some_and(|field| *field == "echo") =>
+                        {
+                            self.found.add_probed_echo(&name, known.step.head());
+                        }
                         Some(_) => {}
                     }
                 }

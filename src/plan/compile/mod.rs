@@ -9,6 +9,7 @@ mod exprs;
 mod head;
 mod payload;
 mod policy;
+mod probe;
 mod say;
 mod steps;
 mod trigger;

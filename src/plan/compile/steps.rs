@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::exprs::{Place, Stage};
+use super::probe::Probed;
 use super::undo::Undone;
 use super::{Compiler, Passed, PendingUndo, Written};
 use crate::definition::CommandDecl;
@@ -134,10 +135,16 @@ impl<'a> Compiler<'a> {
         self.pass_pivot(node, way.part, pivot_before);
         let after = self.leave(node, before.clone(), done, others, condition.is_some());
 
-        let undo_is_pending = way.part == Part::Forward;
+        // A question leaves nothing to undo.
+        let is_probe = matches!(self.steps[ix.0 as usize].body, Body::Probe(_));
+        let undo_is_pending = way.part == Part::Forward && !is_probe;
         let timeout = self.timeout_of(node, &verb, wait.is_some(), way.undone.as_ref());
         let retry = self.retry_of(node, &verb, wait.is_some());
+        let probe = node.probe.as_ref().and_then(|probe| {
+            self.probe(node, probe, Probed { ix, timeout, before: &before, way: &inner })
+        });
         let step = &mut self.steps[ix.0 as usize];
+        step.probe = probe;
         step.verb = verb;
         step.condition = condition;
         step.wait = wait;
@@ -183,6 +190,7 @@ impl<'a> Compiler<'a> {
             best_effort: node.best_effort.is_some(),
             loops: way.loops,
             echo_is_read: false,
+            probe: None,
         });
         ix
     }

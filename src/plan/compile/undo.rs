@@ -132,6 +132,7 @@ impl<'a> Compiler<'a> {
             best_effort: false,
             loops: pending.way.loops,
             echo_is_read: false,
+            probe: None,
         });
         Undo::Step { step, covers: Vec::new() }
     }
@@ -165,6 +166,7 @@ impl<'a> Compiler<'a> {
             best_effort: false,
             loops: pending.way.loops,
             echo_is_read: false,
+            probe: None,
         });
         Undo::Step { step, covers: Vec::new() }
     }

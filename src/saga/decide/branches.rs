@@ -113,9 +113,12 @@ impl Decision<'_> {
         let plan = self.plan;
         let collect = match plan.step(group.step).body {
             Body::Branches(owner) => plan.step(owner).verb.collect(),
-            Body::Main | Body::Finally | Body::Group(_) | Body::OnTimeout(_) | Body::Undo(_) => {
-                None
-            }
+            Body::Main
+            | Body::Finally
+            | Body::Group(_)
+            | Body::OnTimeout(_)
+            | Body::Undo(_)
+            | Body::Probe(_) => None,
         };
         let read = |ast| {
             let scope = self.scope(group.branch, None);
@@ -211,7 +214,17 @@ impl Decision<'_> {
         for run in self.saga.runs.iter().filter(|run| run.is_open()) {
             let mut at = run.key;
             while let Some(owner) = self.saga.owner(self.plan, at) {
-                if matches!(self.plan.step(at.step).body, Body::Undo(_)) {
+                let undoes = match self.plan.step(at.step).body {
+                    Body::Undo(_) => true,
+                    // It is asked before it is undone.
+                    Body::Probe(_) => self.run(owner).is_some_and(|run| run.outcome().is_some()),
+                    Body::Main
+                    | Body::Finally
+                    | Body::Group(_)
+                    | Body::Branches(_)
+                    | Body::OnTimeout(_) => false,
+                };
+                if undoes {
                     found.push(owner);
                     break;
                 }

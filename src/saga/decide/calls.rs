@@ -113,7 +113,10 @@ impl Decision<'_> {
                 self.child_answers(step, news, Some((cause, reason)))
             }
             Some(Phase::Ended { outcome: Ending::InDoubt, .. }) => self.settle(step, news),
-            Some(Phase::Ended { .. } | Phase::Idle | Phase::Pausing { .. }) | None => Next::Rest,
+            Some(
+                Phase::Ended { .. } | Phase::Idle | Phase::Pausing { .. } | Phase::Probing { .. },
+            )
+            | None => Next::Rest,
         };
         self.go(next);
     }

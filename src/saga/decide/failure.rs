@@ -21,6 +21,20 @@ impl Decision<'_> {
         (cause, reason): (Cause, Arc<str>),
         known: bool,
     ) -> Next {
+        if !known && self.plan.step(step.step).probe.is_some() {
+            let attempt = self.attempt_of(step);
+            return self.ask(step, attempt, (cause, reason));
+        }
+        self.attempt_over(step, (cause, reason), known)
+    }
+
+    /// The same, where nobody can be asked, or was.
+    pub(super) fn attempt_over(
+        &mut self,
+        step: StepKey,
+        (cause, reason): (Cause, Arc<str>),
+        known: bool,
+    ) -> Next {
         if let Some(delay) = self.pause(step, cause, known) {
             let left = self.has_undo_within(step) || self.awaits_child_in(Some(step));
             if self.plan.step(step.step).verb.holds_steps() && left {
@@ -53,14 +67,15 @@ impl Decision<'_> {
         let plan_step = self.plan.step(step.step);
         let attempt = self.run(step).map_or(1, |run| run.attempt);
         // The same command again is safe only where the target repeats its answer [R11].
-        let repeats = !matches!(&plan_step.verb, Verb::Issue { idempotent: false, .. });
-        if !(known || repeats)
+        let repeats = known || !matches!(&plan_step.verb, Verb::Issue { idempotent: false, .. });
+        if !(repeats || plan_step.probe.is_some())
             || matches!(cause, Cause::Fault | Cause::FailStep)
             || self.has_passed_within(step)
         {
             return None;
         }
         if let Some(retry) = &plan_step.retry
+            && repeats
             && attempt < retry.attempts
             && allows(retry, cause)
         {
@@ -90,6 +105,7 @@ impl Decision<'_> {
         if plan_step.best_effort
             || plan_step.on_timeout != OnTimeout::Fail
             || plan_step.verb.holds_steps()
+            || self.plan.is_probe(step.step)
             || !self.is_forward(step)
             || !self.is_past(step, known)
         {
@@ -106,6 +122,13 @@ impl Decision<'_> {
             return self.attempt(step);
         }
         let attempt = self.run(step).map_or(0, |run| run.attempt) + 1;
+        // It must not be sent twice, so it is asked about until the deadline [R13].
+        if let Verb::Issue { idempotent: false, .. } = &self.plan.step(step.step).verb
+            && let Some(Phase::Pausing { cause, reason, .. }) =
+                self.run(step).map(|run| run.phase.clone())
+        {
+            return self.ask(step, attempt, (cause, reason));
+        }
         let due = self.plan.step(step.step).timeout.map(|timeout| self.now + timeout);
         let step = self.path(step);
         self.push(Record::Reissued(Reissued { step, attempt, due }));
@@ -141,6 +164,7 @@ impl Decision<'_> {
             // The alternative failed too: now the step itself has failed its body.
             Body::OnTimeout(_) => self.give_up(self.around(step), cause, reason),
             Body::Undo(_) => self.undo_failed(self.around(step), &reason),
+            Body::Probe(_) => self.probed(self.around(step), None),
         }
     }
 
@@ -215,6 +239,11 @@ impl Decision<'_> {
 
     pub(super) fn close_steps(&mut self, steps: &[StepKey], cause: Cause, reason: &Arc<str>) {
         for step in steps {
+            // Nobody waits for its answer any more.
+            if self.plan.is_probe(step.step) {
+                self.push_outcome(*step, Ending::Skipped, None);
+                continue;
+            }
             let outcome =
                 if self.may_have_happened(*step) { Ending::InDoubt } else { Ending::Failed };
             self.push_outcome(*step, outcome, Some((cause, reason.clone())));
@@ -233,6 +262,7 @@ impl Decision<'_> {
         match self.run(step).map(|run| &run.phase) {
             Some(Phase::Pausing { in_doubt, .. }) => *in_doubt,
             Some(Phase::Waiting { .. }) => self.maybe_sent(step),
+            Some(Phase::Probing { .. }) => true,
             Some(Phase::Idle | Phase::Undoing { .. } | Phase::Ended { .. }) | None => false,
         }
     }
@@ -253,10 +283,13 @@ impl Decision<'_> {
             if !self.run(step).is_some_and(waits) {
                 continue;
             }
-            let plan_step = self.plan.step(step.step);
+            let plan = self.plan;
+            let plan_step = plan.step(step.step);
             // What awaits nothing is owed until it is written, whatever it is [P5].
             let repeats = matches!(plan_step.verb, Verb::Issue { idempotent: true, .. })
-                || plan_step.wait.is_none();
+                || plan_step.wait.is_none()
+                // To ask twice does no harm.
+                || plan.is_probe(step.step);
             // Since it was asked for last: an operator's `retry` asks for it once more [R14].
             let maybe_sent =
                 self.run(step).and_then(|run| run.command.as_ref()).is_some_and(|command| {

@@ -135,6 +135,10 @@ impl Decision<'_> {
         let due = if waits { None } else { due };
         // An operator asks for it again: it may have happened, so it is the same command [R11].
         if self.run(step).is_some_and(|run| run.doubted) {
+            if self.plan.step(step.step).probe.is_some() {
+                let reason = Arc::from("an operator tries it again");
+                return self.ask(step, attempt, (Cause::TimedOut, reason));
+            }
             let path = self.path(step);
             self.push(Record::Reissued(Reissued { step: path, attempt, due }));
             return self.handed(step, waits);
@@ -190,6 +194,9 @@ impl Decision<'_> {
             Body::Undo(undone) => {
                 self.undo_ended(StepKey { branch: step.branch, step: undone }, step)
             }
+            Body::Probe(asked) => {
+                self.probe_answered(StepKey { branch: step.branch, step: asked }, step)
+            }
             Body::Branches(_) => match self.saga.owner(self.plan, step) {
                 Some(owner) => self.branch_succeeded(owner, step),
                 None => Next::Rest,
@@ -208,7 +215,7 @@ impl Decision<'_> {
             Body::OnTimeout(step) => Next::After(StepKey { branch, step }),
             // A compensation is a list of one, and its end is `undo_ended`; branches are no list
             // that is gone through.
-            Body::Undo(_) | Body::Branches(_) => Next::Rest,
+            Body::Undo(_) | Body::Branches(_) | Body::Probe(_) => Next::Rest,
         }
     }
 

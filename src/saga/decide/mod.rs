@@ -7,6 +7,7 @@ mod calls;
 mod failure;
 mod finish;
 mod forward;
+mod probe;
 mod report;
 mod scope;
 mod tick;

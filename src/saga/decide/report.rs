@@ -106,7 +106,9 @@ impl Decision<'_> {
     fn listens(&self, step: StepKey) -> bool {
         let Some(run) = self.run(step) else { return false };
         match &run.phase {
-            Phase::Waiting { .. } | Phase::Pausing { in_doubt: true, .. } => true,
+            Phase::Waiting { .. }
+            | Phase::Probing { .. }
+            | Phase::Pausing { in_doubt: true, .. } => true,
             Phase::Ended { outcome: Ending::InDoubt, .. } => {
                 run.command.is_some() && run.undone.is_none() && !self.undo_was_issued(step)
             }
@@ -141,7 +143,11 @@ impl Decision<'_> {
                     Some(owner) => owner,
                     None => return false,
                 },
-                Body::Main | Body::Finally | Body::OnTimeout(_) | Body::Undo(_) => return false,
+                Body::Main
+                | Body::Finally
+                | Body::OnTimeout(_)
+                | Body::Undo(_)
+                | Body::Probe(_) => return false,
             };
         }
     }
@@ -173,6 +179,7 @@ impl Decision<'_> {
 
     fn take(&mut self, step: StepKey, meaning: Meaning, report: Report<'_>) {
         let settles = self.run(step).and_then(Run::outcome).is_some();
+        let asked = self.close_question(step);
         let next = match meaning {
             Meaning::Fails(reason) if settles => {
                 self.push_outcome(step, Ending::Failed, Some((Cause::ActionFailed, reason)));
@@ -184,6 +191,10 @@ impl Decision<'_> {
             Meaning::Matches(place) => self.matched(step, place, report, settles),
         };
         self.go(next);
+        if settles && asked {
+            // The undo that waited for the question goes on.
+            self.go(Next::Undo(self.undo_scope(step)));
+        }
     }
 
     fn matched(&mut self, step: StepKey, place: usize, report: Report<'_>, settles: bool) -> Next {

@@ -148,7 +148,9 @@ fn outcome_word(run: &Run) -> Option<&'static str> {
         (Some(false), _) => Some("compensation_failed"),
         (None, Phase::Ended { outcome, .. }) => Some(outcome.as_str()),
         // Between two attempts a doubt is a doubt already.
-        (None, Phase::Pausing { in_doubt: true, .. }) => Some(Ending::InDoubt.as_str()),
+        (None, Phase::Pausing { in_doubt: true, .. } | Phase::Probing { .. }) => {
+            Some(Ending::InDoubt.as_str())
+        }
         (
             None,
             Phase::Pausing { in_doubt: false, .. }

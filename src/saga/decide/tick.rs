@@ -91,7 +91,7 @@ fn run_due(phase: &Phase) -> Option<Timestamp> {
     match phase {
         Phase::Waiting { due } => *due,
         Phase::Pausing { until, .. } => Some(*until),
-        Phase::Idle | Phase::Undoing { .. } | Phase::Ended { .. } => None,
+        Phase::Idle | Phase::Probing { .. } | Phase::Undoing { .. } | Phase::Ended { .. } => None,
     }
 }
 

@@ -40,7 +40,11 @@ impl Decision<'_> {
                 if self.plan.has_branches() {
                     self.pending.push(Next::Undo(scope));
                 }
-                Next::Enter(key.branch, Body::Undo(key.step), 0)
+                match self.doubted(key) {
+                    // The answer may spare the undo.
+                    true => Next::Enter(key.branch, Body::Probe(key.step), 0),
+                    false => Next::Enter(key.branch, Body::Undo(key.step), 0),
+                }
             }
             (Found::Busy, _) => Next::Rest,
             (Found::Nothing, Some(group)) => self.group_is_undone(group),
@@ -106,7 +110,8 @@ impl Decision<'_> {
 
     /// Whether an undo is open; it has to end first.
     fn is_undoing_now(&self) -> bool {
-        self.saga.runs.iter().any(|run| run.is_open() && self.plan.is_undo(run.key.step))
+        let undoes = |ix| self.plan.is_undo(ix) || self.plan.is_probe(ix);
+        self.saga.runs.iter().any(|run| run.is_open() && undoes(run.key.step))
     }
 
     fn all_is_undone(&mut self) -> Next {
@@ -182,6 +187,7 @@ impl Decision<'_> {
             let mut roofs = covers.iter().chain(std::iter::once(&undone));
             roofs.any(|roof| self.saga.is_within(self.plan, *step, *roof))
                 && !self.plan.is_undo(step.step)
+                && !self.plan.is_probe(step.step)
         });
         let stood_for: Vec<StepKey> = covers
             .iter()

@@ -13,7 +13,7 @@ use crate::plan::{Alternative, Plan, Source, Step, Verb};
 use crate::saga::decide::SagaScope;
 use crate::saga::owed::Owed;
 use crate::saga::record::{Ending, State};
-use crate::saga::state::{Phase, Run, Saga};
+use crate::saga::state::{Phase, Run, Saga, StepKey};
 use crate::sim::payload::{Known, answers};
 
 use super::Setting;
@@ -124,10 +124,12 @@ impl Moment<'_> {
         let step = self.plan.step(run.key.step);
         let listens = match &run.phase {
             Phase::Pausing { in_doubt, .. } => *in_doubt,
+            Phase::Probing { .. } => true,
             Phase::Ended { outcome, .. } => {
                 *outcome == Ending::InDoubt
                     && run.undone.is_none()
                     && self.plan.is_forward(run.key.step)
+                    && !self.plan.is_probe(run.key.step)
             }
             Phase::Idle | Phase::Waiting { .. } | Phase::Undoing { .. } => false,
         };
@@ -154,11 +156,18 @@ impl Moment<'_> {
         let Some(key) = self.saga.find(self.plan, &owed.step) else { return };
         let Some(run) = self.saga.run(key) else { return };
         let command: Option<&Arc<CommandDecl>> = self.plan.commands.get(&owed.cmd);
-        let sure = self.is_sure(owed.saga, &owed.command_id);
+        let asked = self.asked_about(key);
+        let sure = match asked {
+            Some(asked) => self.is_known(asked),
+            None => self.is_sure(owed.saga, &owed.command_id),
+        };
         for declared in command.iter().flat_map(|one| answers(one, &self.setting.catalog.events)) {
             let refuses = command.is_some_and(|one| one.failures.contains(&declared.name));
             for (with, meaning) in self.told_apart(run, (declared, Source::Echo), Some(owed)) {
+                let event = Value::Object(with.clone());
                 let did = matches!(meaning, Meaning::Satisfies(_)) && !refuses;
+                // A target tells the truth of what it is asked about.
+                let did = self.finds(key, &event).unwrap_or(did);
                 // A target's answer for a command never changes [R20].
                 if did || !sure {
                     let (owed, event) = (owed.clone(), declared.name.clone());
@@ -166,7 +175,8 @@ impl Moment<'_> {
                 }
             }
         }
-        if !sure {
+        // Who refuses to answer a question says no more than who is silent.
+        if !sure && asked.is_none() {
             self.acts.push(Act::Refuse { owed: owed.clone() });
         }
     }
@@ -174,6 +184,27 @@ impl Moment<'_> {
     fn is_sure(&self, saga: SagaId, command_id: &Arc<str>) -> bool {
         let mut standing = self.node.books.ledger.standing(saga);
         standing.any(|(id, effect)| id == command_id && effect.sure)
+    }
+
+    /// The step that this one asks about.
+    fn asked_about(&self, key: StepKey) -> Option<StepKey> {
+        let owner = self.saga.owner(self.plan, key)?;
+        self.plan.is_probe(key.step).then_some(owner)
+    }
+
+    /// Whether that step has surely been done, by any of its commands.
+    fn is_known(&self, key: StepKey) -> bool {
+        let mut standing = self.node.books.ledger.standing(self.saga.id);
+        standing.any(|(_, effect)| effect.step == key && effect.sure)
+    }
+
+    /// What an answer to a question says of the step that it is about.
+    fn finds(&self, key: StepKey, event: &Value) -> Option<bool> {
+        let asked = self.asked_about(key)?;
+        let probe = self.plan.step(asked.step).probe.as_ref()?;
+        let scope = SagaScope::new(self.saga, self.plan, self.node.world.now(), Some(event));
+        let done = eval_bool(&probe.done_when, &scope.within(key.branch));
+        Some(done.unwrap_or(false))
     }
 
     /// Payloads of an event that lead to different things, with what they mean.
@@ -200,7 +231,7 @@ impl Moment<'_> {
                 .filter(|(name, _)| reads.decides_alone(name))
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect();
-            if seen.insert((meaning, kept)) {
+            if seen.insert((meaning, self.finds(run.key, &event), kept)) {
                 found.push((with, meaning));
             }
         }

@@ -399,7 +399,10 @@ fn overdue(node: &Node) -> Option<Broken> {
             let due = match &run.phase {
                 Phase::Waiting { due } => *due,
                 Phase::Pausing { until, .. } => Some(*until),
-                Phase::Idle | Phase::Undoing { .. } | Phase::Ended { .. } => None,
+                Phase::Idle
+                | Phase::Probing { .. }
+                | Phase::Undoing { .. }
+                | Phase::Ended { .. } => None,
             };
             if due.is_some_and(|due| due < now) {
                 let path = saga.path(plan, run.key);

@@ -183,6 +183,11 @@ impl Likeness<'_> {
                 digest.byte(*cause as u8);
                 true
             }
+            Phase::Probing { cause, .. } => {
+                digest.byte(8);
+                digest.byte(*cause as u8);
+                true
+            }
             Phase::Ended { outcome, .. } => {
                 digest.byte(4 + *outcome as u8);
                 false

@@ -45,9 +45,10 @@ fn reader_of(plan: &Plan, ix: StepIx) -> Reader {
             Body::Main => return Reader::Forward,
             Body::Finally => return Reader::Late,
             Body::Undo(owner) => return Reader::Undo(owner),
-            Body::Group(owner) | Body::Branches(owner) | Body::OnTimeout(owner) => {
-                body = plan.step(owner).body;
-            }
+            Body::Group(owner)
+            | Body::Branches(owner)
+            | Body::OnTimeout(owner)
+            | Body::Probe(owner) => body = plan.step(owner).body,
         }
     }
 }
@@ -84,6 +85,11 @@ impl Reads {
 
     fn step<'p>(&mut self, plan: &Plan, step: &'p Step, named: &mut Vec<(&'p str, &'p Template)>) {
         step.condition.iter().for_each(|ast| self.decides(plan, ast));
+        if let Some(probe) = &step.probe {
+            self.decides(plan, &probe.done_when);
+            probe.save.iter().for_each(|(_, value)| self.fills(plan, value));
+            named.extend(probe.save.iter().map(|(name, value)| (&**name, value)));
+        }
         if let Verb::Issue { with, .. } | Verb::Emit { with, .. } = &step.verb {
             with.iter().for_each(|(_, value)| self.fills(plan, value));
         }

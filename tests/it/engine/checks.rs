@@ -66,14 +66,15 @@ fn r12_a_saga_that_undoes_what_it_did_holds() {
 #[test]
 fn sagas_of_every_construct_hold() {
     for rest in [
-        super::explore::RETRIED,
-        super::explore::PIVOT,
-        super::explore::BURN,
-        super::explore::GROUP,
-        super::explore::SIGNALLED,
-        super::explore::ALL_OF,
-        super::explore::ANY_OF,
-        super::explore::PIVOT_BESIDE,
+        super::explored::RETRIED,
+        super::explored::PIVOT,
+        super::explored::BURN,
+        super::explored::GROUP,
+        super::explored::SIGNALLED,
+        super::explored::PROBED,
+        super::explored::ALL_OF,
+        super::explored::ANY_OF,
+        super::explored::PIVOT_BESIDE,
     ] {
         holds(&it(rest), 20);
     }

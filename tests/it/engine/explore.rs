@@ -235,7 +235,7 @@ fn told(choices: &[Choice], panic: Box<dyn std::any::Any + Send>) -> ! {
 
 /// Every choice at every point, a crash, a cancel and a lost connection at most once,
 /// down to a depth.
-fn exhaust(saga: &str, depth: usize) {
+pub fn exhaust(saga: &str, depth: usize) {
     let pattern = alone(saga);
     let mut seen = BTreeSet::new();
     let mut open: Vec<Vec<Choice>> = vec![Vec::new()];
@@ -254,7 +254,7 @@ fn exhaust(saga: &str, depth: usize) {
 }
 
 /// Long walks, each from its own seed.
-fn wander(saga: &str, walks: u64, length: usize) {
+pub fn wander(saga: &str, walks: u64, length: usize) {
     let pattern = alone(saga);
     for seed in 0..walks {
         let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -282,156 +282,6 @@ fn wander(saga: &str, walks: u64, length: usize) {
         }
         finish(&choices, explored);
     }
-}
-
-const LINEAR: &str = r"
-timeout: 100s
-defaults: { timeout: 10s }
-steps:
-  - { id: one, issue: a, await: { echo: did } }
-  - { id: two, issue: once, await: { echo: did } }
-  - { id: three, issue: c, await: { echo: did } }
-";
-
-pub const RETRIED: &str = r"
-timeout: 10m
-defaults: { timeout: 10s }
-steps:
-  - id: one
-    issue: a
-    await: { echo: did }
-    retry: { attempts: 2, backoff: constant, delay: 1s, on: [timeout, failed, unreachable] }
-  - { id: two, issue: b, await: { echo: did }, on_timeout: continue }
-finally:
-  - { id: tidy, issue: look, await: { echo: did } }
-";
-
-pub const PIVOT: &str = r"
-timeout: 100s
-defaults: { timeout: 10s }
-steps:
-  - { id: one, issue: a, await: { echo: did } }
-  - { id: turn, issue: b, await: { echo: did }, pivot: true }
-  - { id: after, issue: c, await: { echo: did } }
-";
-
-pub const BURN: &str = r"
-timeout: 100s
-defaults: { timeout: 10s }
-steps:
-  - { id: one, issue: a, await: { echo: did } }
-  - { id: turn, issue: burn, await: { echo: did }, pivot: true }
-";
-
-pub const GROUP: &str = r"
-timeout: 10m
-defaults: { timeout: 10s }
-steps:
-  - id: all
-    group:
-      - { id: one, issue: a, await: { echo: did } }
-      - { id: two, issue: b, await: { echo: did } }
-    timeout: 60s
-    retry: { attempts: 2, backoff: constant, delay: 1s, on: [failed, timeout, unreachable] }
-  - { id: three, issue: c, await: { echo: did } }
-";
-
-pub const SIGNALLED: &str = r"
-timeout: 100s
-defaults: { timeout: 10s }
-signals: { go_on: {}, stop: {} }
-steps:
-  - { id: one, issue: a, await: { echo: did } }
-  - id: gate
-    await: { signal: go_on }
-    fail_on: [{ signal: stop }]
-    on_timeout: continue
-  - { id: two, issue: once, await: { any_of: [{ echo: did }, { signal: go_on }] }, on_timeout: fail }
-";
-
-pub const ALL_OF: &str = r"
-timeout: 10m
-defaults: { timeout: 10s }
-steps:
-  - id: both
-    parallel:
-      left: [{ id: one, issue: a, await: { echo: did } }]
-      right: [{ id: two, issue: once, await: { echo: did } }]
-    join: all
-  - { id: three, issue: c, await: { echo: did } }
-";
-
-pub const ANY_OF: &str = r"
-timeout: 10m
-defaults: { timeout: 10s }
-steps:
-  - id: both
-    parallel:
-      left: [{ id: one, issue: a, await: { echo: did } }]
-      right: [{ id: two, issue: once, await: { echo: did } }]
-    join: any
-  - { id: three, issue: c, await: { echo: did } }
-";
-
-pub const PIVOT_BESIDE: &str = r"
-timeout: 100s
-defaults: { timeout: 10s }
-steps:
-  - id: both
-    parallel:
-      left: [{ id: turn, issue: b, await: { echo: did }, pivot: true }]
-      right: [{ id: two, issue: a, await: { echo: did } }]
-    join: all
-";
-
-#[test]
-fn r12_explored_linear_sagas_end_once_and_leave_nothing_behind() {
-    exhaust(LINEAR, 5);
-    wander(LINEAR, 20, 30);
-}
-
-#[test]
-fn r11_explored_retries_never_use_an_id_for_two_things() {
-    exhaust(RETRIED, 4);
-    wander(RETRIED, 20, 30);
-}
-
-#[test]
-fn r22_explored_signals_are_taken_once_and_leave_nothing_behind() {
-    exhaust(SIGNALLED, 5);
-    wander(SIGNALLED, 20, 30);
-}
-
-#[test]
-fn r13_explored_pivots_are_never_undone() {
-    exhaust(PIVOT, 5);
-    wander(PIVOT, 20, 30);
-}
-
-#[test]
-fn r13_explored_irreversible_pivots_end_as_the_target_says() {
-    exhaust(BURN, 5);
-    wander(BURN, 20, 30);
-}
-
-#[test]
-fn r12_explored_groups_leave_no_attempt_behind() {
-    exhaust(GROUP, 4);
-    wander(GROUP, 20, 30);
-}
-
-#[test]
-fn r12_explored_branches_end_once_and_leave_nothing_behind() {
-    for saga in [ALL_OF, ANY_OF] {
-        exhaust(saga, 4);
-        wander(saga, 20, 30);
-    }
-}
-
-#[test]
-fn r13_explored_pivots_in_a_branch_are_never_undone() {
-    exhaust(PIVOT_BESIDE, 4);
-    wander(PIVOT_BESIDE, 20, 30);
 }
 
 /// A saga of one key at a time, with that policy.

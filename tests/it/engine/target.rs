@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{Sent, World};
 
@@ -28,6 +28,8 @@ pub struct Target {
     pub last: Option<Sent>,
     pub answers: BTreeMap<String, Answer>,
     asked: BTreeMap<String, (String, Value)>,
+    /// What it saw when it was asked whether `once` stands.
+    looked: BTreeMap<String, bool>,
     /// What stands in its world, by the command that brought it about.
     pub effects: BTreeMap<String, bool>,
 }
@@ -53,6 +55,12 @@ impl Target {
         let sent = self.inbox.pop_front().expect("something was read");
         let is_new = !self.answers.contains_key(sent.id());
         let answer = *self.answers.entry(sent.id().to_owned()).or_insert(wish);
+        if is_new {
+            let stands = self.effects.get("once").copied().unwrap_or_default();
+            self.looked.insert(sent.id().to_owned(), stands);
+            let twice = sent.cmd() == "once" && answer == Answer::Did && stands;
+            assert!(!twice, "{} was done while it stood already", sent.id());
+        }
         // A question leaves nothing behind.
         if is_new && answer == Answer::Did && sent.cmd() != "look" {
             match sent.cmd().strip_prefix("un_") {
@@ -82,7 +90,9 @@ impl Target {
                 world.answer(sent, "undid", Value::Null).expect("it is its to say");
             }
             Answer::Did => {
-                world.answer(sent, "did", Value::Null).expect("it is its to say");
+                let seen = json!({ "n": i64::from(self.looked[sent.id()]) });
+                let fields = if sent.cmd() == "look" { seen } else { Value::Null };
+                world.answer(sent, "did", fields).expect("it is its to say");
             }
             Answer::Refused => world.fail_exactly(sent, "no such thing"),
         }
