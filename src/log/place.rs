@@ -126,8 +126,10 @@ impl Place {
         if !less && !hole {
             return false;
         }
-        // What cannot be read now is no proof; SQLite will say so where it matters.
-        let torn = wal::read(&self.wal.path).is_ok_and(|wal| wal.torn);
+        // What cannot be read now is no proof; SQLite will say so where it matters. Read twice: in
+        // the middle of a stranger's commit its end can be seen before its beginning.
+        let mut looks = (0..2).map(|_| wal::read(&self.wal.path));
+        let torn = looks.all(|wal| wal.is_ok_and(|wal| wal.torn));
         // Found out once: on a disk that packs what it stores every commit would read it.
         self.packs |= hole && !torn;
         torn
