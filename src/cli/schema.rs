@@ -70,8 +70,7 @@ pub(super) fn of(
         let text = render::human(&found, &library.sources, false);
         return Err(Failure::new(Exit::No, format!("the catalog is not valid\n\n{}", text.trim())));
     }
-    let sagas: Vec<String> = library.sagas.iter().map(|saga| saga.name.value.clone()).collect();
-    Ok(schema::files(Some(Vocabulary { catalog: &library.catalog, sagas: &sagas })))
+    Ok(schema::files(Some(Vocabulary { catalog: &library.catalog, sagas: &library.sagas })))
 }
 
 /// One object of all three, by file name: laid out for reading, or on one line for tools.

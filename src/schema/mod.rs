@@ -2,13 +2,16 @@
 //! file, and checks nothing that a schema cannot.
 
 mod print;
+mod rules;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
-use crate::definition::Catalog;
 use crate::definition::keys::{CATALOG, SAGA, TEST};
+use crate::definition::{Catalog, Saga};
 
 use print::Printer;
 
@@ -17,8 +20,8 @@ use print::Printer;
 pub struct Vocabulary<'a> {
     /// Its catalog, built-in declarations included.
     pub catalog: &'a Catalog,
-    /// The names of its sagas.
-    pub sagas: &'a [String],
+    /// Its sagas: their names, and the fields of those that are called.
+    pub sagas: &'a [Arc<Saga>],
 }
 
 /// The three schemas as file name and text; `None` for the general ones.

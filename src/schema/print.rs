@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::definition::fields::{Fields, KEYWORDS};
-use crate::definition::keys::{BRANCH_WORDS, BRINGS, Key, Kind, Mapping, Need, Shape, VERBS};
+use crate::definition::Saga;
+use crate::definition::fields::KEYWORDS;
+use crate::definition::keys::{BRANCH_WORDS, BRINGS, Key, Kind, Mapping, Need, Shape};
 use crate::ids::ENVELOPE;
-use crate::schema::Vocabulary;
+use crate::schema::{Vocabulary, rules};
 
 const NAME: &str = "^(?!(in|true|false|null)$)[a-z][a-z0-9_]*$";
 const DURATION: &str = "^0*[1-9][0-9]*(ms|s|m|h|d)$";
@@ -48,7 +49,9 @@ impl<'a> Printer<'a> {
     pub fn mapping(&mut self, mapping: &'static Mapping) -> Value {
         let mut properties = Map::new();
         for key in mapping.written() {
-            properties.insert(key.name.to_owned(), self.key(key));
+            let mut schema = self.key(key);
+            rules::narrow(mapping, key, &mut schema);
+            properties.insert(key.name.to_owned(), schema);
         }
         let required: Vec<&str> = mapping
             .written()
@@ -63,7 +66,7 @@ impl<'a> Printer<'a> {
         if !required.is_empty() {
             schema.insert("required".to_owned(), json!(required));
         }
-        let rules = self.rules(mapping);
+        let rules = rules::of(mapping, self.vocabulary);
         if !rules.is_empty() {
             schema.insert("allOf".to_owned(), Value::Array(rules));
         }
@@ -75,38 +78,6 @@ impl<'a> Printer<'a> {
             schema.insert("defaultSnippets".to_owned(), snippets());
         }
         Value::Object(schema)
-    }
-
-    /// What must be chosen, and what a chosen command or event then carries.
-    fn rules(&self, mapping: &Mapping) -> Vec<Value> {
-        let mut rules: Vec<Value> = mapping.one_of.iter().map(|group| exactly_one(group)).collect();
-        if mapping.name == "eviction" {
-            rules.push(json!({
-                "if": { "required": ["queue_max"] },
-                "then": { "properties": { "policy": { "const": "queue" } } },
-            }));
-            rules.push(json!({
-                "if": { "required": ["save"] },
-                "then": { "properties": { "policy": { "const": "join" } } },
-            }));
-        }
-        let Some(vocabulary) = self.vocabulary else { return rules };
-        if mapping.key("with").is_none() {
-            return rules;
-        }
-        let partial = mapping.name == "expect";
-        if mapping.key("issue").is_some() {
-            for decl in vocabulary.catalog.commands.values() {
-                rules.push(carries("issue", &decl.name, &decl.fields, partial));
-            }
-        }
-        for verb in ["emit", "event", "echo"].into_iter().filter(|verb| mapping.key(verb).is_some())
-        {
-            for decl in vocabulary.catalog.events.values().filter(|decl| !decl.bracket) {
-                rules.push(carries(verb, &decl.name, &decl.fields, partial));
-            }
-        }
-        rules
     }
 
     fn key(&mut self, key: &'static Key) -> Value {
@@ -133,14 +104,14 @@ impl<'a> Printer<'a> {
     fn shape(&mut self, shape: &Shape) -> Value {
         match shape {
             Shape::Text | Shape::Template => json!({ "type": "string" }),
-            Shape::Condition => json!({ "type": ["string", "boolean"] }),
+            Shape::Condition => condition(),
             Shape::Conditions => json!({ "anyOf": [
-                { "type": ["string", "boolean"] },
-                { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+                condition(),
+                { "type": "array", "items": condition(), "minItems": 1 },
             ] }),
             Shape::ConditionList => json!({
                 "type": "array",
-                "items": { "type": ["string", "boolean"] },
+                "items": condition(),
                 "minItems": 1,
             }),
             Shape::Name => name(),
@@ -210,43 +181,49 @@ impl<'a> Printer<'a> {
     fn reference(&self, kind: Kind, words: &[&str]) -> Value {
         let Some(vocabulary) = self.vocabulary else { return name() };
         let catalog = vocabulary.catalog;
-        let mut known: Vec<&str> = match kind {
+        let mut known: Vec<(&str, &str)> = match kind {
             Kind::Event => catalog
                 .events
                 .values()
                 .filter(|decl| !decl.bracket)
-                .map(|decl| &*decl.name)
+                .map(|decl| (&*decl.name, decl.doc.as_str()))
                 .collect(),
-            Kind::Command => catalog.commands.keys().map(|name| &**name).collect(),
-            Kind::Target => catalog.targets.keys().map(|name| &**name).collect(),
-            Kind::Saga => vocabulary.sagas.iter().map(String::as_str).collect(),
+            Kind::Command => {
+                let all = catalog.commands.values();
+                all.map(|decl| (&*decl.name, decl.doc.as_str())).collect()
+            }
+            Kind::Target => {
+                let all = catalog.targets.values();
+                all.map(|decl| (&*decl.name, decl.doc.as_str())).collect()
+            }
+            Kind::Saga => vocabulary.sagas.iter().map(|saga| told(saga)).collect(),
         };
-        known.extend(words);
-        json!({ "enum": known })
+        known.extend(words.iter().map(|word| (*word, "")));
+        if known.is_empty() {
+            // A choice of nothing is refused by validators, and tells an author nothing.
+            return name();
+        }
+        let (names, docs): (Vec<&str>, Vec<&str>) = known.into_iter().unzip();
+        let mut schema = json!({ "enum": names });
+        if docs.iter().any(|doc| !doc.is_empty()) {
+            schema["markdownEnumDescriptions"] = json!(docs);
+        }
+        schema
     }
+}
+
+/// A saga's name, and what it is for.
+fn told(saga: &Saga) -> (&str, &str) {
+    (&saga.name.value, saga.doc.as_ref().map_or("", |doc| &doc.value))
+}
+
+/// An expression, which stands without `${{ }}`.
+fn condition() -> Value {
+    json!({ "type": ["string", "boolean"], "pattern": "^(?!\\s*\\$\\{\\{)" })
 }
 
 fn name() -> Value {
     json!({ "type": "string", "pattern": NAME })
-}
-
-/// One of these keys and no second one; `await` goes with a verb, and is one when it stands alone.
-fn exactly_one(group: &[&str]) -> Value {
-    let alone = |key: &str| group.contains(&"issue") && key == "await";
-    let verbs: Vec<Value> = group
-        .iter()
-        .filter(|key| VERBS.contains(key))
-        .map(|key| json!({ "required": [key] }))
-        .collect();
-    let one = |key: &&str| {
-        if alone(key) {
-            let waits = json!({ (*key): { "not": { "const": "none" } } });
-            json!({ "required": [key], "properties": waits, "not": { "anyOf": verbs } })
-        } else {
-            json!({ "required": [key] })
-        }
-    };
-    json!({ "oneOf": group.iter().map(one).collect::<Vec<_>>() })
 }
 
 /// `excludes` and `needs` of a mapping.
@@ -268,38 +245,6 @@ fn shut_out(mapping: &Mapping) -> Map<String, Value> {
         all.insert((*key).to_owned(), json!({ "anyOf": hosts }));
     }
     all
-}
-
-/// When `verb` names this declaration, `with` carries its fields.
-fn carries(verb: &str, name: &str, fields: &Fields, partial: bool) -> Value {
-    let mut properties = Map::new();
-    for field in &fields.list {
-        let mut value = field.schema.clone();
-        let doc = value.as_object_mut().and_then(|schema| schema.shift_remove("description"));
-        // A hole gives its value when the saga runs; its type is the checker's business.
-        let hole = json!({ "type": "string", "pattern": "\\$\\{\\{" });
-        let mut schema = json!({ "anyOf": [value, hole] });
-        if let Some(doc) = doc {
-            schema["description"] = doc;
-        }
-        properties.insert(field.name.to_string(), schema);
-    }
-    let required: Vec<&str> = fields
-        .list
-        .iter()
-        .filter(|field| field.required && !partial)
-        .map(|field| &*field.name)
-        .collect();
-    let with = json!({
-        "properties": properties,
-        "additionalProperties": false,
-        "required": required,
-    });
-    let mut then = json!({ "properties": { "with": with } });
-    if !required.is_empty() {
-        then["required"] = json!(["with"]);
-    }
-    json!({ "if": { "properties": { verb: { "const": name } }, "required": [verb] }, "then": then })
 }
 
 /// A field of the catalog: JSON Schema with two additions.

@@ -16,6 +16,9 @@ pub const JOINS: &[&str] = &["all", "any", "settled"];
 /// Parts of instance paths, which no branch may be called.
 pub const BRANCH_WORDS: &[&str] = &["undo", "probe", "on_timeout"];
 
+/// What expressions call so already, and no element of a loop is called.
+pub const ROOTS: &[&str] = &["trigger", "input", "vars", "steps", "event", "saga"];
+
 /// Keys that some keys of a step bring with them.
 pub const BRINGS: &[(&str, &[&str])] = &[("parallel", &["join"]), ("for_each", &["steps", "join"])];
 

@@ -3,7 +3,7 @@
 use crate::definition::await_::Await;
 use crate::definition::keys::{
     BACKOFFS, BRANCH_WORDS, COMPENSATE, FOR_EACH, JOINS, Mapping, ON_TIMEOUT, PROBE, RETRY,
-    RETRY_ON, STEP, UNDO_STEP, VERBS,
+    RETRY_ON, ROOTS, STEP, UNDO_STEP, VERBS,
 };
 use crate::definition::read::findings::YamlLimit;
 use crate::definition::read::node::{Kind, Node};
@@ -123,9 +123,6 @@ fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step>
         best_effort,
     })
 }
-
-/// Names that expressions have for something else.
-const ROOTS: [&str; 6] = ["trigger", "input", "vars", "steps", "event", "saga"];
 
 /// The verb and the place of its key; the first one where several are written.
 fn verb(inner: Place, o: &mut Object, out: &mut Diagnostics) -> Option<(Verb, Span)> {

@@ -1,18 +1,12 @@
 //! `lsp`: an editor's conversation with the real binary, over its two streams.
 
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Write};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{sagaflow, scratch};
-
-/// How long an answer may take before the test gives up on the server.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::editor::Editor;
 
 const CATALOG: &str = "\
 targets: { host: {} }
@@ -55,91 +49,42 @@ cases:
     end: { state: completed }
 ";
 
-struct Editor {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    heard: Receiver<Value>,
-    notes: VecDeque<Value>,
-    next: u64,
+/// An editor on a directory of its own.
+struct Desk {
+    editor: Editor,
     directory: tempfile::TempDir,
 }
 
-impl Editor {
-    fn start(saga: &str) -> Editor {
+impl Deref for Desk {
+    type Target = Editor;
+
+    fn deref(&self) -> &Editor {
+        &self.editor
+    }
+}
+
+impl DerefMut for Desk {
+    fn deref_mut(&mut self) -> &mut Editor {
+        &mut self.editor
+    }
+}
+
+impl Desk {
+    fn start(saga: &str) -> Desk {
         let files =
             [("s/a.catalog.yaml", CATALOG), ("s/tidy.saga.yaml", saga), ("s/tidy.test.yaml", TEST)];
         let directory = scratch(&files);
-        let mut command = sagaflow(directory.path(), &["lsp", "--stdio"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the binary runs");
-        let stdin = child.stdin.take();
-        let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (to, heard) = channel();
-        std::thread::spawn(move || {
-            while let Some(message) = read(&mut out) {
-                if to.send(message).is_err() {
-                    return;
-                }
-            }
-        });
-        Editor { child, stdin, heard, notes: VecDeque::new(), next: 0, directory }
+        let editor = Editor::start(sagaflow(directory.path(), &["lsp", "--stdio"]));
+        Desk { editor, directory }
     }
 
     /// Greets the server as an editor that counts in UTF-16 does.
-    fn greeted(saga: &str) -> Editor {
-        let mut editor = Editor::start(saga);
-        let answer = editor.ask("initialize", json!({ "capabilities": {} }));
+    fn greeted(saga: &str) -> Desk {
+        let mut desk = Desk::start(saga);
+        let answer = desk.ask("initialize", json!({ "capabilities": {} }));
         assert_eq!(answer["result"]["capabilities"]["positionEncoding"], "utf-16");
-        editor.tell("initialized", json!({}));
-        editor
-    }
-
-    fn raw(&mut self, bytes: &[u8]) {
-        let stdin = self.stdin.as_mut().expect("it is still open");
-        stdin.write_all(bytes).expect("the server reads");
-        stdin.flush().expect("the server reads");
-    }
-
-    fn send(&mut self, message: &Value) {
-        let text = message.to_string();
-        self.raw(format!("Content-Length: {}\r\n\r\n{text}", text.len()).as_bytes());
-    }
-
-    fn tell(&mut self, method: &str, params: Value) {
-        let mut message = json!({ "jsonrpc": "2.0", "method": method });
-        message["params"] = params;
-        self.send(&message);
-    }
-
-    fn ask(&mut self, method: &str, params: Value) -> Value {
-        self.next += 1;
-        let id = self.next;
-        let mut message = json!({ "jsonrpc": "2.0", "id": id, "method": method });
-        message["params"] = params;
-        self.send(&message);
-        loop {
-            let message = self.hear();
-            if message.get("method").is_none() {
-                assert_eq!(message["id"], id, "answers come in order: {message}");
-                return message;
-            }
-            self.notes.push_back(message);
-        }
-    }
-
-    fn hear(&mut self) -> Value {
-        self.heard.recv_timeout(PATIENCE).expect("the server answers")
-    }
-
-    /// The next word of that kind.
-    fn note(&mut self, method: &str) -> Value {
-        loop {
-            let next = self.notes.pop_front();
-            let message = next.unwrap_or_else(|| self.hear());
-            if message["method"] == method {
-                return message["params"].clone();
-            }
-        }
+        desk.tell("initialized", json!({}));
+        desk
     }
 
     /// The codes of the next findings told of a file, with their lines.
@@ -187,31 +132,6 @@ impl Editor {
         }
         self.ask(method, params)
     }
-
-    /// Waits for the end, and gives the exit code.
-    fn left(mut self) -> i32 {
-        drop(self.stdin.take());
-        self.child.wait().expect("it ends").code().expect("by itself")
-    }
-}
-
-fn read(from: &mut impl BufRead) -> Option<Value> {
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if from.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        if let Some(number) = line.strip_prefix("Content-Length: ") {
-            length = number.trim().parse().ok()?;
-        }
-    }
-    let mut bytes = vec![0; length];
-    from.read_exact(&mut bytes).ok()?;
-    serde_json::from_slice(&bytes).ok()
 }
 
 fn labels(answer: &Value) -> Vec<String> {
@@ -221,7 +141,7 @@ fn labels(answer: &Value) -> Vec<String> {
 
 #[test]
 fn mistakes_are_told_as_one_types_and_vanish_when_they_are_mended() {
-    let mut editor = Editor::greeted(SAGA);
+    let mut editor = Desk::greeted(SAGA);
     editor.open("tidy.saga.yaml", SAGA);
     assert_eq!(editor.findings("tidy.saga.yaml"), []);
     editor.write("tidy.saga.yaml", &SAGA.replace("issue: close", "issue: clos"));
@@ -233,16 +153,14 @@ fn mistakes_are_told_as_one_types_and_vanish_when_they_are_mended() {
     // What is wrong in a catalog on the screen is told of sagas that only lie beside it.
     editor.open("a.catalog.yaml", &CATALOG.replace("echoes: [closed]", "echoes: [shut]"));
     assert_eq!(editor.findings("a.catalog.yaml")[0].0, "SF101");
-    editor.tell(
-        "textDocument/didClose",
-        json!({ "textDocument": { "uri": editor.uri("a.catalog.yaml") } }),
-    );
+    let uri = editor.uri("a.catalog.yaml");
+    editor.tell("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));
     assert_eq!(editor.findings("a.catalog.yaml"), []);
 }
 
 #[test]
 fn names_are_explained_completed_and_found() {
-    let mut editor = Editor::greeted(SAGA);
+    let mut editor = Desk::greeted(SAGA);
     editor.open("tidy.saga.yaml", SAGA);
     let none = json!({});
     let hover = editor.at("textDocument/hover", SAGA, "issue: clo", none.clone());
@@ -269,7 +187,7 @@ fn names_are_explained_completed_and_found() {
 
 #[test]
 fn a_name_is_changed_everywhere_or_not_at_all() {
-    let mut editor = Editor::greeted(SAGA);
+    let mut editor = Desk::greeted(SAGA);
     editor.open("tidy.saga.yaml", SAGA);
     let answer =
         editor.at("textDocument/rename", SAGA, "id: shut", json!({ "newName": "close_it" }));
@@ -292,7 +210,7 @@ fn a_name_is_changed_everywhere_or_not_at_all() {
 fn a_file_is_laid_out_cured_outlined_and_tested() {
     let untidy =
         SAGA.replace("  - id: shut\n    issue: close\n", "  - issue: close\n    id: shut\n");
-    let mut editor = Editor::greeted(&untidy);
+    let mut editor = Desk::greeted(&untidy);
     let wrong = untidy.replace("policy: refuse", "policy: refus");
     editor.open("tidy.saga.yaml", &wrong);
     let file = json!({ "textDocument": { "uri": editor.uri("tidy.saga.yaml") } });
@@ -323,7 +241,7 @@ fn a_file_is_laid_out_cured_outlined_and_tested() {
 
 #[test]
 fn a_conversation_has_an_order() {
-    let mut editor = Editor::start(SAGA);
+    let mut editor = Desk::start(SAGA);
     editor.tell("textDocument/didOpen", json!({}));
     assert_eq!(editor.ask("textDocument/hover", json!({}))["error"]["code"], -32002);
     assert!(editor.ask("initialize", json!({})).get("result").is_some());
@@ -333,20 +251,20 @@ fn a_conversation_has_an_order() {
     assert_eq!(editor.ask("shutdown", Value::Null)["result"], Value::Null);
     assert_eq!(editor.ask("textDocument/hover", json!({}))["error"]["code"], -32600);
     editor.tell("exit", Value::Null);
-    assert_eq!(editor.left(), 0);
+    assert_eq!(editor.editor.left(), 0);
 }
 
 #[test]
 fn an_editor_that_vanishes_ends_its_server() {
-    assert_eq!(Editor::start(SAGA).left(), 1);
-    let mut editor = Editor::greeted(SAGA);
+    assert_eq!(Desk::start(SAGA).editor.left(), 1);
+    let mut editor = Desk::greeted(SAGA);
     editor.tell("exit", Value::Null);
-    assert_eq!(editor.left(), 1, "without `shutdown` it is no clean end");
+    assert_eq!(editor.editor.left(), 1, "without `shutdown` it is no clean end");
 }
 
 #[test]
 fn what_is_no_message_harms_nobody() {
-    let mut editor = Editor::greeted(SAGA);
+    let mut editor = Desk::greeted(SAGA);
     let large = 17 * 1024 * 1024;
     let mut huge = format!("Content-Length: {large}\r\n\r\n").into_bytes();
     huge.resize(huge.len() + large, b'x');
