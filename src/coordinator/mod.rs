@@ -396,11 +396,15 @@ impl Coordinator {
                     depth: depth + 1,
                 });
             }
-            if let Record::Issued(issued) = &record
-                && !self.world.targets.is_open(&issued.target)
-            {
-                issued_to.push(issued.target.clone());
-            }
+            let issued = if let Record::Issued(issued) = &record {
+                Some(&issued.target)
+            } else if let Record::Reacted(reacted) = &record {
+                Some(&reacted.target)
+            } else {
+                None
+            };
+            let away = issued.filter(|target| !self.world.targets.is_open(target));
+            issued_to.extend(away.cloned());
             self.facts.push(Fact { seq, saga: Some(id), record });
             seq = seq.next();
         }

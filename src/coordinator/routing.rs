@@ -109,7 +109,9 @@ fn waits_of(saga: &Saga, plan: &Plan) -> Vec<Wait> {
     // Time plays no part in identity, so any instant will do.
     let scope = SagaScope::new(saga, plan, Timestamp::default(), None);
     if saga.state == State::Running && saga.verdict.is_none() {
-        for on in &plan.cancel_on {
+        let reactions = plan.reactions.iter().map(|one| &one.on);
+        let events = reactions.filter(|on| on.source == Source::Event);
+        for on in plan.cancel_on.iter().chain(events) {
             add(&mut waits, on, &scope);
         }
     }

@@ -350,6 +350,8 @@ fn step_event(record: &Record, saga: SagaId) -> Option<Told<'_>> {
         | Record::Refused(_)
         | Record::Late(_)
         | Record::Signalled(_)
+        | Record::Reacted(_)
+        | Record::ReactionOver(_)
         | Record::Child(_)
         | Record::Held(_)
         | Record::Recalled(_)

@@ -122,6 +122,8 @@ impl World {
             | Record::Emitted(_)
             | Record::Unwinding(_)
             | Record::Probing(_)
+            | Record::Reacted(_)
+            | Record::ReactionOver(_)
             | Record::Undone(_)
             | Record::Finishing(_)
             | Record::Ended(_)

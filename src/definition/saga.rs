@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::definition::await_::Alternative;
 use crate::definition::catalog::EventDecl;
 use crate::definition::duration::Bound;
-use crate::definition::step::{RetryChoice, Step};
+use crate::definition::step::{RetryChoice, Step, Verb};
 use crate::definition::value::{Named, Text};
 use crate::diag::{At, Span};
 use crate::time::Schedule;
@@ -43,6 +43,8 @@ pub struct Saga {
     pub result: Vec<Named>,
     /// What cancels it: `event` alternatives without `save`.
     pub cancel_on: Vec<Alternative>,
+    /// What it does on the side while it runs.
+    pub reactions: Vec<Reaction>,
     /// What a person or client may say to it, each declared like an event.
     pub signals: Vec<Arc<EventDecl>>,
     /// Conditions that hold in every reachable state.
@@ -90,6 +92,17 @@ pub enum TriggerKind {
     },
     /// The clock; `trigger` has no fields then.
     Schedule(At<Schedule>),
+}
+
+/// One entry of `reactions`.
+#[derive(Clone, Debug)]
+pub struct Reaction {
+    /// What comes in: an `event`, or an `echo` to any of the saga's commands. Its `save` is empty.
+    pub on: Alternative,
+    /// What is done: `issue` or `emit`.
+    pub deed: Verb,
+    /// The key of the deed.
+    pub deed_span: Span,
 }
 
 /// One entry of `require`.

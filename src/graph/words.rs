@@ -34,6 +34,11 @@ pub(super) fn of_saga(plan: &Plan) -> Vec<Note> {
         notes.push(Note::new("timeout", timeout.to_string()));
     }
     notes.extend(plan.cancel_on.iter().map(|on| Note::new("cancel on", alternative(on))));
+    for reaction in &plan.reactions {
+        let deed = deed(&reaction.deed).map(|deed| format!(": {} {}", deed.label, deed.text));
+        let text = format!("{}{}", alternative(&reaction.on), deed.unwrap_or_default());
+        notes.push(Note::new("reacts to", text));
+    }
     notes
 }
 

@@ -82,6 +82,8 @@ pub(super) fn brought_id(record: &Record) -> bool {
         | Record::Entered(_)
         | Record::Armed(_)
         | Record::Sent(_)
+        | Record::Reacted(_)
+        | Record::ReactionOver(_)
         | Record::Matched(_)
         | Record::Outcome(_)
         | Record::Backoff(_)

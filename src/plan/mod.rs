@@ -69,6 +69,8 @@ pub struct Plan {
     pub result: Vec<(Arc<str>, Template)>,
     /// Events that cancel it.
     pub cancel_on: Vec<Alternative>,
+    /// What it does on the side while it runs, in the author's order.
+    pub reactions: Vec<Reaction>,
     /// What may be said to it, by name; types and defaults of what a signal carries.
     pub signals: BTreeMap<Arc<str>, Arc<EventDecl>>,
     /// Conditions that hold in every reachable state; judged where sagas are tried out, never where
@@ -246,6 +248,15 @@ pub struct Alternative {
     pub pins: Vec<Pin>,
     /// Variables set when it wins, reading `event`.
     pub save: Vec<(Arc<str>, Template)>,
+}
+
+/// What a saga does on the side. Its path is `reaction[0]`, by its place.
+#[derive(Clone, Debug)]
+pub struct Reaction {
+    /// What comes in.
+    pub on: Alternative,
+    /// What is done: `Issue` or `Emit`, with fields that read `event`.
+    pub deed: Verb,
 }
 
 /// One thing that fails a step.

@@ -77,6 +77,8 @@ impl Saga {
             | Record::Undone(_) => self.step(plan, seq, at, record)?,
             Record::Child(child) => self.child(plan, child)?,
             Record::Held(_) | Record::Recalled(_) => self.told_by_caller(record)?,
+            Record::Reacted(reacted) => self.reacted(seq, at, reacted),
+            Record::ReactionOver(over) => self.reaction_over(over),
             // Facts that change nothing of the fold; kept for people.
             Record::Emitted(_)
             | Record::Sent(_)

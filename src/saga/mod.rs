@@ -8,6 +8,7 @@ pub mod children;
 pub mod decide;
 pub mod kin;
 pub mod owed;
+pub mod reactions;
 pub mod record;
 pub mod said;
 pub mod state;

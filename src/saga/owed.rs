@@ -41,7 +41,18 @@ pub struct Owed {
 
 /// Commands whose step is open and waits for them; nothing of an ended saga \[P5\].
 pub fn owed_commands(saga: &Saga, plan: &Plan) -> impl Iterator<Item = Owed> {
-    waiting(saga).map(move |(run, command)| Owed {
+    let steps = waiting(saga).map(move |(run, command)| Owed {
+        attempt: run.attempt,
+        undoes: plan.is_undo(run.key.step),
+        tells_sent: plan.step(run.key.step).wait.is_none(),
+        ..owed(saga, saga.path(plan, run.key), command)
+    });
+    steps.chain(aside(saga).map(|(path, command)| owed(saga, path.clone(), command)))
+}
+
+/// A command that is asked for once and awaits nothing.
+fn owed(saga: &Saga, step: Arc<str>, command: &Command) -> Owed {
+    Owed {
         order: command.owed,
         issued: command.seq,
         since: command.at,
@@ -50,16 +61,23 @@ pub fn owed_commands(saga: &Saga, plan: &Plan) -> impl Iterator<Item = Owed> {
         with: command.with.clone(),
         command_id: command.id.clone(),
         saga: saga.id,
-        step: saga.path(plan, run.key),
-        attempt: run.attempt,
-        undoes: plan.is_undo(run.key.step),
-        tells_sent: plan.step(run.key.step).wait.is_none(),
-    })
+        step,
+        attempt: 1,
+        undoes: false,
+        tells_sent: true,
+    }
+}
+
+/// Commands of reactions.
+fn aside(saga: &Saga) -> impl Iterator<Item = (&Arc<str>, &Command)> {
+    let owed = if saga.is_open() { saga.reactions.owed.as_slice() } else { &[] };
+    owed.iter().map(|(path, command)| (path, command))
 }
 
 /// The orders of [`owed_commands`], in the same sequence.
 pub fn orders(saga: &Saga) -> impl Iterator<Item = Seq> {
-    waiting(saga).map(|(_, command)| command.owed)
+    let steps = waiting(saga).map(|(_, command)| command.owed);
+    steps.chain(aside(saga).map(|(_, command)| command.owed))
 }
 
 fn waiting(saga: &Saga) -> impl Iterator<Item = (&Run, &Command)> {

@@ -17,6 +17,7 @@ use crate::time::Timestamp;
 pub use world::{Boot, ClockJump, Lifecycle, Process, Scheduled, Session, Stopped, Ticked};
 
 pub use crate::saga::kin::{Child, Parent};
+pub use crate::saga::reactions::{Reacted, ReactionOver};
 pub use crate::saga::said::{Operator, Signalled};
 pub use crate::saga::words::{Cause, Ending, Fate, Phase, State};
 
@@ -90,6 +91,10 @@ pub enum Record {
     Refused(Refused),
     /// An answer came too late to matter \[R19\].
     Late(Late),
+    /// A reaction fired \[P5\].
+    Reacted(Box<Reacted>),
+    /// A reaction's command was written to a session, or will never be.
+    ReactionOver(ReactionOver),
     /// Somebody said something that a step awaits.
     Signalled(Box<Signalled>),
     /// What became of the sub-saga that a step called, as its caller is told.
@@ -437,6 +442,8 @@ impl Record {
             Record::Outcome(r) => Some(&r.step),
             Record::Backoff(r) => Some(&r.step),
             Record::Undoing(r) => Some(&r.step),
+            Record::Reacted(r) => Some(&r.step),
+            Record::ReactionOver(r) => Some(&r.step),
             Record::Probing(r) => Some(&r.step),
             Record::Emitted(r) => Some(&r.step),
             Record::Undone(r) => Some(&r.step),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::plan::{Body, Join, Plan, StepIx, Undo, Verb};
 use crate::saga::branches::Branch;
+use crate::saga::reactions::Reactions;
 use crate::saga::record::{Began, Cause, Ending, Fate, Operator, Parent, State, Verdict};
 use crate::saga::targets::Targets;
 use crate::time::Timestamp;
@@ -57,6 +58,8 @@ pub struct Saga {
     pub branches: Vec<Branch>,
     /// Steps in the order in which they ended; undoing goes backwards.
     pub order: Vec<StepKey>,
+    /// What it does on the side.
+    pub reactions: Reactions,
     /// Why it turned around, once it did.
     pub unwinding: Option<(Cause, Arc<str>)>,
     /// What it will end as, once that stands.
@@ -308,6 +311,7 @@ impl Saga {
             runs: Vec::new(),
             branches: Vec::new(),
             order: Vec::new(),
+            reactions: Reactions::default(),
             unwinding: None,
             verdict: None,
             retrying: false,

@@ -10,6 +10,7 @@ use crate::expr::eval_bool;
 use crate::ids::{SagaId, Seq};
 use crate::plan::{Alternative, Plan, Policy, Source, Step, StepIx, Undo, Verb};
 use crate::saga::decide::SagaScope;
+use crate::saga::reactions;
 use crate::saga::record::{Cause, Ending, Record};
 use crate::time::Timestamp;
 
@@ -86,6 +87,8 @@ pub fn items(plan: &Plan) -> Vec<Item> {
     }
     let ticks = !plan.trigger.schedules.is_empty();
     let others = usize::from(plan.trigger.call.is_some()) + usize::from(ticks);
+    let reactions = (0..plan.reactions.len()).map(reactions::path);
+    items.extend(reactions.map(|path| item(Kind::Step, &*path)));
     if plan.trigger.events.len() + others > 1 {
         let named = plan.trigger.events.iter().map(|trigger| &*trigger.event);
         let named = named.chain(plan.trigger.call.iter().map(|_| "call"));

@@ -185,7 +185,9 @@ impl Fold {
             Record::Began(_) | Record::Emitted(_) => self.report = None,
             // Nor does what joins it, as its picture goes.
             Record::Joined(_) => self.report = None,
-            Record::Sent(_)
+            Record::Reacted(_)
+            | Record::ReactionOver(_)
+            | Record::Sent(_)
             | Record::Recalled(_)
             | Record::Matched(_)
             | Record::Refused(_)

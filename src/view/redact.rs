@@ -84,6 +84,8 @@ impl Sensitive {
             (&mut emitted.fields, self.events.get(&emitted.event))
         } else if let Record::Issued(issued) = record {
             (&mut issued.with, self.commands.get(&issued.cmd))
+        } else if let Record::Reacted(reacted) = record {
+            (&mut reacted.with, self.commands.get(&reacted.cmd))
         } else if let Record::Signalled(said) = record {
             (&mut said.fields, self.signals.get(&said.signal))
         } else if let Record::Began(began) = record {
@@ -153,12 +155,14 @@ impl Secrets {
     }
 }
 
+/// What is done to each payload.
+type Values<'a> = &'a mut dyn FnMut(&mut Value);
+
+/// What stands for a text, where it may not be shown.
+type Words<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// Every payload and every reason of a record.
-fn visit(
-    record: &mut Record,
-    value: &mut dyn FnMut(&mut Value),
-    text: &dyn Fn(&str) -> Option<String>,
-) {
+fn visit(record: &mut Record, value: Values<'_>, text: Words<'_>) {
     let mut shared = |payload: &mut Arc<Value>| value(Arc::make_mut(payload));
     let words = |reason: &mut Arc<str>| hide_words(reason, text);
     match record {
@@ -175,6 +179,8 @@ fn visit(
             r.keys.iter_mut().for_each(value);
         }
         Record::Issued(r) => shared(&mut r.with),
+        Record::Reacted(r) => shared(&mut r.with),
+        Record::ReactionOver(r) => r.failure.iter_mut().for_each(words),
         Record::Matched(r) => each(&mut r.save, value),
         Record::Outcome(r) => {
             r.echo.iter_mut().for_each(&mut shared);

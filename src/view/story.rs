@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::StepState;
 use crate::saga::record::{
-    Began, Cause, Child, Ending, Fate, Issued, Joined, Operator, Outcome, Pause, Record, Signalled,
-    State, Undone, Verdict,
+    Began, Cause, Child, Ending, Fate, Issued, Joined, Operator, Outcome, Pause, Reacted, Record,
+    Signalled, State, Undone, Verdict,
 };
 
 /// Bytes of a payload that a line of a timeline shows.
@@ -69,6 +69,11 @@ impl Story {
             Record::Settled(verdict) => format!("ended anew {}", full(verdict)),
             Record::Refused(refused) => format!("{} refused: {}", refused.what, refused.why),
             Record::Late(late) => format!("{} came too late to matter", late.what),
+            Record::Reacted(reacted) => react(reacted),
+            Record::ReactionOver(over) => match &over.failure {
+                Some(failure) => format!("failed, and nothing follows: {failure}"),
+                None => "sent, nothing is awaited".to_owned(),
+            },
             Record::Signalled(signalled) => signal(signalled),
             Record::Child(child) => child_of(child),
             Record::Held(_) => "its steps are done; held while its caller may undo it".to_owned(),
@@ -126,6 +131,8 @@ pub(super) fn kind(record: &Record) -> &'static str {
         Record::Dropped(_) => "dropped",
         Record::Refused(_) => "refused",
         Record::Late(_) => "late",
+        Record::Reacted(_) => "reacted",
+        Record::ReactionOver(_) => "reaction_over",
         Record::Signalled(_) => "signalled",
         Record::Child(_) => "child",
         Record::Held(_) => "held",
@@ -166,6 +173,8 @@ pub(super) fn state(record: &Record) -> Option<&'static str> {
         | Record::Refused(_)
         | Record::Late(_)
         | Record::Signalled(_)
+        | Record::Reacted(_)
+        | Record::ReactionOver(_)
         | Record::Child(_)
         | Record::Held(_)
         | Record::Recalled(_)
@@ -312,6 +321,11 @@ fn full(verdict: &Verdict) -> String {
         line.push_str(&format!(" with {result}"));
     }
     line
+}
+
+fn react(reacted: &Reacted) -> String {
+    let Reacted { target, cmd, command_id, with, .. } = reacted;
+    format!("to {target}: {} as {command_id}", named(cmd, with))
 }
 
 fn signal(said: &Signalled) -> String {

@@ -19,7 +19,7 @@ pub use step::{
     BRANCH_WORDS, BRINGS, COMPENSATE, FOR_EACH, JOINS, ON_TIMEOUT, PROBE, ROOTS, STEP, UNDO_STEP,
     VERBS,
 };
-pub use wait::{AWAIT, BACKOFFS, CANCEL_ON, FAIL_ON, REPORT, RETRY, RETRY_ON};
+pub use wait::{AWAIT, BACKOFFS, CANCEL_ON, FAIL_ON, REACTION, REPORT, RETRY, RETRY_ON};
 
 /// A mapping of the language: its keys, and the rules between them.
 #[derive(Debug)]
@@ -203,6 +203,7 @@ pub static ALL: &[&Mapping] = &[
     &REPORT,
     &FAIL_ON,
     &CANCEL_ON,
+    &REACTION,
     &RETRY,
     &CATALOG,
     &TARGET,

@@ -1,8 +1,8 @@
 //! The keys of a saga outside of its steps. Decodes nothing.
 
 use super::step::STEP;
-use super::wait::{CANCEL_ON, RETRY};
-use super::{Exclude, Kind, Mapping, Shape, later, optional, required};
+use super::wait::{CANCEL_ON, REACTION, RETRY};
+use super::{Exclude, Kind, Mapping, Shape, optional, required};
 
 /// The choices of `eviction.policy`.
 pub const POLICIES: &[&str] = &["replace", "refuse", "ignore", "queue", "parallel", "join"];
@@ -66,7 +66,11 @@ pub static SAGA: Mapping = Mapping {
             "What a person or client may say to the saga, by name; steps await it as \
              `{ signal: NAME }`.",
         ),
-        later("reactions", "What it does on the side while it runs."),
+        optional(
+            "reactions",
+            Shape::List(&REACTION),
+            "What it does on the side while it runs: each match fires once, in order.",
+        ),
         optional(
             "always",
             Shape::ConditionList,

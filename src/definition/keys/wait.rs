@@ -85,6 +85,36 @@ pub static CANCEL_ON: Mapping = Mapping {
     ],
 };
 
+/// One entry of `reactions`.
+pub static REACTION: Mapping = Mapping {
+    name: "reaction",
+    what: "a reaction",
+    doc: "What the saga does on the side, each time that something comes in while it runs.",
+    one_of: &[&["event", "echo"], &["issue", "emit"]],
+    excludes: &[],
+    needs: &[],
+    keys: &[
+        optional("event", Shape::Ref(Kind::Event), "Anybody's report; `where` must pin identity."),
+        optional(
+            "echo",
+            Shape::Ref(Kind::Event),
+            "An answer to any of this saga's commands, by its event's name.",
+        ),
+        optional("where", Shape::Condition, "Reads `event`; which report is meant."),
+        optional(
+            "issue",
+            Shape::Ref(Kind::Command),
+            "Puts a command on its target's pipe and awaits nothing; nothing undoes it.",
+        ),
+        optional("emit", Shape::Ref(Kind::Event), "Publishes an event on the bus."),
+        optional(
+            "with",
+            Shape::Values,
+            "Fields of the command or event; values may hold `${{ }}` and read `event`.",
+        ),
+    ],
+};
+
 /// `retry`.
 pub static RETRY: Mapping = Mapping {
     name: "retry",

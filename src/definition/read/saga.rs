@@ -17,7 +17,7 @@ use crate::definition::read::scalar::{
 };
 use crate::definition::read::step::{Place, retry, steps};
 use crate::definition::read::values::{inner_fields, values};
-use crate::definition::read::waits::cancel_on;
+use crate::definition::read::waits::{cancel_on, reactions};
 use crate::definition::saga::{
     Defaults, Eviction, OnRestart, OnShutdown, Policy, Require, Saga, Trigger, TriggerAlternative,
     TriggerKind,
@@ -50,6 +50,7 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
         o.read_key("finally", out, |node, key, out| steps(Place::FINALLY, node, key, out));
     let result = o.read_key("result", out, values).map(|result| result.value);
     let cancel_on = o.read_key("cancel_on", out, cancel_on).unwrap_or_default();
+    let reactions = o.read_key("reactions", out, reactions).unwrap_or_default();
     let signals = o.read_key("signals", out, signals).unwrap_or_default();
     let always = o.read_key("always", out, always).unwrap_or_default();
     let restart = [
@@ -80,6 +81,7 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
         finally: finally.unwrap_or_default(),
         result: result.unwrap_or_default(),
         cancel_on,
+        reactions,
         signals,
         always,
         on_restart: on_restart.map_or(OnRestart::Resume, |at| at.value),

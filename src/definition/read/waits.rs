@@ -1,11 +1,14 @@
-//! `await`, `fail_on` and `cancel_on` read into their types. Does not know what can answer.
+//! `await`, `fail_on`, `cancel_on` and `reactions` read into their types. Does not know what can
+//! answer.
 
 use crate::definition::await_::{Alternative, Await, FailOn, Source};
-use crate::definition::keys::{AWAIT, CANCEL_ON, FAIL_ON, REPORT};
+use crate::definition::keys::{AWAIT, CANCEL_ON, FAIL_ON, REACTION, REPORT};
 use crate::definition::read::node::Node;
 use crate::definition::read::object::{Object, list, unless_none};
 use crate::definition::read::scalar::{condition, name, string};
 use crate::definition::read::values::values;
+use crate::definition::saga::Reaction;
+use crate::definition::step::Verb;
 use crate::diag::{At, Diagnostics};
 
 /// `await`.
@@ -97,6 +100,35 @@ pub fn cancel_on(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Alt
         if let Some(name) = event {
             let (span, save) = (object.span, Vec::new());
             read.push(Alternative { span, source: Source::Event, name, filter, save });
+        }
+        object.finish();
+    }
+    Some(read)
+}
+
+/// `reactions`.
+pub fn reactions(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Reaction>> {
+    let mut read = Vec::new();
+    for item in list(node, key, out)? {
+        let Some(mut object) = Object::read(item, "a reaction", &REACTION, out) else { continue };
+        let o = &mut object;
+        let echo = o.read_key("echo", out, name).map(|name| (Source::Echo, name));
+        let event = o.read_key("event", out, name).map(|name| (Source::Event, name));
+        let filter = o.read_key("where", out, condition);
+        let with = o.read_key("with", out, values);
+        let with_span = with.as_ref().map(|with| with.span);
+        let with = with.map(|with| with.value).unwrap_or_default();
+        let (span, at) = (o.span, o.place("issue").or(o.place("emit")).unwrap_or(o.head));
+        let issued = o.read_key("issue", out, name);
+        let emitted = o.read_key("emit", out, name);
+        let deed = match (issued, emitted) {
+            (Some(command), _) => Some(Verb::Issue { command, with, with_span }),
+            (None, Some(event)) => Some(Verb::Emit { event, with, with_span }),
+            (None, None) => None,
+        };
+        if let (Some((source, name)), Some(deed)) = (echo.or(event), deed) {
+            let on = Alternative { span, source, name, filter, save: Vec::new() };
+            read.push(Reaction { on, deed, deed_span: at });
         }
         object.finish();
     }

@@ -11,6 +11,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
     let saga = subject.saga.saga;
     let mut conditions: Vec<&Text> = saga.require.iter().map(|guard| &guard.that).collect();
     conditions.extend(&saga.always);
+    conditions.extend(saga.reactions.iter().filter_map(|one| filter(&one.on)));
     for one in &saga.trigger.alternatives {
         match &one.kind {
             TriggerKind::Event { when, .. } => conditions.extend(when),

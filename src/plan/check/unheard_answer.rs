@@ -17,7 +17,10 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
         let Some(first) = awaited.clone().find(|one| one.source == Source::Echo) else { continue };
         let heard = |name: &str| {
             let failing = step.fail_on.iter().map(|entry| &entry.on);
-            awaited.clone().chain(failing).any(|one| one.name.value == name)
+            // What a reaction answers to is told while the step waits: it is no end of it.
+            let reactions = subject.saga.saga.reactions.iter().map(|one| &one.on);
+            let aside = reactions.filter(|one| one.source == Source::Echo);
+            awaited.clone().chain(failing).chain(aside).any(|one| one.name.value == name)
         };
         let unheard: Vec<&str> =
             declared.echoes.iter().map(|name| &**name).filter(|name| !heard(name)).collect();

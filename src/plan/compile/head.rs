@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::Compiler;
 use super::exprs::{Place, Stage};
 use super::trigger::open_object;
+use crate::definition::step::Verb as VerbNode;
 use crate::expr::{Ast, ObjectType, Template};
 use crate::plan::flow::Flow;
-use crate::plan::{Alternative, Eviction, Require, Source, types};
+use crate::plan::{Alternative, Eviction, Reaction, Require, Source, Verb, types};
 
 impl Compiler<'_> {
     /// Guards that are checked before anything exists \[R10\].
@@ -106,5 +107,46 @@ impl Compiler<'_> {
         let flow = self.flows.anywhere(start);
         let place = Place::new(Stage::Always, &flow).with_facts(self.given.clone());
         saga.always.iter().filter_map(|text| self.condition(text, &place)).collect()
+    }
+
+    /// What it does on the side, whatever step is open.
+    pub(super) fn reactions(&mut self, start: &Flow) -> Vec<Reaction> {
+        let saga = self.saga;
+        let flow = self.flows.anywhere(start);
+        let mut list = Vec::new();
+        for one in &saga.reactions {
+            let decl = self.event(&one.on.name);
+            let fields = decl.map_or_else(open_object, |decl| types::of_fields(&decl.fields));
+            let place =
+                Place::new(Stage::Watch, &flow).with_event(fields).with_facts(self.given.clone());
+            let filter = one.on.filter.as_ref().and_then(|filter| self.condition(filter, &place));
+            let pins = match one.on.source {
+                Source::Event => self.pins(&one.on, filter.as_ref(), &[]),
+                Source::Echo | Source::Signal => Vec::new(),
+            };
+            let place = match &filter {
+                Some(filter) => place.proving(filter),
+                None => place,
+            };
+            let deed = self.deed(&one.deed, &place);
+            let (source, event) = (one.on.source, one.on.name.value.as_str().into());
+            let on = Alternative { source, event, filter, pins, save: Vec::new() };
+            list.extend(deed.map(|deed| Reaction { on, deed }));
+        }
+        list
+    }
+
+    fn deed(&mut self, deed: &VerbNode, place: &Place<'_>) -> Option<Verb> {
+        if let VerbNode::Issue { command, with, with_span } = deed {
+            let decl = self.command(command);
+            let at = with_span.unwrap_or(command.span);
+            return Some(self.issue(command, decl, with, at, place).0);
+        }
+        let VerbNode::Emit { event, with, with_span } = deed else { return None };
+        let decl = self.event(event);
+        let at = with_span.unwrap_or(event.span);
+        let fields = decl.as_ref().map(|decl| &decl.fields);
+        let with = self.payload(&event.value, fields, with, at, place);
+        Some(Verb::Emit { event: event.value.as_str().into(), with })
     }
 }

@@ -202,12 +202,15 @@ impl<'a> Compiler<'a> {
         let finally = self.finally(&start);
         let (result, result_type) = self.result();
         let cancel_on = self.cancel_on(&start);
+        let reactions = self.reactions(&start);
         let always = self.always(&start);
         self.mark_echoes();
         let (events, commands) = self.declarations();
         let catalog = self.catalog.subset_json(&self.used);
         let has_branches = self.steps.iter().any(|step| !step.verb.branches().is_empty());
-        let waits_for_events = !cancel_on.is_empty() || self.steps.iter().any(waits_for_events);
+        let waits_for_events = !cancel_on.is_empty()
+            || reactions.iter().any(|one| one.on.source == Source::Event)
+            || self.steps.iter().any(waits_for_events);
         let has_calls = self.steps.iter().any(|step| matches!(step.verb, Verb::Call(_)));
         let plan = Plan {
             name: self.saga.name.value.as_str().into(),
@@ -225,6 +228,7 @@ impl<'a> Compiler<'a> {
             finally,
             result,
             cancel_on,
+            reactions,
             signals: self.signals(),
             always,
             on_restart: self.saga.on_restart,

@@ -269,6 +269,9 @@ impl Decision<'_> {
 
     /// A command waited too long, or did not fit \[P2, P3\].
     pub(super) fn unreachable(&mut self, command_id: &str, reason: &Arc<str>) {
+        if self.reaction_over(command_id, Some(reason)) {
+            return;
+        }
         let Some(step) = self.waiting_on(command_id) else { return };
         let known = !self.maybe_sent(step);
         let next = self.attempt_failed(step, (Cause::Unreachable, reason.clone()), known);

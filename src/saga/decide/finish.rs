@@ -27,8 +27,24 @@ impl Decision<'_> {
         Next::Rest
     }
 
+    /// Nothing is left but what is told: the end, or first a word to those that reactions owe
+    /// something \[P5\].
     fn end(&mut self, verdict: Verdict) {
+        if !self.saga.reactions.owed.is_empty() {
+            if self.saga.verdict.is_none() {
+                self.push(Record::Finishing(verdict));
+            }
+            return;
+        }
         let retrying = self.saga.retrying;
         self.push(if retrying { Record::Settled(verdict) } else { Record::Ended(verdict) });
+    }
+
+    /// Ends what only waited for its reactions: its verdict stands, and nothing else is open.
+    pub(super) fn end_at_last(&mut self) {
+        let open = self.saga.runs.iter().any(crate::saga::state::Run::is_open);
+        if self.saga.is_open() && !open && self.saga.reactions.owed.is_empty() {
+            self.close();
+        }
     }
 }

@@ -8,6 +8,7 @@ mod failure;
 mod finish;
 mod forward;
 mod probe;
+mod react;
 mod report;
 mod scope;
 mod tick;
@@ -384,6 +385,9 @@ impl Decision<'_> {
     }
 
     fn sent(&mut self, command_id: &str) {
+        if self.reaction_over(command_id, None) {
+            return;
+        }
         let Some(step) = self.waiting_on(command_id) else { return };
         if self.plan.step(step.step).wait.is_some() {
             return;

@@ -24,11 +24,11 @@ impl Decision<'_> {
             return;
         }
         if let Some((step, meaning)) = self.taker(report) {
-            return self.take(step, meaning, report);
-        }
-        if let Some((path, _)) = report.echo {
+            self.take(step, meaning, report);
+        } else if let Some((path, _)) = report.echo {
             self.note_late(path, report.name);
         }
+        self.react(report);
     }
 
     /// Who takes it, and what it means there. Failures of all open steps come before waits of any
@@ -170,7 +170,7 @@ impl Decision<'_> {
         *self.path(step) == *path && command_id.is_none_or(|id| id == &*command.id)
     }
 
-    fn fits(&self, branch: u32, on: &Alternative, fields: &Value) -> bool {
+    pub(super) fn fits(&self, branch: u32, on: &Alternative, fields: &Value) -> bool {
         // A value that cannot be compared is no match; the static checks leave few of them.
         let fits =
             |filter| expr::eval_bool(filter, &self.scope(branch, Some(fields))).unwrap_or(false);
@@ -249,7 +249,9 @@ impl Decision<'_> {
         command_id: Option<&str>,
         reason: &Arc<str>,
     ) {
-        let Some(step) = self.saga.find(self.plan, path) else { return };
+        let Some(step) = self.saga.find(self.plan, path) else {
+            return self.reaction_refused(path, reason);
+        };
         if !self.saga.is_open() || !self.answers(step, Some((path, command_id))) {
             return;
         }

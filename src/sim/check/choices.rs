@@ -296,7 +296,11 @@ impl Moment<'_> {
         if self.saga.state != State::Running || self.saga.verdict.is_some() {
             return;
         }
-        for on in &self.plan.cancel_on {
+        // One at a time: what waits for its target comes no sooner for a second one.
+        let calm = self.saga.reactions.owed.is_empty();
+        let reactions = self.plan.reactions.iter().map(|one| &one.on);
+        let reactions = reactions.filter(|on| calm && on.source == Source::Event);
+        for on in self.plan.cancel_on.iter().chain(reactions) {
             let Some(declared) = self.plan.events.get(&on.event) else { continue };
             let known = self.known(0, std::iter::once(on), None);
             let reads = &self.setting.reads;

@@ -152,6 +152,10 @@ impl Likeness<'_> {
                 self.key(*key, digest);
             }
         }
+        for (path, command) in &self.saga.reactions.owed {
+            digest.text(path);
+            digest.value(&command.with);
+        }
         self.effects(digest);
     }
 

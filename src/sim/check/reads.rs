@@ -74,6 +74,12 @@ impl Reads {
         reads.reader = Reader::Forward;
         named.extend(plan.eviction.save.iter().map(|(name, value)| (&**name, value)));
         plan.cancel_on.iter().for_each(|on| reads.alternative(plan, on, &mut named));
+        for one in &plan.reactions {
+            reads.alternative(plan, &one.on, &mut named);
+            if let Verb::Issue { with, .. } | Verb::Emit { with, .. } = &one.deed {
+                with.iter().for_each(|(_, value)| reads.fills(plan, value));
+            }
+        }
         named.iter().for_each(|(_, value)| reads.fills(plan, value));
         for (ix, step) in (0u32..).map(StepIx).zip(&plan.steps) {
             reads.reader = reader_of(plan, ix);

@@ -332,6 +332,9 @@ fn of_time(plan: &Plan, player: &Player<'_>) -> Vec<Choice> {
             ways.extend(named.map(|one| (step.path.to_string(), one)));
         }
         ways.extend(plan.cancel_on.iter().map(|one| ("it".to_owned(), one)));
+        let reactions = plan.reactions.iter().map(|one| &one.on);
+        let events = reactions.filter(|on| on.source == Source::Event);
+        ways.extend(events.map(|one| ("a reaction".to_owned(), one)));
         for (path, one) in ways {
             let declared = match one.source {
                 Source::Echo | Source::Event => plan.events.get(&one.event),

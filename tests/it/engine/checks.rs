@@ -72,6 +72,7 @@ fn sagas_of_every_construct_hold() {
         super::explored::GROUP,
         super::explored::SIGNALLED,
         super::explored::PROBED,
+        super::explored::REACTING,
         super::explored::ALL_OF,
         super::explored::ANY_OF,
         super::explored::PIVOT_BESIDE,

@@ -80,6 +80,17 @@ steps:
   - { id: two, issue: b, await: { echo: did } }
 ";
 
+pub const REACTING: &str = r"
+timeout: 100s
+defaults: { timeout: 10s }
+reactions:
+  - { echo: did, issue: tell }
+  - { echo: did, emit: told }
+steps:
+  - { id: one, issue: a, await: { echo: did } }
+  - { id: two, issue: once, await: { echo: did } }
+";
+
 pub const ALL_OF: &str = r"
 timeout: 10m
 defaults: { timeout: 10s }
@@ -137,6 +148,12 @@ fn r22_explored_signals_are_taken_once_and_leave_nothing_behind() {
 fn r11_explored_probes_leave_nothing_behind_and_nothing_done_twice() {
     exhaust(PROBED, 5);
     wander(PROBED, 30, 30);
+}
+
+#[test]
+fn p5_explored_reactions_are_sent_before_the_end_and_harm_nothing() {
+    exhaust(REACTING, 5);
+    wander(REACTING, 20, 30);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod parallel;
 mod pipes;
 mod pivot;
 mod probe;
+mod reactions;
 mod restart;
 mod retry;
 mod schedule;

@@ -62,7 +62,7 @@ impl Target {
             assert!(!twice, "{} was done while it stood already", sent.id());
         }
         // A question leaves nothing behind.
-        if is_new && answer == Answer::Did && sent.cmd() != "look" {
+        if is_new && answer == Answer::Did && !["look", "tell"].contains(&sent.cmd()) {
             match sent.cmd().strip_prefix("un_") {
                 Some(undone) => self.effects.insert(undone.to_owned(), false),
                 None => self.effects.insert(sent.cmd().to_owned(), true),
