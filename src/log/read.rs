@@ -46,8 +46,10 @@ const ROWS_SINCE: &str = "SELECT seq, n, saga_id, at, body FROM fact \
      WHERE seq >= coalesce((SELECT max(seq) FROM fact WHERE seq <= ?1), 0) \
      AND seq + n - 1 > ?1 ORDER BY seq";
 
-const ROW: &str = "SELECT seq, n, saga_id, at, body FROM fact WHERE seq = ?1";
-const UP_TO: &str = "SELECT seq, at, last_id FROM fact WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1";
+const ROWS_FROM: &str = "SELECT seq, n, saga_id, at, body FROM fact WHERE seq >= ?1 ORDER BY seq";
+const BACK_FROM: &str = "SELECT seq, at, last_id FROM fact WHERE seq <= ?1 ORDER BY seq DESC";
+/// Rows that are passed by rather than searching for the one behind them: a search costs more.
+const NEAR: u32 = 20;
 
 /// The number as SQLite stores it. Ours count from one and never come near the end.
 pub(super) fn stored(number: u64) -> i64 {
@@ -126,15 +128,7 @@ impl<T: OnSqlite> LogRead for T {
         each: EachRow<'_>,
     ) -> Result<(), ReadError> {
         let found = with_ids(self.connection(), oldest, limit)?;
-        let mut query = self.connection().prepare_cached(ROW)?;
-        for seq in found.into_iter().rev() {
-            let mut rows = query.query([seq])?;
-            let Some(row) = rows.next()? else { continue };
-            if each(row_of(row)?).is_break() {
-                break;
-            }
-        }
-        Ok(())
+        rows_of_numbers(self.connection(), found.into_iter().rev(), each)
     }
 
     fn definition(&self, hash: &DefinitionHash) -> Result<Option<DefinitionRow>, ReadError> {
@@ -166,25 +160,67 @@ fn with_ids(
     oldest: Timestamp,
     limit: usize,
 ) -> Result<Vec<i64>, ReadError> {
-    let mut query = connection.prepare_cached(UP_TO)?;
+    let mut query = connection.prepare_cached(BACK_FROM)?;
     let mut found = Vec::new();
     let mut upto = i64::MAX;
-    while found.len() < limit {
-        let row = query.query_row([upto], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        let Some((seq, at, last)): Option<(i64, i64, Option<i64>)> = row.optional()? else { break };
-        if Timestamp(at) < oldest {
-            break;
-        }
-        upto = match last {
-            // A number that leads forward would lead there for ever.
-            Some(last) if last < seq => last,
-            Some(_) | None => {
-                found.push(seq);
-                seq - 1
+    'seek: loop {
+        let mut rows = query.query([upto])?;
+        let mut between = 0;
+        while let Some(row) = rows.next()? {
+            let (seq, at, last): (i64, i64, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            if Timestamp(at) < oldest || found.len() == limit {
+                return Ok(found);
             }
-        };
+            if seq > upto {
+                between += 1;
+                if between > NEAR {
+                    continue 'seek;
+                }
+                continue;
+            }
+            between = 0;
+            upto = match last {
+                // A number that leads forward would lead there for ever.
+                Some(last) if last < seq => last,
+                Some(_) | None => {
+                    found.push(seq);
+                    seq - 1
+                }
+            };
+        }
+        return Ok(found);
     }
-    Ok(found)
+}
+
+/// Hands over the rows of these numbers, which grow.
+fn rows_of_numbers(
+    connection: &Connection,
+    numbers: impl Iterator<Item = i64>,
+    each: EachRow<'_>,
+) -> Result<(), ReadError> {
+    let mut query = connection.prepare_cached(ROWS_FROM)?;
+    let mut numbers = numbers.peekable();
+    while let Some(from) = numbers.peek().copied() {
+        let mut rows = query.query([from])?;
+        let mut between = 0;
+        while let Some(row) = rows.next()? {
+            let seq: i64 = row.get(0)?;
+            if numbers.next_if_eq(&seq).is_some() {
+                between = 0;
+                if each(row_of(row)?).is_break() {
+                    return Ok(());
+                }
+            } else {
+                between += 1;
+            }
+            if between > NEAR || numbers.peek().is_none() {
+                break;
+            }
+        }
+        // One that is not there must not be looked for again.
+        numbers.next_if_eq(&from);
+    }
+    Ok(())
 }
 
 /// Where the next row's `last_id` starts from: what the newest row says of itself and those before

@@ -59,7 +59,8 @@ pub fn run(args: &[String]) {
 }
 
 /// Writes the log through the engine: of so many sagas one stays open, at each of its steps in
-/// turn, so that open ones lie among ended ones.
+/// turn, so that open ones lie among ended ones. Each report has an id, so that a start has as many
+/// to remember as it ever may.
 fn fill(path: &Path, open: u64, ended: u64) {
     let manner = Manner { name: "fill", lines: false, subscribed: false };
     let mut stage = Stage::new(path, manner, wall());
@@ -69,14 +70,19 @@ fn fill(path: &Path, open: u64, ended: u64) {
         saga.is_multiple_of(every) && saga / every % 3 == command.step()
     };
     let (mut begun, mut answers) = (0, Vec::new());
+    let mut said = 0;
+    let mut id = || {
+        said += 1;
+        Some(said)
+    };
     while begun < every * open || !answers.is_empty() {
         let upto = (begun + 1_000).min(every * open);
         let mut lines = std::mem::take(&mut answers);
-        lines.extend((begun..upto).map(|order| placed(order, None)));
+        lines.extend((begun..upto).map(|order| placed(order, id())));
         begun = upto;
         let heard = stage.turn(&lines);
         let commands = heard.lines().filter_map(Command::read);
-        answers.extend(commands.filter(|one| !stays(one)).map(|one| one.answer(None)));
+        answers.extend(commands.filter(|one| !stays(one)).map(|one| one.answer(id())));
     }
     Box::new(stage.core.into_log()).close().expect("the log is closed");
 }

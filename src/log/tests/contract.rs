@@ -256,24 +256,26 @@ fn w9_rows_that_brought_ids_are_found_whatever_lies_between(log: &mut dyn Log) {
     let mut first = births(1, days_ago(8), &[1, 2, 3]);
     first.ids = vec![Seq(1), Seq(2)];
     commit(log, &first);
-    commit(log, &free(row(4, None, days_ago(1), &note())));
+    for seq in 4..=40 {
+        commit(log, &free(row(seq, None, days_ago(1), &note())));
+    }
     let brought = |seq, at| Turn { ids: vec![Seq(seq)], ..free(row(seq, Some(3), at, &note())) };
-    commit(log, &brought(5, days_ago(1)));
-    let mut torn = brought(6, NOON);
+    commit(log, &brought(41, days_ago(1)));
+    let mut torn = brought(42, NOON);
     torn.rows.push(row(5, Some(3), NOON, &note()));
     fatal(log, &torn);
-    commit(log, &free(row(6, Some(3), NOON, &note())));
-    commit(log, &brought(7, NOON));
-    commit(log, &free(row(8, None, NOON, &note())));
-    assert_eq!(with_ids(log, always, 9), [1, 2, 5, 7], "6 was never written with an id");
-    assert_eq!(with_ids(log, always, 2), [5, 7], "the newest");
-    assert_eq!(with_ids(log, days_ago(1), 9), [5, 7]);
+    commit(log, &free(row(42, Some(3), NOON, &note())));
+    commit(log, &brought(43, NOON));
+    commit(log, &free(row(44, None, NOON, &note())));
+    assert_eq!(with_ids(log, always, 9), [1, 2, 41, 43], "42 was never written with an id");
+    assert_eq!(with_ids(log, always, 2), [41, 43], "the newest");
+    assert_eq!(with_ids(log, days_ago(1), 9), [41, 43]);
     assert_eq!(with_ids(log, NOON + DAY, 9), [0; 0]);
 
-    // What leads from 5 to 1 goes with its saga.
+    // What leads from 41 to 1 goes with its saga.
     commit(log, &ends(2, end("completed", days_ago(8), days_ago(8))));
     assert_eq!(sweep(log, &KEEP).sagas, 1);
-    assert_eq!(with_ids(log, always, 9), [1, 5, 7]);
+    assert_eq!(with_ids(log, always, 9), [1, 41, 43]);
 }
 
 fn an_empty_turn_is_no_commit(log: &mut dyn Log) {
