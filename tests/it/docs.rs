@@ -96,3 +96,45 @@ fn commands_in_the_documentation_exist() {
     }
     none_of(&bad, "the command line does not take what the documentation shows");
 }
+
+/// Each row of the table of limits is what the source says, and the table has no other.
+#[test]
+fn the_limits_in_the_reference_are_those_of_the_source() {
+    use sagaflow::limits;
+    let rows: [(&str, usize); 13] = [
+        ("bytes of a file", limits::YAML_BYTES_MAX),
+        ("levels of nesting in a file", limits::YAML_DEPTH_MAX),
+        ("values in a file", limits::YAML_NODES_MAX),
+        ("steps of a saga, nested ones included", limits::STEPS_MAX),
+        ("levels of steps within steps", limits::STEP_DEPTH_MAX),
+        ("elements of a `for_each`", limits::FOR_EACH_MAX),
+        ("sub-sagas within sub-sagas", limits::CALL_DEPTH),
+        ("`emit`s that cause one another", limits::EMIT_DEPTH),
+        ("bytes of an expression", limits::EXPR_BYTES_MAX),
+        ("levels of an expression", limits::EXPR_DEPTH_MAX),
+        ("values that one evaluation looks at", limits::EXPR_VISITS_MAX),
+        ("bytes of one payload", limits::PAYLOAD_BYTES_MAX),
+        (
+            "the shortest `every`, in milliseconds (at least)",
+            usize::try_from(limits::SCHEDULE_EVERY_MIN.0).expect("it is short"),
+        ),
+    ];
+    let grouped = |number: usize| {
+        let digits = number.to_string();
+        let groups: Vec<&str> = digits
+            .as_bytes()
+            .rchunks(3)
+            .rev()
+            .map(|three| std::str::from_utf8(three).expect("digits"))
+            .collect();
+        groups.join(",")
+    };
+    let expected: Vec<String> =
+        rows.iter().map(|(what, most)| format!("| {what} | {} |", grouped(*most))).collect();
+    let text = std::fs::read_to_string(root().join("docs/reference/language.md"));
+    let text = text.expect("we ship it");
+    let section = text.split("## Limits").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let lines = section.expect("it has the section").lines().filter(|line| line.starts_with("| "));
+    let shown: Vec<&str> = lines.skip(1).collect();
+    assert_eq!(shown, expected);
+}

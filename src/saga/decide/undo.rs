@@ -205,9 +205,9 @@ impl Decision<'_> {
     }
 
     /// The innermost group whose attempt is being undone around that step; the whole saga once it
-    /// turned around.
+    /// turned around, until its `finally` runs: what lost there is given up by itself.
     pub(super) fn undo_scope(&self, undone: StepKey) -> Option<StepKey> {
-        if self.saga.state == State::Compensating {
+        if self.saga.state == State::Compensating && self.saga.verdict.is_none() {
             return None;
         }
         let undoing = self.saga.runs.iter().filter(|r| matches!(r.phase, Phase::Undoing { .. }));

@@ -15,6 +15,7 @@ mod group;
 mod incident;
 mod join;
 mod meets;
+mod nest;
 mod parallel;
 mod pipes;
 mod pivot;
