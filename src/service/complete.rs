@@ -318,6 +318,11 @@ impl<'a> Here<'a> {
             if mapping.name == "eviction" {
                 return self.facts().trigger.clone();
             }
+            if mapping.name == "probe"
+                && let Some(answer) = beside.get("await").and_then(|wait| inline_echo(wait))
+            {
+                return vec![Owner::Event(answer.to_owned())];
+            }
             if let Some(signal) = beside.get("signal") {
                 return vec![Owner::Signal(self.facts().saga.clone(), word(signal).to_owned())];
             }
@@ -390,6 +395,14 @@ fn owner_of(beside: &BTreeMap<String, String>, facts: &Facts) -> Option<Owner> {
         return Some(Owner::Signal(facts.saga.clone(), signal));
     }
     named("emit").or_else(|| named("echo")).or_else(|| named("event")).map(Owner::Event)
+}
+
+/// The echo of an await that stands on one line.
+fn inline_echo(wait: &str) -> Option<&str> {
+    let (_, rest) = wait.split_once("echo:")?;
+    let rest = rest.trim_start();
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    Some(&rest[..end])
 }
 
 /// A value that stands on a line, without a comment behind it and without quotes.

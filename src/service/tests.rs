@@ -248,3 +248,77 @@ fn while_a_file_is_no_yaml_its_names_are_still_known() {
     assert_eq!(labels, ["first", "second"]);
     assert!(workspace.definition("tidy.saga.yaml", at).is_empty());
 }
+
+const TALKING: &str = "\
+saga: talk
+trigger: { event: closed }
+eviction: { policy: parallel }
+timeout: 1h
+signals:
+  approve: { doc: Somebody agreed., fields: { by: { type: string } } }
+steps:
+  - id: wait
+    await: { signal: approve, where: event.by != \"\" }
+    timeout: 10m
+    on_timeout: fail
+  - id: ask
+    issue: reap
+    with: { label: x }
+    await: { echo: reaped }
+    timeout: 10s
+    probe: { issue: reap, with: { label: x }, await: { echo: reaped }, done_when: event.count > 0 }
+  - id: inner
+    call: called
+    with: { label: x }
+result: { n: \"${{ steps.inner.result.n }}\" }
+";
+
+const CALLED: &str = "\
+saga: called
+trigger: { call: { fields: { label: { type: string, description: Whose. } } } }
+eviction: { policy: parallel }
+timeout: 5s
+steps: [{ id: rest, delay: 1s }]
+result: { n: 1 }
+";
+
+#[test]
+fn signals_probes_and_calls_are_known() {
+    let with = |text: &str| {
+        let mut workspace = Workspace::new();
+        let files = [("a.catalog.yaml", CATALOG), ("t.saga.yaml", text), ("c.saga.yaml", CALLED)];
+        let files = files.into_iter().map(|(name, text)| (name.to_owned(), text.into()));
+        workspace.replace(files.collect());
+        workspace
+    };
+    let hover = |words: &str| {
+        let found = with(TALKING).hover("t.saga.yaml", place(TALKING, words));
+        found.map(|(_, text)| text).unwrap_or_default()
+    };
+    assert!(hover("event.by").contains("a field of the signal `approve`"), "{}", hover("event.by"));
+    assert!(hover("event.count").contains("a field of the event `reaped`"));
+    assert!(
+        hover("call: called").contains("`label`: string — Whose."),
+        "{}",
+        hover("call: called")
+    );
+    let to = |words: &str| with(TALKING).definition("t.saga.yaml", place(TALKING, words));
+    assert_eq!(to("signal: approve")[0].0, "t.saga.yaml");
+    assert_eq!(to("call: called")[0].0, "c.saga.yaml");
+    let renamed = with(TALKING).rename("t.saga.yaml", place(TALKING, "signal: approve"), "agree");
+    assert_eq!(renamed.map(|places| places.len()), Ok(2));
+    let offered = |marked: &str| -> Vec<String> {
+        let at = marked.find('|').expect("the place is marked");
+        let choices = with(&marked.replacen('|', "", 1)).complete("t.saga.yaml", at);
+        choices.into_iter().map(|one| one.label).collect()
+    };
+    let at = |words: &str, marked: &str| offered(&TALKING.replacen(words, marked, 1));
+    assert_eq!(at("signal: approve", "signal: |"), ["approve"]);
+    assert_eq!(at("event.by", "event.|"), ["by"]);
+    assert_eq!(at("event.count > 0", "event.|"), ["label", "count"]);
+    assert_eq!(
+        at("call: called\n    with: { label: x }", "call: called\n    with: { | }"),
+        ["label"]
+    );
+    assert_eq!(at("steps.inner.result.n", "steps.inner.result.|"), ["n"]);
+}
