@@ -5,7 +5,7 @@ use super::shipped::read_clean;
 use super::tidy::{Source, none_of, read, root, sources};
 
 /// Blocks of code whose fence names a file, as in "```yaml site/site.catalog.yaml".
-fn named_blocks(document: &Source) -> Vec<(String, Vec<u8>)> {
+pub fn named_blocks(document: &Source) -> Vec<(String, Vec<u8>)> {
     let mut blocks: Vec<(String, String)> = Vec::new();
     let mut open = false;
     for line in document.text.lines() {

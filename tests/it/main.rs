@@ -1,6 +1,8 @@
 //! All end-to-end tests, in one binary. A test of one module stands with that module.
 
 mod background;
+mod blocks;
+mod checks;
 mod cli;
 mod compiled;
 mod diagnostics;

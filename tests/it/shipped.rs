@@ -26,7 +26,8 @@ fn shown(library: &Library, findings: &Diagnostics) -> String {
     findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn shipped() -> Vec<(String, Vec<u8>)> {
+/// The definitions that we ship, as (path, text).
+pub fn shipped() -> Vec<(String, Vec<u8>)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
     let entries = fs::read_dir(&dir).expect("sagas/ is part of the package");
     let paths = entries.map(|e| e.expect("an opened directory can be listed").path());

@@ -1,5 +1,5 @@
 //! W006: a wait that nothing bounds in a saga that others of its key cannot pass: what never comes
-//! keeps all of them out.
+//! keeps all of them out. Of an undo that the catalog brings nobody has said so.
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Span};
 use crate::plan::{Plan, Policy, StepIx};
@@ -13,12 +13,14 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
         Policy::Queue => "kept waiting",
         Policy::Replace | Policy::Parallel | Policy::Join => return,
     };
-    if plan.timeout.is_some() {
-        return;
-    }
-    for (ix, step, written) in subject.steps().filter(|(_, _, written)| !written.by_catalog) {
-        if step.wait.is_some() && plan.is_forward(ix) && !is_bounded(plan, ix) {
-            let policy = subject.saga.saga.eviction.policy.span;
+    for (ix, step, written) in subject.steps().filter(|(_, step, _)| step.wait.is_some()) {
+        let policy = subject.saga.saga.eviction.policy.span;
+        if written.by_catalog {
+            // It has the time of its step, and what was said of that may have been a person's.
+            if step.timeout.is_none() && subject.saga.saga.defaults.timeout.is_none() {
+                out.add_endless_hold(written.what(), &step.path, kept_out, policy);
+            }
+        } else if plan.timeout.is_none() && plan.is_forward(ix) && !is_bounded(plan, ix) {
             out.add_endless_hold(written.step.head(), &step.path, kept_out, policy);
         }
     }

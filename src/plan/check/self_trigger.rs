@@ -85,8 +85,9 @@ fn always_runs(plan: &Plan, step: &Step) -> bool {
             return false;
         }
         at = match at.body {
-            Body::Main => return true,
-            Body::Finally | Body::OnTimeout(_) | Body::Undo(_) | Body::Probe(_) => return false,
+            // What runs on every end runs at the end of each that is started by it.
+            Body::Main | Body::Finally => return true,
+            Body::OnTimeout(_) | Body::Undo(_) | Body::Probe(_) => return false,
             Body::Group(owner) | Body::Branches(owner) => {
                 // A loser may have been cancelled before it came to that.
                 if !plan.step(owner).verb.runs_all() {

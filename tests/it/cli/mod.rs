@@ -3,6 +3,7 @@
 
 mod begin;
 mod check;
+mod ci;
 mod data;
 mod demo;
 mod fix;
@@ -13,6 +14,7 @@ mod guides;
 mod launch;
 mod live;
 mod lsp;
+mod pages;
 mod plan;
 mod reference;
 mod signals;
