@@ -184,7 +184,8 @@ impl Compiler<'_> {
         fields.insert("trigger".to_owned(), always(triggers));
         match place.stage {
             Stage::Step(Part::Undo) => {
-                fields.insert("state".to_owned(), always(words(&["compensating"])));
+                // A group's failed attempt is undone while the saga runs.
+                fields.insert("state".to_owned(), always(words(&["running", "compensating"])));
                 fields.insert("cause".to_owned(), always(words(CAUSES)));
                 fields.insert("reason".to_owned(), always(Type::String));
             }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::expr::{Resolved, Scope};
 use crate::plan::Plan;
-use crate::saga::record::Ending;
+use crate::saga::record::{Cause, Ending};
 use crate::saga::state::{Phase, Run, Saga, StepKey};
 use crate::time::Timestamp;
 
@@ -115,9 +115,17 @@ impl<'a> SagaScope<'a> {
         Value::Array(left.into_iter().map(|(_, value)| value).collect())
     }
 
+    /// Why what is done is undone: the saga turned around, or a group before its next attempt.
+    fn turned(&self) -> Option<(Cause, &str)> {
+        let attempt = self.saga.runs.iter().find_map(|run| {
+            let Phase::Undoing { cause, reason } = &run.phase else { return None };
+            Some((*cause, &**reason))
+        });
+        self.saga.unwinding.as_ref().map(|(cause, reason)| (*cause, &**reason)).or(attempt)
+    }
+
     fn of_saga(&self, path: &[Box<str>]) -> Resolved<'_> {
         let Some(name) = path.first() else { return Resolved::Missing };
-        let turned = self.saga.unwinding.as_ref();
         let verdict = self.saga.verdict.as_ref();
         let value: Option<Value> = match &**name {
             "id" => Some(self.saga.id.0.into()),
@@ -129,11 +137,11 @@ impl<'a> SagaScope<'a> {
             }
             "cause" => verdict
                 .and_then(|verdict| verdict.cause)
-                .or(turned.map(|(cause, _)| *cause))
+                .or_else(|| self.turned().map(|(cause, _)| cause))
                 .map(|cause| cause.as_str().into()),
             "reason" => verdict
                 .and_then(|verdict| verdict.reason.as_deref())
-                .or(turned.map(|(_, reason)| &**reason))
+                .or_else(|| self.turned().map(|(_, reason)| reason))
                 .map(Value::from),
             _ => None,
         };

@@ -329,3 +329,33 @@ steps:
     assert_eq!(verdict.reason.as_deref(), Some("no good: k"));
     assert_eq!(world.published("saga_failed")[0].fields["outcome"], json!("compensated"));
 }
+
+#[test]
+fn r11_the_undo_of_an_attempt_knows_why_it_is_undone() {
+    let mut world = it(r#"
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - id: all
+    group:
+      - id: one
+        issue: a
+        await: { echo: did }
+        compensate:
+          issue: un_a
+          with: { k: "${{ saga.state }} ${{ saga.cause }} ${{ saga.reason }}" }
+          await: { echo: undid }
+      - { id: two, issue: b, await: { echo: did } }
+    timeout: 1m
+    retry: { attempts: 2, backoff: constant, delay: 1s, on: [failed] }
+"#);
+    go(&mut world, "k");
+    did(&mut world, "a");
+    refuse(&mut world, "b");
+    assert_eq!(world.last("un_a").with("k"), "running action_failed no such thing");
+    did(&mut world, "un_a");
+    world.advance(Millis(1_000));
+    did(&mut world, "a");
+    refuse(&mut world, "b");
+    assert_eq!(world.last("un_a").with("k"), "compensating action_failed no such thing");
+}
