@@ -27,12 +27,15 @@ macro_rules! shipped {
 }
 
 /// Definitions that the binary carries: the shipped ones.
-pub const SAGAS: [(&str, &str); 11] = [
+pub const SAGAS: [(&str, &str); 14] = [
+    shipped!("close_pane.saga.yaml"),
     shipped!("delete_block.saga.yaml"),
     shipped!("delete_tab.saga.yaml"),
+    shipped!("delete_workspace.saga.yaml"),
     shipped!("launcher_host.catalog.yaml"),
     shipped!("pool_respawn_on_promote.saga.yaml"),
     shipped!("promote_block_to_tab.saga.yaml"),
+    shipped!("promoted_window_watch.saga.yaml"),
     shipped!("redock_floating_pane.saga.yaml"),
     shipped!("restore_torn_off_tab.saga.yaml"),
     shipped!("srv.catalog.yaml"),

@@ -120,7 +120,7 @@ fn every_mistake_of_a_file_is_found_at_once() {
          \x20 - id: b\n    probe: {}\n    delay: 1s\n  - { id: c, id: d, done: true }\n",
     );
     let expected =
-        ["SF401", "SF014", "SF009", "SF009", "SF015", "SF016", "SF013", "SF019", "SF008"];
+        ["SF401", "SF014", "SF009", "SF009", "SF015", "SF016", "SF013", "SF017", "SF008"];
     assert_eq!(codes(&found), expected, "{found:#?}");
     let saga = &library.sagas[0];
     assert_eq!(library.lost[&saga.span.file], [Loss::Key, Loss::Bound, Loss::Part].into());

@@ -2,17 +2,36 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{run, sagaflow, scratch};
+use super::{Did, run, sagaflow, scratch};
+
+/// Plays the demo. Its second act is a shipped saga whose steps wait a second for their answers: on
+/// a machine so busy that srv's come later it ends otherwise, and rightly so; then it is played
+/// again. The silence of `move` alone is part of the story.
+fn play(here: &Path, args: &[&str]) -> Did {
+    let too_late = |did: &Did| {
+        let late = did.stdout.contains("timed out after 1s");
+        did.exit == 1 && late && !did.stdout.contains("step `move` timed out")
+    };
+    for _ in 0..9 {
+        let did = run(here, args);
+        if !too_late(&did) {
+            return did;
+        }
+        std::fs::remove_dir_all(here.join("kept")).ok();
+    }
+    run(here, args)
+}
 
 #[test]
 fn the_demo_comes_true_and_cleans_up() {
     let here = scratch(&[]);
-    let did = run(here.path(), &["demo"]);
+    let did = play(here.path(), &["demo"]);
     assert_eq!(did.exit, 0, "{}\n{}", did.stdout, did.stderr);
     let mut rest = did.stdout.as_str();
     for words in [
@@ -41,7 +60,7 @@ fn the_demo_comes_true_and_cleans_up() {
 #[test]
 fn what_the_demo_did_can_be_kept_and_looked_at() {
     let here = scratch(&[]);
-    let did = run(here.path(), &["demo", "--keep", "kept"]);
+    let did = play(here.path(), &["demo", "--keep", "kept"]);
     assert_eq!(did.exit, 0, "{}", did.stderr);
     let shown = run(here.path(), &["show", "2", "--data", "kept/data"]);
     assert!(shown.stdout.contains("↩ workspace.undo"), "{}\n{}", shown.stdout, shown.stderr);
