@@ -409,6 +409,24 @@ fn close_pane_survives_a_kill_after_every_commit() {
 }
 
 #[test]
+fn pending_shutdown_survives_a_kill_after_every_commit() {
+    let start = |id: &str, blocks: Value| {
+        json!({"cmd": "start_saga", "id": id, "saga": "pending_shutdown",
+            "input": {"block_ids": blocks, "action": "stop", "by": id}})
+    };
+    // The second one joins the first, and somebody keeps what both cover.
+    let starts = vec![
+        start("a", json!(["b1"])),
+        start("b", json!(["b1", "b2"])),
+        json!({"cmd": "report", "id": "keep", "event": "keep_running", "block_id": "b2",
+            "by": "me"}),
+    ];
+    let saga = "pending_shutdown";
+    let ends = vec!["saga_completed"];
+    check(&Case { house: shipped, saga, target: "srv", starts, fails: &[], ends });
+}
+
+#[test]
 fn promoted_window_watch_survives_a_kill_after_every_commit() {
     let opened = json!({"cmd": "report", "id": "start", "event": "window_opened", "label": "p1",
         "from_pool": true});

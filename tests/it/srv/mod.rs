@@ -8,6 +8,7 @@ mod deletes;
 mod faults;
 mod model;
 mod moves;
+mod shutdown;
 mod storm;
 mod tear_off;
 mod vocabulary;
