@@ -9,6 +9,8 @@ use crate::expr::{self, EvalError, Template};
 use crate::ids::SagaId;
 use crate::plan::{CallTrigger, EventTrigger, Plan, Policy};
 use crate::saga::decide::{BeginScope, Input};
+#[cfg(test)]
+use crate::saga::fault::{self, Fault};
 use crate::saga::record::{Began, Dedup, Dequeued, Parent, Record, State};
 use crate::saga::state::Saga;
 use crate::time::Timestamp;
@@ -202,6 +204,10 @@ impl Coordinator {
 
     /// After a saga gave its keys free, those that waited for them may start \[R18\].
     pub(super) fn free_keys_of(&mut self, id: SagaId, depth: usize) {
+        #[cfg(test)]
+        if fault::is(Fault::RivalIsStranded) {
+            return;
+        }
         let Some(live) = self.live.get(&id) else { return };
         match live.held {
             keys::Held::Nothing | keys::Held::HoldsFor(_) => {}

@@ -6,6 +6,8 @@ pub mod apply;
 pub mod branches;
 pub mod children;
 pub mod decide;
+#[cfg(test)]
+pub mod fault;
 pub mod kin;
 pub mod owed;
 pub mod reactions;

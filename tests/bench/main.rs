@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock, that is what it is for")]
 
 mod boot;
+mod check;
 mod engine;
 mod house;
 mod listener;
@@ -25,13 +26,14 @@ fn main() -> ExitCode {
     let rest = args.get(1..).unwrap_or_default();
     match args.first().map(String::as_str) {
         Some("boot") => boot::run(rest),
+        Some("check") => check::run(),
         Some("engine") => engine::run(rest),
         Some("load") => return load::run(rest),
         Some("log") => log::run(),
         Some("validate") => validate::run(rest),
         Some(_) | None => {
             eprintln!(
-                "cargo bench -- NAME, where NAME is one of: boot, engine, load, log, validate"
+                "cargo bench -- NAME, where NAME is one of: boot, check, engine, load, log, validate"
             );
             return ExitCode::from(2);
         }

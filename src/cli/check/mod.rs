@@ -68,15 +68,15 @@ pub(super) fn run(args: &Args) -> Outcome {
         let message = "the definitions are not valid, so no saga is explored";
         return Err(Failure::new(Exit::No, format!("{message}\n\n{}", text.trim_end())));
     }
-    let plans = plans
-        .into_iter()
-        .filter(|plan| path_of(&library, plan).is_some_and(|path| asked.contains(path)));
-    let plans: Vec<Arc<Plan>> = plans.collect();
+    let all = plans;
+    let plans =
+        all.iter().filter(|plan| path_of(&library, plan).is_some_and(|path| asked.contains(path)));
+    let plans: Vec<Arc<Plan>> = plans.cloned().collect();
     if plans.is_empty() {
         let named: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         return Err(Failure::usage(format!("there is no *.saga.yaml in {}", named.join(", "))));
     }
-    let tried = explore(&library, &plans, args.depth);
+    let tried = explore(&library, (&plans, &all), args.depth);
     if args.shape.is_json() {
         out::json(&report::json(&tried))?;
     } else {
@@ -95,7 +95,11 @@ fn path_of<'a>(library: &'a Library, plan: &Plan) -> Option<&'a str> {
     Some(library.sources.path(saga.span.file))
 }
 
-fn explore(library: &Library, plans: &[Arc<Plan>], depth: Option<u32>) -> Vec<Tried> {
+fn explore(
+    library: &Library,
+    (plans, all): (&[Arc<Plan>], &[Arc<Plan>]),
+    depth: Option<u32>,
+) -> Vec<Tried> {
     let catalog = Arc::new(library.catalog.clone());
     let mut clock = Clock::start(Timestamp::default());
     let started = clock.now();
@@ -110,7 +114,7 @@ fn explore(library: &Library, plans: &[Arc<Plan>], depth: Option<u32>) -> Vec<Tr
             }
         };
         let bounds = Bounds { depth, ..Bounds::default() };
-        let checked = check(&catalog, plan, bounds, &mut tell);
+        let checked = check(&catalog, plan, all, bounds, &mut tell);
         tried.push(Tried { plan: plan.clone(), checked });
     }
     if told > started {

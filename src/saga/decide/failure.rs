@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::limits::{FORWARD_RETRY_FIRST, FORWARD_RETRY_MAX};
 use crate::plan::{Backoff, Body, OnTimeout, Retry, Verb};
 use crate::saga::decide::{Decision, Next};
+#[cfg(test)]
+use crate::saga::fault::{self, Fault};
 use crate::saga::record::{
     Armed, Cause, Ending, Pause, Record, Reissued, State, Undoing, Unwinding, Verdict,
 };
@@ -66,6 +68,8 @@ impl Decision<'_> {
     pub(super) fn pause(&self, step: StepKey, cause: Cause, known: bool) -> Option<Millis> {
         let plan_step = self.plan.step(step.step);
         let attempt = self.run(step).map_or(1, |run| run.attempt);
+        #[cfg(test)]
+        let attempt = attempt.saturating_sub(u32::from(fault::is(Fault::OneAttemptMore)));
         // The same command again is safe only where the target repeats its answer [R11].
         let repeats = known || !matches!(&plan_step.verb, Verb::Issue { idempotent: false, .. });
         if !(repeats || plan_step.probe.is_some())
@@ -189,6 +193,10 @@ impl Decision<'_> {
     }
 
     pub(super) fn has_undo_within(&self, group: StepKey) -> bool {
+        #[cfg(test)]
+        if fault::is(Fault::AttemptStands) {
+            return false;
+        }
         let inside = self.saga.runs.iter().map(|run| run.key);
         let inside = inside.filter(|key| self.saga.is_within(self.plan, *key, group));
         let mut keys = inside.chain(std::iter::once(group));
@@ -298,6 +306,8 @@ impl Decision<'_> {
                 self.run(step).and_then(|run| run.command.as_ref()).is_some_and(|command| {
                     self.targets.had_session_since(&command.target, command.owed)
                 });
+            #[cfg(test)]
+            let repeats = repeats || fault::is(Fault::SentTwice);
             if !repeats && maybe_sent {
                 let reason = format!("`{target}` has a new session and had not answered");
                 let why = (Cause::Unreachable, Arc::from(reason));

@@ -21,6 +21,8 @@ use serde_json::Value;
 use crate::ids::Seq;
 use crate::plan::{Body, OnRestart, Plan};
 use crate::saga::apply::Corrupt;
+#[cfg(test)]
+use crate::saga::fault::{self, Fault};
 use crate::saga::record::{
     Cause, Emitted, Ending, Late, Operator, Outcome, Record, Refused, Signalled, State, StepOnly,
     Unwinding, Verdict,
@@ -245,6 +247,25 @@ impl Decision<'_> {
 
     /// Chooses a fact: folds it, numbers it, keeps it.
     fn push(&mut self, record: Record) {
+        if self.clash.is_some() {
+            return;
+        }
+        #[cfg(test)]
+        {
+            let step = record.step().and_then(|path| self.plan.find(path));
+            let is_undo = step.is_some_and(|step| self.plan.is_undo(step));
+            if fault::is(Fault::UnwrittenChange) {
+                self.saga.vars.insert("unwritten".to_owned(), is_undo.into());
+            }
+            for record in fault::tampered(record, is_undo) {
+                self.fold(record);
+            }
+        }
+        #[cfg(not(test))]
+        self.fold(record);
+    }
+
+    fn fold(&mut self, record: Record) {
         if self.clash.is_some() {
             return;
         }

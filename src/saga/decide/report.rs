@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 use crate::expr;
 use crate::plan::{Alternative, Body, Source, Undo};
 use crate::saga::decide::{Decision, Next, Report};
+#[cfg(test)]
+use crate::saga::fault::{self, Fault};
 use crate::saga::record::{Cause, Ending, Matched, Outcome, Record, Signalled, State};
 use crate::saga::state::{Phase, Run, StepKey};
 
@@ -105,6 +107,10 @@ impl Decision<'_> {
     /// Whether a step can still take an answer: open, or in doubt and not yet being undone \[R19\].
     fn listens(&self, step: StepKey) -> bool {
         let Some(run) = self.run(step) else { return false };
+        #[cfg(test)]
+        if fault::is(Fault::LateIsDropped) && run.outcome().is_some() {
+            return false;
+        }
         match &run.phase {
             Phase::Waiting { .. }
             | Phase::Probing { .. }

@@ -32,10 +32,10 @@ pub(in crate::sim) enum Meaning {
 /// All beginnings: every way to start it, with its targets there, and with one of them away.
 pub(super) fn beginnings(setting: &Setting) -> Vec<Act> {
     let mut all = Vec::new();
-    let plan = &setting.plan;
+    let plan = setting.plan();
     let known = Known::default();
     let of = |declared: &EventDecl| {
-        representatives(&declared.fields, &known, &setting.reads, Of::Trigger)
+        representatives(&declared.fields, &known, setting.reads_of(&plan.name), Of::Trigger)
     };
     let mut starts: Vec<Start> = Vec::new();
     for trigger in &plan.trigger.events {
@@ -62,15 +62,15 @@ pub(super) fn beginnings(setting: &Setting) -> Vec<Act> {
 pub(super) fn choices(setting: &Setting, node: &Node) -> Vec<Act> {
     let mut all = Vec::new();
     let coordinator = node.world.coordinator();
-    let beside = if setting.meets() { usize::MAX } else { 1 };
-    for (place, (id, _)) in node.books.sagas.iter().enumerate().take(beside) {
-        let Some((saga, plan)) = coordinator.saga(*id).filter(|(saga, _)| saga.is_open()) else {
+    for (place, (id, _)) in node.books.sagas.iter().enumerate() {
+        let saga = coordinator.saga(*id).filter(|(saga, _)| saga.is_open());
+        let Some((saga, plan)) = saga.filter(|(saga, _)| setting.concerns(place, saga)) else {
             continue;
         };
         let mut moment = Moment { setting, node, saga, plan, acts: Vec::new() };
         moment.of_saga();
         // Of a rival that runs beside the saga only that all goes well with it matters.
-        let most = if place == 0 { usize::MAX } else { 1 };
+        let most = if place == 0 || setting.is_called(saga) { usize::MAX } else { 1 };
         all.extend(moment.acts.into_iter().take(most));
     }
     let main = node.main().and_then(|id| coordinator.saga(id));
@@ -217,7 +217,7 @@ impl Moment<'_> {
         let step = self.plan.step(run.key.step);
         let ways = ways(step).filter(|on| on.event == declared.name);
         let known = self.known(run.key.branch, ways, owed);
-        let reads = &self.setting.reads;
+        let reads = self.setting.reads_of(&self.saga.name);
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
         for with in representatives(&declared.fields, &known, reads, Of::Event) {
@@ -303,7 +303,7 @@ impl Moment<'_> {
         for on in self.plan.cancel_on.iter().chain(reactions) {
             let Some(declared) = self.plan.events.get(&on.event) else { continue };
             let known = self.known(0, std::iter::once(on), None);
-            let reads = &self.setting.reads;
+            let reads = self.setting.reads_of(&self.saga.name);
             let fits = |with: &Map<String, Value>| {
                 let event = Value::Object(with.clone());
                 let now = self.node.world.now();

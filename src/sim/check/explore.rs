@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::definition::Catalog;
+use crate::ids::SagaId;
 use crate::limits::CHECK_STATES_MAX;
 use crate::plan::{Plan, StepIx, Undo};
 use crate::saga::record::{Ending, Record};
@@ -95,15 +96,16 @@ struct Explorer<'a> {
     reached: BTreeSet<StepIx>,
 }
 
-/// Explores a saga. `tell` hears now and then how far it has come.
+/// Explores a saga; among `others` are those that it calls. `tell` hears now and then how far it has come.
 pub fn check(
     catalog: &Arc<Catalog>,
     plan: &Arc<Plan>,
+    others: &[Arc<Plan>],
     bounds: Bounds,
     tell: &mut dyn FnMut(Progress),
 ) -> Checked {
     let mut explorer = Explorer {
-        setting: Setting::of(catalog, plan),
+        setting: Setting::of(catalog, plan, others),
         bounds,
         tell,
         seen: BTreeMap::new(),
@@ -131,7 +133,7 @@ impl Explorer<'_> {
     /// A launcher with all targets there, on which nothing has happened yet.
     fn root(&self) -> Node {
         let setting = &self.setting;
-        let mut world = World::new(setting.catalog.clone(), vec![setting.plan.clone()]);
+        let mut world = World::new(setting.catalog.clone(), setting.plans.clone());
         setting.targets.iter().for_each(|target| world.connect(target));
         world.settle();
         Node::new(world)
@@ -190,11 +192,12 @@ impl Explorer<'_> {
 
     fn try_one(&mut self, at: Option<u32>, node: &Node, deed: Deed) -> (u64, Option<Found>) {
         let mut next = node.clone();
-        let folded = Folded::before(&self.setting.plan, &next);
+        let folded = Folded::before(&self.setting.plans, &next);
         let done = next.happen(&deed);
         self.deeds += 1;
-        self.note(&done);
-        if let Some(broken) = folded.after(&mut next, &done) {
+        let found = folded.after(&mut next, &done);
+        self.note(next.main(), &done);
+        if let Some(broken) = found {
             let mut path = self.path(at);
             path.push(deed);
             return (done.commits, Some((broken, path)));
@@ -204,9 +207,10 @@ impl Explorer<'_> {
     }
 
     /// Notes the steps that were come to.
-    fn note(&mut self, done: &Done) {
-        let plan = &self.setting.plan;
-        for (_, fact) in done.facts() {
+    fn note(&mut self, main: Option<SagaId>, done: &Done) {
+        let plan = self.setting.plan();
+        let own = done.facts().iter().filter(|(_, fact)| fact.saga == main);
+        for (_, fact) in own {
             let skips = matches!(&fact.record, Record::Outcome(o) if o.outcome == Ending::Skipped);
             let step = fact.record.step().and_then(|path| plan.find(path));
             self.reached.extend(step.filter(|_| !skips));
@@ -215,7 +219,7 @@ impl Explorer<'_> {
 
     /// Steps that no history came to. An undo that another one stands for is never come to.
     fn unreached(&self) -> Vec<Arc<str>> {
-        let plan = &self.setting.plan;
+        let plan = self.setting.plan();
         let replaced = |ix: StepIx| {
             let owners = std::iter::successors(Some(ix), |at| Plan::owner(plan.step(*at).body));
             let mut owners = owners.skip(1).map(|at| plan.step(at));

@@ -1,6 +1,6 @@
 //! What must hold in every history, held to the facts of each thing that happens. Chooses nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use serde_json::Value;
 use crate::coordinator::Fact;
 use crate::ids::SagaId;
 use crate::plan::{OnRestart, Plan, Policy};
-use crate::saga::decide::SagaScope;
+use crate::saga::owed::Owed;
 use crate::saga::record::{Cause, Ending, Record, State, Verdict};
 use crate::saga::state::{Phase, Run, Saga, StepKey};
 use crate::sim::ledger::Ledger;
 use crate::time::Timestamp;
 
 use super::act::{Done, Node};
-use super::choices::{Meaning, meaning};
+use super::rules;
 
 /// What must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,13 @@ pub enum Property {
     Keys,
     /// The fold of the log is the live state \[R3\], and no two facts clash \[L9\].
     Fold,
+    /// What was done last is undone first \[R12\].
+    Backwards,
+    /// What waits is asked for, as often as its step says, and twice only where that may be
+    /// \[R11, P4\].
+    Asking,
+    /// A step succeeds by an answer, and a late one settles a doubt \[R19\].
+    Answers,
     /// The author's own `always`.
     Always,
 }
@@ -55,6 +62,9 @@ impl Property {
             Property::Deadlines => "deadlines hold",
             Property::Keys => "one saga of a key at a time, and none is left waiting",
             Property::Fold => "a crash after any commit changes nothing",
+            Property::Backwards => "what was done last is undone first",
+            Property::Asking => "what waits is asked for, and no more often than it may be",
+            Property::Answers => "a step succeeds by an answer, and a late one settles a doubt",
             Property::Always => "what the saga says under `always` holds",
         }
     }
@@ -85,21 +95,30 @@ pub(super) struct Books {
     pub(super) ledger: Ledger,
     /// All sagas in the order in which they came, and how they ended, once they have.
     pub(super) sagas: Vec<(SagaId, Option<State>)>,
+    /// Commands that went out. What may be asked once is known to be from the saga's own state, so
+    /// this is no part of a moment's likeness.
+    asked: BTreeSet<Arc<str>>,
 }
 
 /// The sagas of one moment, folded on from the moment before by the facts in between.
 pub(super) struct Folded {
-    plan: Arc<Plan>,
-    sagas: BTreeMap<SagaId, Saga>,
-    found: Option<Broken>,
+    pub(super) plans: Vec<Arc<Plan>>,
+    pub(super) sagas: BTreeMap<SagaId, Saga>,
+    pub(super) found: Option<Broken>,
 }
 
 impl Folded {
     /// The sagas as they are before something happens.
-    pub(super) fn before(plan: &Arc<Plan>, node: &Node) -> Folded {
+    pub(super) fn before(plans: &[Arc<Plan>], node: &Node) -> Folded {
         let all = node.world.coordinator().sagas();
         let sagas = all.map(|(saga, _)| (saga.id, saga.clone())).collect();
-        Folded { plan: plan.clone(), sagas, found: None }
+        Folded { plans: plans.to_vec(), sagas, found: None }
+    }
+
+    /// The plan of a saga; the first is that of the saga that is judged.
+    pub(super) fn plan_of(&self, saga: &Saga) -> Arc<Plan> {
+        let plan = self.plans.iter().find(|plan| plan.name == saga.name);
+        plan.unwrap_or(&self.plans[0]).clone()
     }
 
     fn find(&mut self, property: Property, words: impl FnOnce() -> String) {
@@ -111,12 +130,15 @@ impl Folded {
     /// Folds what was done, keeps the node's books, and says what does not hold.
     pub(super) fn after(mut self, node: &mut Node, done: &Done) -> Option<Broken> {
         let books = &mut node.books;
+        let mut settles = None;
         if let Some(said) = &done.said {
             let (owed, did) = (&said.owed, said.did);
+            settles = self.settles(owed.saga, &owed.step);
             self.answered(books, owed.saga, (&owed.step, &owed.command_id), did);
         }
         for (at, fact) in done.facts() {
             self.fact(books, *at, fact);
+            self.engine(books, *at, fact, done);
             // What awaits nothing is done once it is written.
             if let (Record::Sent(of), Some(id)) = (&fact.record, fact.saga) {
                 let mut sent = done.sent.iter().map(|sent| &sent.owed);
@@ -126,27 +148,69 @@ impl Folded {
                 }
             }
         }
+        self.settled(settles);
         for owed in done.sent.iter().map(|sent| &sent.owed) {
+            self.asked(books, owed);
             self.handed(books, owed.saga, (&owed.step, &owed.command_id));
         }
         self.compare(node);
-        self.found.or_else(|| of_moment(&self.plan, node))
+        self.found.or_else(|| of_moment(&self.plans[0], node))
     }
 
-    fn handed(&self, books: &mut Books, id: SagaId, (step, command): (&str, &Arc<str>)) {
-        if let Some(saga) = self.sagas.get(&id) {
-            books.ledger.handed(saga, &self.plan, step, command);
+    /// What the engine promises of single facts.
+    fn engine(&mut self, books: &Books, at: Timestamp, fact: &Fact, done: &Done) {
+        let Some(saga) = fact.saga.and_then(|id| self.sagas.get(&id)) else { return };
+        let record = &fact.record;
+        let found = rules::of_fact(&self.plan_of(saga), saga, at, record, &books.ledger);
+        let nobody = done.said.is_none();
+        let found = found
+            .or_else(|| rules::unanswered(&self.plan_of(saga), saga, record).filter(|_| nobody));
+        self.found = self.found.take().or(found);
+    }
+
+    fn asked(&mut self, books: &mut Books, owed: &Owed) {
+        let Some(saga) = self.sagas.get(&owed.saga).filter(|saga| !saga.retrying) else { return };
+        if !books.asked.insert(owed.command_id.clone()) {
+            let found = rules::asked_again(&self.plan_of(saga), saga, &owed.step);
+            self.found = self.found.take().or(found);
         }
     }
 
-    fn answered(&self, books: &mut Books, id: SagaId, (step, command): (&str, &str), did: bool) {
+    fn settles(&self, id: SagaId, path: &str) -> Option<(SagaId, StepKey)> {
+        let saga = self.sagas.get(&id)?;
+        let key = saga.find(&self.plan_of(saga), path)?;
+        rules::settles(&self.plan_of(saga), saga, key).then_some((id, key))
+    }
+
+    fn settled(&mut self, settles: Option<(SagaId, StepKey)>) {
+        let Some((id, key)) = settles else { return };
+        let Some(saga) = self.sagas.get(&id) else { return };
+        if saga.run(key).and_then(Run::outcome) == Some(Ending::InDoubt) {
+            let path = saga.path(&self.plan_of(saga), key);
+            self.find(Property::Answers, || format!("a late answer to step `{path}` is lost"));
+        }
+    }
+
+    pub(super) fn handed(&self, books: &mut Books, id: SagaId, (step, command): (&str, &Arc<str>)) {
         if let Some(saga) = self.sagas.get(&id) {
-            books.ledger.answered(saga, &self.plan, step, command, did);
+            books.ledger.handed(saga, &self.plan_of(saga), step, command);
+        }
+    }
+
+    pub(super) fn answered(
+        &self,
+        books: &mut Books,
+        id: SagaId,
+        (step, command): (&str, &str),
+        did: bool,
+    ) {
+        if let Some(saga) = self.sagas.get(&id) {
+            books.ledger.answered(saga, &self.plan_of(saga), step, command, did);
         }
     }
 
     /// Folds one fact, and looks at what it says.
-    fn fact(&mut self, books: &mut Books, at: Timestamp, fact: &Fact) {
+    pub(super) fn fact(&mut self, books: &mut Books, at: Timestamp, fact: &Fact) {
         let (Some(id), record) = (fact.saga, &fact.record) else { return };
         if let Record::Began(began) = record {
             self.sagas.insert(id, Saga::began(id, began, fact.seq, at));
@@ -156,7 +220,7 @@ impl Folded {
         if matches!(record, Record::Event(_)) {
             return;
         }
-        let plan = self.plan.clone();
+        let Some(plan) = self.sagas.get(&id).map(|saga| self.plan_of(saga)) else { return };
         let Some(saga) = self.sagas.get_mut(&id) else { return };
         if let Err(clash) = saga.apply(&plan, fact.seq, at, record) {
             return self.find(Property::Fold, || format!("saga {id} cannot be folded: {clash}"));
@@ -167,7 +231,7 @@ impl Folded {
     }
 
     fn look(&mut self, books: &mut Books, saga: &Saga, record: &Record) {
-        let plan = self.plan.clone();
+        let plan = self.plan_of(saga);
         if let Record::Outcome(outcome) = record {
             if outcome.cause == Some(Cause::Fault) {
                 let why = outcome.reason.as_deref().unwrap_or_default();
@@ -203,7 +267,7 @@ impl Folded {
     }
 
     fn ended(&mut self, books: &mut Books, saga: &Saga, verdict: &Verdict) {
-        let plan = self.plan.clone();
+        let plan = self.plan_of(saga);
         if let Some((_, ended)) = books.sagas.iter_mut().find(|(id, _)| *id == saga.id)
             && let Some(earlier) = ended.replace(verdict.state)
         {
@@ -219,7 +283,7 @@ impl Folded {
 
     /// The verdict stands: what it says must follow from what was.
     fn verdict(&mut self, saga: &Saga, verdict: &Verdict) {
-        if let Some(words) = unexplained(&self.plan, saga, verdict.state) {
+        if let Some(words) = unexplained(&self.plan_of(saga), saga, verdict.state) {
             self.find(Property::NoLeak, || words);
         }
     }
@@ -238,69 +302,6 @@ impl Folded {
                     format!("the fold of the log is not the live state: {saga:?}, {live:?}");
                 self.found = Some(broken(Property::Fold, words));
             }
-        }
-    }
-}
-
-/// What does not hold in a life that is over, as its facts alone tell it.
-pub(in crate::sim) fn judge_facts(plan: &Arc<Plan>, facts: &[(Timestamp, Fact)]) -> Option<Broken> {
-    let mut folded = Folded { plan: plan.clone(), sagas: BTreeMap::new(), found: None };
-    let mut books = Books::default();
-    for (at, fact) in facts {
-        folded.answer(&mut books, *at, fact);
-        folded.fact(&mut books, *at, fact);
-        folded.command(&mut books, fact);
-    }
-    folded.found
-}
-
-impl Folded {
-    /// A report that answers a command: what it says of it.
-    fn answer(&self, books: &mut Books, at: Timestamp, fact: &Fact) {
-        let Record::Event(event) = &fact.record else { return };
-        let (Some(id), Some(step)) = (event.saga_id, &event.step) else { return };
-        let Some(saga) = self.sagas.get(&id) else { return };
-        let run = saga.find(&self.plan, step).and_then(|key| saga.run(key));
-        let Some((run, command)) = run.and_then(|run| Some((run, run.command.as_ref()?))) else {
-            return;
-        };
-        if event.command_id.as_ref().is_some_and(|id| *id != command.id) {
-            return;
-        }
-        let scope = SagaScope::new(saga, &self.plan, at, Some(&event.fields));
-        let Some(meaning) = meaning(&self.plan, run, &scope, (&event.name, false)) else { return };
-        let declared = self.plan.commands.get(&command.cmd);
-        let refuses = declared.is_some_and(|one| one.failures.contains(&event.name));
-        let did = matches!(meaning, Meaning::Satisfies(_)) && !refuses;
-        self.answered(books, id, (step, &command.id), did);
-    }
-
-    /// What the facts alone say of commands: that they went out, and that they came to nothing.
-    fn command(&self, books: &mut Books, fact: &Fact) {
-        let (Some(id), record) = (fact.saga, &fact.record) else { return };
-        if let Record::Issued(issued) = record {
-            self.handed(books, id, (&issued.step, &issued.command_id));
-        }
-        let of = |step: &Arc<str>| {
-            let saga = self.sagas.get(&id)?;
-            let run = saga.run(saga.find(&self.plan, step)?)?;
-            run.command.as_ref().map(|command| command.id.clone())
-        };
-        let (step, did) = if let Record::Sent(sent) = record {
-            (&sent.step, true)
-        } else if let Record::Outcome(one) = record
-            && one.outcome == Ending::Failed
-        {
-            (&one.step, false)
-        } else if let Record::Backoff(pause) = record
-            && !pause.in_doubt
-        {
-            (&pause.step, false)
-        } else {
-            return;
-        };
-        if let Some(command) = of(step) {
-            self.answered(books, id, (step, &command), did);
         }
     }
 }
@@ -334,7 +335,7 @@ fn leak(plan: &Plan, saga: &Saga, ledger: &Ledger, state: State) -> Option<Strin
                     && run.undone.is_none()
                     && run.command.as_ref().is_some_and(|command| command.id == **id)
             };
-            !saga.run(effect.step).is_some_and(stands_by)
+            !saga.run(effect.step).is_some_and(stands_by) || has_lost(plan, saga, effect.step)
         })?,
         // A person looks after it.
         State::FailedCompensation => return None,
@@ -346,6 +347,14 @@ fn leak(plan: &Plan, saga: &Saga, ledger: &Ledger, state: State) -> Option<Strin
     let word = state.as_str();
     let cmd = &effect.cmd;
     Some(format!("it ended {word}, and `{cmd}` of step `{path}` ({id}) {happened}{why}"))
+}
+
+/// Whether the step stands in a branch that another one has won against.
+fn has_lost(plan: &Plan, saga: &Saga, key: StepKey) -> bool {
+    let owners = std::iter::successors(saga.owner(plan, key), |at| saga.owner(plan, *at));
+    owners
+        .filter_map(|owner| saga.winner(plan, owner))
+        .any(|won| key != won && !saga.is_within(plan, key, won))
 }
 
 /// An end whose state nothing explains.
@@ -389,7 +398,10 @@ fn of_moment(plan: &Plan, node: &Node) -> Option<Broken> {
     if let Some((id, clash)) = coordinator.corrupt().first_key_value() {
         return Some(broken(Property::Fold, format!("saga {id} is set aside: {clash}")));
     }
-    overdue(node).or_else(|| keys(plan, node))
+    overdue(node)
+        .or_else(|| keys(plan, node))
+        .or_else(|| rules::unowed(&node.world))
+        .or_else(|| rules::idle(&node.world))
 }
 
 fn overdue(node: &Node) -> Option<Broken> {
@@ -426,18 +438,18 @@ fn keys(plan: &Plan, node: &Node) -> Option<Broken> {
         return None;
     }
     let sagas: Vec<&Saga> = node.world.coordinator().sagas().map(|(saga, _)| saga).collect();
+    let holds =
+        |saga: &Saga| matches!(saga.state, State::Running | State::Compensating) && !saga.retrying;
     let shares = |a: &Saga, b: &Saga| a.keys.iter().any(|key: &Value| b.keys.contains(key));
     for (place, one) in sagas.iter().enumerate() {
-        let active = sagas[place + 1..]
-            .iter()
-            .find(|two| one.is_active() && two.is_active() && shares(one, two));
+        let active =
+            sagas[place + 1..].iter().find(|two| holds(one) && holds(two) && shares(one, two));
         if let Some(two) = active {
             let words = format!("sagas {} and {} hold one key at once", one.id, two.id);
             return Some(broken(Property::Keys, words));
         }
         let waits = one.state == State::Queued;
-        if waits && !sagas.iter().any(|two| two.id != one.id && two.is_active() && shares(one, two))
-        {
+        if waits && !sagas.iter().any(|two| two.id != one.id && holds(two) && shares(one, two)) {
             let words = format!("saga {} waits for a key that nobody holds", one.id);
             return Some(broken(Property::Keys, words));
         }

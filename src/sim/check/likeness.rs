@@ -84,16 +84,17 @@ pub(super) fn likeness(setting: &Setting, node: &Node) -> u128 {
         digest.flag(node.world.is_connected(target));
     }
     digest.flag(node.met);
-    if !setting.plan.trigger.schedules.is_empty() {
-        digest.word(node.world.until_tick(&setting.plan.name).0);
+    if !setting.plan().trigger.schedules.is_empty() {
+        digest.word(node.world.until_tick(&setting.plan().name).0);
     }
-    let beside = if setting.meets() { usize::MAX } else { 1 };
-    for (place, (id, ended)) in node.books.sagas.iter().enumerate().take(beside) {
+    for (place, (id, ended)) in node.books.sagas.iter().enumerate() {
         if let Some(state) = ended.filter(|_| place == 0) {
             digest.byte(1 + state as u8);
         }
         // A saga that ended does nothing any more; what it was is judged at its end.
-        if let (None, Some((saga, plan))) = (ended, node.world.coordinator().saga(*id)) {
+        if let (None, Some((saga, plan))) = (ended, node.world.coordinator().saga(*id))
+            && setting.concerns(place, saga)
+        {
             Likeness { setting, node, saga, plan, place: place.min(1) }.tell(&mut digest);
         }
     }
@@ -114,12 +115,12 @@ impl Likeness<'_> {
         let (saga, now) = (self.saga, self.node.world.now());
         digest.word(self.place as u64);
         digest.byte(saga.state as u8);
-        if self.place == 0 {
-            digest.value(&saga.fields);
-        }
+        digest.text(&saga.name);
+        digest.value(&saga.fields);
+        digest.flag(saga.held.is_some());
         digest.flag(saga.unwinding.is_some());
         digest.byte(saga.verdict.as_ref().map_or(0, |verdict| 1 + verdict.state as u8));
-        if self.setting.reads.cause {
+        if self.setting.reads_of(&saga.name).cause {
             let cause = saga.verdict.as_ref().and_then(|verdict| verdict.cause);
             let cause = cause.or(saga.unwinding.as_ref().map(|(cause, _)| *cause));
             digest.byte(cause.map_or(0, |cause: Cause| 1 + cause as u8));
@@ -242,7 +243,7 @@ impl Likeness<'_> {
             let mut runs = saga.runs.iter().filter(|run| run.key.step == of);
             saga.verdict.is_none() && runs.any(|run| run.undone.is_none())
         };
-        self.setting.reads.readers_of(step).any(|reader| match reader {
+        self.setting.reads_of(&saga.name).readers_of(step).any(|reader| match reader {
             Reader::Late => true,
             Reader::Forward => forward,
             Reader::Undo(of) => forward || undoing(of),

@@ -188,8 +188,8 @@ impl Teller<'_> {
     fn start(&self, start: &Start) -> (&'static str, String) {
         match start {
             Start::Event(event, fields) => ("event", named(event, fields)),
-            Start::Call(fields) => ("call", named(&self.setting.plan.name, fields)),
-            Start::Schedule => ("clock", self.setting.plan.name.to_string()),
+            Start::Call(fields) => ("call", named(&self.setting.plan().name, fields)),
+            Start::Schedule => ("clock", self.setting.plan().name.to_string()),
         }
     }
 

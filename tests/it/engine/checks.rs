@@ -24,7 +24,7 @@ pub fn compiled(catalog: &str, saga: &str) -> (Arc<Catalog>, Arc<Plan>) {
 
 fn explored(saga: &str) -> Checked {
     let (catalog, plan) = compiled(CATALOG, saga);
-    check(&catalog, &plan, Bounds::default(), &mut |_| {})
+    check(&catalog, &plan, &[], Bounds::default(), &mut |_| {})
 }
 
 fn it(rest: &str) -> Checked {
@@ -202,7 +202,7 @@ fn histories_of_thirty_steps_are_few() {
 fn what_is_beyond_the_bounds_is_said() {
     let (catalog, plan) = compiled(CATALOG, &format!("{HEAD}{TWO}"));
     let few = Bounds { states: 9, ..Bounds::default() };
-    let checked = check(&catalog, &plan, few, &mut |_| {});
+    let checked = check(&catalog, &plan, &[], few, &mut |_| {});
     assert_eq!(checked.states, 9);
     assert!(checked.halted.is_some() && checked.counterexample.is_none());
     assert_eq!(checked.unreached, [], "nothing is said of what was not looked for");

@@ -23,6 +23,7 @@ mod probe;
 mod reactions;
 mod restart;
 mod retry;
+mod rough;
 mod schedule;
 mod signals;
 mod target;
