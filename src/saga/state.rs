@@ -8,8 +8,6 @@ use serde_json::{Map, Value};
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::plan::{Body, Join, Plan, StepIx, Undo, Verb};
 use crate::saga::branches::Branch;
-#[cfg(test)]
-use crate::saga::fault::{self, Fault};
 use crate::saga::reactions::Reactions;
 use crate::saga::record::{Began, Cause, Ending, Fate, Operator, Parent, State, Verdict};
 use crate::saga::targets::Targets;
@@ -342,10 +340,6 @@ impl Saga {
     /// Whether it holds its keys: from the start to the very end \[R24\].
     #[must_use]
     pub fn is_active(&self) -> bool {
-        #[cfg(test)]
-        if fault::is(Fault::KeyFreedEarly) && self.state == State::Compensating {
-            return false;
-        }
         match self.state {
             State::Running | State::Compensating => !self.retrying,
             State::Queued
@@ -378,10 +372,6 @@ impl Saga {
     /// Whether that step's newest command may have been sent \[P10\].
     #[must_use]
     pub fn may_have_been_sent(&self, run: &Run, targets: &Targets) -> bool {
-        #[cfg(test)]
-        if fault::is(Fault::NeverSent) {
-            return false;
-        }
         run.command.as_ref().is_some_and(|c| targets.had_session_since(&c.target, c.seq))
     }
 
@@ -394,10 +384,6 @@ impl Saga {
     /// Whether that step is a pivot and lies behind.
     #[must_use]
     pub fn has_passed(&self, run: &Run, plan: &Plan, targets: &Targets) -> bool {
-        #[cfg(test)]
-        if fault::is(Fault::NoPivot) {
-            return false;
-        }
         if !plan.step(run.key.step).pivot {
             return false;
         }
@@ -461,10 +447,6 @@ impl Saga {
     /// The same, where no more than that is undone.
     #[must_use]
     pub fn needs_undo_in(&self, plan: &Plan, key: StepKey, extent: Extent) -> bool {
-        #[cfg(test)]
-        if fault::is(Fault::ForgetsOneDebt) && self.order.last() == Some(&key) {
-            return false;
-        }
         let step = plan.step(key.step);
         let Undo::Step { covers, .. } = &step.undo else { return false };
         let Some(run) = self.run(key) else { return false };

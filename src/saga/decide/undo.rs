@@ -56,6 +56,10 @@ impl Decision<'_> {
 
     fn undo_in_order(&self, scope: Option<StepKey>) -> Found {
         let (mut keys, extent) = (self.backwards(scope), self.extent_of(scope));
+        #[cfg(test)]
+        if fault::is(Fault::ForgetsOneDebt) {
+            keys.find(|key| self.saga.needs_undo_in(self.plan, *key, extent));
+        }
         let next = keys.find(|key| self.saga.needs_undo_in(self.plan, *key, extent));
         next.map_or(Found::Nothing, Found::Begin)
     }

@@ -133,7 +133,7 @@ impl Folded {
         let mut settles = None;
         if let Some(said) = &done.said {
             let (owed, did) = (&said.owed, said.did);
-            settles = self.settles(owed.saga, &owed.step);
+            settles = self.settles(owed);
             self.answered(books, owed.saga, (&owed.step, &owed.command_id), did);
         }
         for (at, fact) in done.facts() {
@@ -176,10 +176,14 @@ impl Folded {
         }
     }
 
-    fn settles(&self, id: SagaId, path: &str) -> Option<(SagaId, StepKey)> {
+    /// The step whose doubt that answer has to settle; one to an older command settles nothing.
+    fn settles(&self, owed: &Owed) -> Option<(SagaId, StepKey)> {
+        let (id, path) = (owed.saga, &owed.step);
         let saga = self.sagas.get(&id)?;
         let key = saga.find(&self.plan_of(saga), path)?;
-        rules::settles(&self.plan_of(saga), saga, key).then_some((id, key))
+        let command = saga.run(key).and_then(|run| run.command.as_ref())?;
+        let is_newest = command.id == owed.command_id;
+        (is_newest && rules::settles(&self.plan_of(saga), saga, key)).then_some((id, key))
     }
 
     fn settled(&mut self, settles: Option<(SagaId, StepKey)>) {
