@@ -5,6 +5,7 @@ mod blocks;
 mod checks;
 mod cli;
 mod compiled;
+mod damage;
 mod diagnostics;
 mod docs;
 mod editor;

@@ -116,12 +116,16 @@ pub(super) fn settles(plan: &Plan, saga: &Saga, key: StepKey) -> bool {
     });
     let began =
         |run: &crate::saga::state::Run| plan.is_undo(run.key.step) && run.phase != Phase::Idle;
-    in_doubt && plan.is_forward(key.step) && !saga.runs.iter().any(began)
+    // Of several answers the first ones settle nothing.
+    let one = plan.step(key.step).wait.as_ref().is_some_and(|wait| !wait.all);
+    one && in_doubt && plan.is_forward(key.step) && !saga.runs.iter().any(began)
 }
 
 /// A saga that is on its way and waits for nothing: nothing will ever move it.
 pub(super) fn idle(world: &World) -> Option<Broken> {
-    for (saga, _) in world.coordinator().sagas() {
+    // What reactions still have to send is no step's wait.
+    let all = world.coordinator().sagas().filter(|(_, plan)| plan.reactions.is_empty());
+    for (saga, _) in all {
         let on_its_way =
             matches!(saga.state, State::Running | State::Compensating) && saga.held.is_none();
         if on_its_way && !saga.runs.iter().any(crate::saga::state::Run::is_open) {
