@@ -27,12 +27,13 @@ macro_rules! shipped {
 }
 
 /// Definitions that the binary carries: the shipped ones.
-pub const SAGAS: [(&str, &str); 14] = [
+pub const SAGAS: [(&str, &str); 15] = [
     shipped!("close_pane.saga.yaml"),
     shipped!("delete_block.saga.yaml"),
     shipped!("delete_tab.saga.yaml"),
     shipped!("delete_workspace.saga.yaml"),
     shipped!("launcher_host.catalog.yaml"),
+    shipped!("pending_shutdown.saga.yaml"),
     shipped!("pool_respawn_on_promote.saga.yaml"),
     shipped!("promote_block_to_tab.saga.yaml"),
     shipped!("promoted_window_watch.saga.yaml"),
