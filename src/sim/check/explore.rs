@@ -96,7 +96,8 @@ struct Explorer<'a> {
     reached: BTreeSet<StepIx>,
 }
 
-/// Explores a saga; among `others` are those that it calls. `tell` hears now and then how far it has come.
+/// Explores a saga; among `others` are those that it calls. `tell` hears now and then how far it
+/// has come.
 pub fn check(
     catalog: &Arc<Catalog>,
     plan: &Arc<Plan>,
