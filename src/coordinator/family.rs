@@ -24,7 +24,7 @@ impl Coordinator {
     pub(super) fn settle_family(&mut self, id: SagaId, depth: usize) {
         self.tell_caller(id, depth);
         let Some(live) = self.live.get(&id).filter(|live| live.plan.has_calls) else { return };
-        for want in live.saga.wants(&live.plan, &self.world.targets) {
+        for want in live.saga.wants(&live.plan) {
             match want {
                 Want::Call(step) => self.call_for(id, step, depth),
                 Want::Recall { child, cause, reason } => {

@@ -58,8 +58,12 @@ impl Saga {
 
     /// What it wants of its sub-sagas now.
     #[must_use]
-    pub fn wants(&self, plan: &Plan, targets: &Targets) -> Vec<Want> {
-        let past = self.is_past_pivot(plan, targets);
+    pub fn wants(&self, plan: &Plan) -> Vec<Want> {
+        // A pivot that is still open may turn out not to have happened: that is not past it yet.
+        let past = self
+            .runs
+            .iter()
+            .any(|run| run.outcome().is_some() && self.has_passed(run, plan, &Targets::default()));
         let calls = self.runs.iter().filter(|run| is_call(plan, run.key.step));
         calls.filter_map(|run| self.want(plan, run, past)).collect()
     }
@@ -162,10 +166,16 @@ impl Saga {
     pub(super) fn child(&mut self, plan: &Plan, news: &Child) -> Result<(), Corrupt> {
         let key = self.key(plan, &news.step)?;
         let run = self.run_mut(key);
-        // Once it was passed, the point of no return stays behind, whichever sub-saga comes next.
-        let committed =
-            news.fate == Fate::Committed || run.child.as_ref().is_some_and(|child| child.committed);
         let before = run.child.as_ref().filter(|child| child.id == news.child);
+        let committed = match news.fate {
+            Fate::Committed | Fate::Completed => true,
+            // It stays where it was when it could not go on.
+            Fate::FailedCompensation | Fate::Resolved => {
+                before.is_some_and(|child| child.committed)
+            }
+            // What seemed to have been the point of no return had not happened after all.
+            Fate::Begun | Fate::Held | Fate::Failed | Fate::Compensated => false,
+        };
         let result = news.result.clone().or_else(|| before?.result.clone());
         let reason = news.reason.clone();
         let (id, fate) = (news.child, news.fate);

@@ -138,7 +138,7 @@ pub struct ChildOf {
     pub id: SagaId,
     /// What became of it.
     pub fate: Fate,
-    /// Whether its point of no return ever lay behind.
+    /// Whether its point of no return lies behind.
     pub committed: bool,
     /// Its result.
     pub result: Option<Arc<Value>>,

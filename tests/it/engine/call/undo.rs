@@ -129,3 +129,48 @@ finally:
     assert_eq!(world.verdict(1).state, State::Compensated);
     assert_eq!(world.verdict(3).state, State::Completed);
 }
+
+/// A pivot that was sent may still be refused: until it is known, nothing is let go.
+#[test]
+fn r13_a_pivot_that_is_refused_has_let_no_child_go() {
+    let parent = r#"
+saga: it
+trigger: { event: go }
+eviction: { policy: parallel }
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - { id: sub, call: child, with: { k: x } }
+  - { id: turn, issue: burn, await: { echo: did }, pivot: true }
+"#;
+    let begun = || {
+        let mut world = sagas(&[parent, CHILD]);
+        world.connect("host");
+        world.connect("srv");
+        go(&mut world, "k");
+        did(&mut world, "b");
+        did(&mut world, "s");
+        assert_eq!(world.commands().last().map(String::as_str), Some("burn"));
+        assert_eq!(world.state(2), State::Running, "it is held");
+        world
+    };
+    let mut world = begun();
+    refuse(&mut world, "burn");
+    did(&mut world, "un_s");
+    did(&mut world, "un_b");
+    assert_eq!(world.verdict(1).state, State::Compensated);
+    let mut world = begun();
+    did(&mut world, "burn");
+    assert_eq!(world.verdict(1).state, State::Completed);
+    assert_eq!(world.verdict(2).state, State::Completed);
+}
+
+#[test]
+fn r13_a_childs_pivot_that_is_refused_leaves_its_caller_free() {
+    let mut world = past_pivot("pivot: true");
+    refuse(&mut world, "burn");
+    did(&mut world, "un_b");
+    assert_eq!(world.verdict(2).state, State::Compensated);
+    did(&mut world, "un_a");
+    assert_eq!(world.verdict(1).state, State::Compensated);
+}
