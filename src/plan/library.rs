@@ -1,12 +1,13 @@
 //! Many definitions to plans, and one definition out of the log. Opens no file.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::Plan;
-use super::callees::{Callees, levels};
+use super::callees::{Callees, calls_of, levels};
 use super::check;
 use super::compile::{self, Compiled};
 use crate::definition::read::load_kept;
@@ -34,8 +35,9 @@ pub fn compile_library_by(
     let mut callees = Arc::new(Callees::of(&library.sagas, is_whole));
     let lost = |file, what| library.lost.get(&file).is_some_and(|lost| lost.contains(&what));
     let mut results: Vec<(usize, Compiled<'_>)> = Vec::new();
-    for level in levels(&library.sagas) {
-        let done = spread.map(&level, |at| {
+    let levels = levels(&library.sagas);
+    for level in &levels {
+        let done = spread.map(level, |at| {
             let saga = &library.sagas[*at];
             let mut found = Diagnostics::default();
             let source = source(saga, &library.sources);
@@ -68,7 +70,31 @@ pub fn compile_library_by(
     found = found.into_iter().filter(tells_more).collect();
     let found = lints(library, &found);
     let plans = compiled.into_iter().filter(|one| !found.has_errors_in(one.saga.span.file));
-    (plans.map(|one| Arc::new(one.plan)).collect(), found)
+    (linked(plans.map(|one| one.plan).collect(), library, &levels), found)
+}
+
+/// Gives each plan those that it calls, which come before it in the order of levels.
+fn linked(plans: Vec<Plan>, library: &Library, levels: &[Vec<usize>]) -> Vec<Arc<Plan>> {
+    let mut order: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+    for (place, plan) in plans.iter().enumerate() {
+        order.entry(plan.name.clone()).or_insert(place);
+    }
+    let mut open: BTreeMap<usize, Plan> = plans.into_iter().enumerate().collect();
+    let mut done: BTreeMap<usize, Arc<Plan>> = BTreeMap::new();
+    for at in levels.iter().flatten() {
+        let saga = &library.sagas[*at];
+        let place = order.get(saga.name.value.as_str());
+        let Some((place, mut plan)) = place.and_then(|at| open.remove_entry(at)) else { continue };
+        let mut names: Vec<&str> =
+            calls_of(saga).into_iter().map(|name| name.value.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let callees = names.into_iter().filter_map(|name| done.get(order.get(name)?));
+        plan.callees = callees.cloned().collect();
+        done.insert(place, Arc::new(plan));
+    }
+    done.extend(open.into_iter().map(|(place, plan)| (place, Arc::new(plan))));
+    done.into_values().collect()
 }
 
 /// What is left of lints: they are said of what is right otherwise, and where no file allows them.

@@ -86,6 +86,9 @@ pub struct Plan {
     has_branches: bool,
     /// Whether a step calls another saga.
     pub has_calls: bool,
+    /// The definitions that it calls, as they stood beside it: what it is rehearsed with. Which
+    /// text runs is decided at each call, so a plan out of the log has none.
+    pub callees: Vec<Arc<Plan>>,
     /// Whether any step or `cancel_on` waits for an `event`, so that the routing index has to look.
     pub waits_for_events: bool,
     /// Declarations of the events that it uses.
@@ -319,6 +322,23 @@ pub enum Undo {
 }
 
 impl Plan {
+    /// It and all that it calls, directly or around others, each once.
+    #[must_use]
+    pub fn family(self: &Arc<Plan>) -> Vec<Arc<Plan>> {
+        let mut family = vec![self.clone()];
+        let mut at = 0;
+        while let Some(one) = family.get(at).cloned() {
+            let new = one
+                .callees
+                .iter()
+                .filter(|callee| !family.iter().any(|known| known.name == callee.name));
+            let new: Vec<Arc<Plan>> = new.cloned().collect();
+            family.extend(new);
+            at += 1;
+        }
+        family
+    }
+
     /// The step of that index.
     #[must_use]
     pub fn step(&self, ix: StepIx) -> &Step {

@@ -124,6 +124,10 @@ fn of_step(step: &Step, items: &mut Vec<Item>) {
     if step.condition.is_some() {
         items.push(item(Kind::Alternative, skipped(path)));
     }
+    if matches!(step.verb, Verb::Call(_)) {
+        items.push(item(Kind::Failure, refused(path)));
+        items.extend(step.timeout.map(|_| item(Kind::Timeout, &**path)));
+    }
     let Some(wait) = &step.wait else { return };
     let ways = wait.alternatives.len();
     if ways > 1 {
@@ -225,7 +229,8 @@ impl<'a> Reader<'a> {
         if let Record::Signalled(said) = &fact.record {
             self.came(fact.seq, &said.signal, &said.fields, true);
         }
-        if let Some(saga) = fact.saga {
+        // Of sub-sagas others tell.
+        if let Some(saga) = fact.saga.filter(|saga| self.is_own(*saga, &fact.record)) {
             self.record(saga, at, &fact.record);
             let past = self.past.entry(saga).or_default();
             past.push((fact.seq, at, fact.record.clone()));
@@ -233,6 +238,13 @@ impl<'a> Reader<'a> {
         if let Record::Emitted(event) = &fact.record {
             self.came(fact.seq, &event.event, &event.fields, false);
         }
+    }
+
+    fn is_own(&self, saga: SagaId, record: &Record) -> bool {
+        if let Record::Began(began) = record {
+            return began.name == self.plan.name;
+        }
+        self.past.contains_key(&saga)
     }
 
     fn came(&mut self, seq: Seq, name: &Arc<str>, fields: &Arc<Value>, is_signal: bool) {

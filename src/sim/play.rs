@@ -109,7 +109,7 @@ impl<'a> Player<'a> {
         plan: &'a Arc<Plan>,
         faults: &'a Faults,
     ) -> Player<'a> {
-        let mut world = World::new(catalog.clone(), vec![plan.clone()]);
+        let mut world = World::new(catalog.clone(), plan.family());
         if let Some(commit) = faults.crash_after {
             world.crash_after(commit);
         }
@@ -159,8 +159,9 @@ impl<'a> Player<'a> {
             | Happening::Crash => None,
         });
         let gone: Vec<&At<String>> = gone.collect();
-        let named = self.plan.commands.values().map(|command| command.target.clone());
-        let targets: BTreeSet<Arc<str>> = named.collect();
+        let family = self.plan.family();
+        let commands = family.iter().flat_map(|plan| plan.commands.values());
+        let targets: BTreeSet<Arc<str>> = commands.map(|command| command.target.clone()).collect();
         for target in targets {
             if !gone.iter().any(|gone| *gone.value == *target) {
                 self.world.connect(&target);

@@ -236,6 +236,7 @@ impl<'a> Compiler<'a> {
             by_path: std::mem::take(&mut self.by_path),
             has_branches,
             has_calls,
+            callees: Vec::new(),
             waits_for_events,
             events,
             commands,

@@ -120,11 +120,14 @@ impl Node {
         self.last.is_some()
     }
 
-    /// Whether the saga has ended, and no rival waits for it any more.
+    /// Whether the saga has ended, no rival waits for it any more, and nothing that it called is
+    /// open.
     pub(super) fn is_over(&self) -> bool {
         let waits = |id: SagaId| {
             let saga = self.world.coordinator().saga(id);
-            saga.is_some_and(|(saga, _)| saga.state == State::Queued)
+            saga.is_some_and(|(saga, _)| {
+                saga.state == State::Queued || (saga.parent.is_some() && saga.is_open())
+            })
         };
         match self.books.sagas.as_slice() {
             [] => true,

@@ -224,8 +224,8 @@ fn end(verdict: &Verdict) -> End {
 /// What may happen now, the usual thing first; nothing once all is over.
 fn choices(catalog: &Catalog, plan: &Plan, player: &Player<'_>, script: &Script) -> Vec<Choice> {
     let mut all = match player.waiting.iter().find(|one| !one.again) {
-        Some(waiting) => of_command(catalog, plan, player, &waiting.owed),
-        None => of_time(plan, player),
+        Some(waiting) => of_command(catalog, player, &waiting.owed),
+        None => of_time(player),
     };
     // Once, and while there is somebody to give way.
     let first = script.entries.is_empty();
@@ -242,7 +242,7 @@ fn choices(catalog: &Catalog, plan: &Plan, player: &Player<'_>, script: &Script)
 }
 
 /// A command came: every answer that its step tells apart, a refusal, silence.
-fn of_command(catalog: &Catalog, plan: &Plan, player: &Player<'_>, owed: &Owed) -> Vec<Choice> {
+fn of_command(catalog: &Catalog, player: &Player<'_>, owed: &Owed) -> Vec<Choice> {
     let fields = owed.with.as_object().cloned().unwrap_or_default();
     let expect = |reply: Reply| Happening::Expect {
         command: at(owed.cmd.to_string()),
@@ -251,11 +251,11 @@ fn of_command(catalog: &Catalog, plan: &Plan, player: &Player<'_>, owed: &Owed) 
     };
     let path = &owed.step;
     let silence = Choice { what: expect(Reply::None), words: format!("{path} gets no answer") };
-    let step = plan.find(path).map(|ix| plan.step(ix));
-    let Some((step, wait)) = step.and_then(|step| Some((step, step.wait.as_ref()?))) else {
+    let Some((saga, plan)) = player.world.coordinator().saga(owed.saga) else {
         return vec![silence];
     };
-    let Some((saga, _)) = player.world.coordinator().saga(owed.saga) else {
+    let step = plan.find(path).map(|ix| plan.step(ix));
+    let Some((step, wait)) = step.and_then(|step| Some((step, step.wait.as_ref()?))) else {
         return vec![silence];
     };
     let mut known = Known::default();
@@ -313,12 +313,12 @@ impl Seen<'_> {
 }
 
 /// No command is open: the events that somebody waits for, or time.
-fn of_time(plan: &Plan, player: &Player<'_>) -> Vec<Choice> {
+fn of_time(player: &Player<'_>) -> Vec<Choice> {
     let coordinator = player.world.coordinator();
     let mut all = Vec::new();
-    let open = coordinator.sagas().filter(|(saga, _)| saga.is_open()).map(|(saga, _)| saga);
-    let open: Vec<&Saga> = open.collect();
-    for saga in &open {
+    let open = coordinator.sagas().filter(|(saga, _)| saga.is_open());
+    let open: Vec<(&Saga, &Plan)> = open.collect();
+    for (saga, plan) in open.iter().copied() {
         let mut known = Known::default();
         [&*saga.input, &*saga.fields].into_iter().for_each(|one| known.add(one));
         known.add(&Value::Object(saga.vars.clone()));

@@ -11,8 +11,8 @@ use sagaflow::saga::record::{Ending, Record, State};
 use sagaflow::time::Millis;
 use serde_json::Value;
 
+use super::go;
 use super::target::{Answer, Target};
-use super::{alone, go};
 use crate::world::{Sent, World};
 
 /// What may happen next.
@@ -154,7 +154,10 @@ impl Explored {
 
     fn judge(&self) {
         let trail = self.world.trail(1);
-        assert_eq!(self.world.terminals(1).len(), 1, "R1: one terminal");
+        for started in self.world.published("saga_started") {
+            let saga = started.fields["saga_id"].as_u64().expect("it has an id");
+            assert_eq!(self.world.terminals(saga).len(), 1, "R1: one terminal of {saga}");
+        }
         let standing: Vec<&String> =
             self.target.effects.iter().filter(|(_, stands)| **stands).map(|(cmd, _)| cmd).collect();
         let passed = trail.iter().any(|line| line == "turn succeeded");
@@ -191,7 +194,7 @@ impl Explored {
 
     /// What makes two explored worlds one: the saga, the instant, and what the target knows.
     fn likeness(&self) -> String {
-        let saga = self.world.coordinator().saga(SagaId(1));
+        let saga: Vec<_> = self.world.coordinator().sagas().map(|(saga, _)| saga).collect();
         let Target { inbox, unanswered, last, answers, effects, .. } = &self.target;
         let ids = |sent: &Sent| sent.id().to_owned();
         let frames: Vec<String> = inbox.iter().chain(unanswered).chain(last).map(ids).collect();
@@ -235,12 +238,11 @@ fn told(choices: &[Choice], panic: Box<dyn std::any::Any + Send>) -> ! {
 
 /// Every choice at every point, a crash, a cancel and a lost connection at most once,
 /// down to a depth.
-pub fn exhaust(saga: &str, depth: usize) {
-    let pattern = alone(saga);
+pub fn exhaust(pattern: &World, depth: usize) {
     let mut seen = BTreeSet::new();
     let mut open: Vec<Vec<Choice>> = vec![Vec::new()];
     while let Some(choices) = open.pop() {
-        let Some(explored) = walk(&pattern, &choices) else { continue };
+        let Some(explored) = walk(pattern, &choices) else { continue };
         let spent = explored.crashes > 1 || explored.cancels > 1 || explored.plugs > 1;
         if spent || !seen.insert(explored.likeness()) {
             continue;
@@ -254,11 +256,10 @@ pub fn exhaust(saga: &str, depth: usize) {
 }
 
 /// Long walks, each from its own seed.
-pub fn wander(saga: &str, walks: u64, length: usize) {
-    let pattern = alone(saga);
+pub fn wander(pattern: &World, walks: u64, length: usize) {
     for seed in 0..walks {
         let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let mut explored = Explored::new(&pattern);
+        let mut explored = Explored::new(pattern);
         let mut choices = Vec::new();
         while choices.len() < length && !explored.is_over() {
             random ^= random << 13;

@@ -1,6 +1,7 @@
 //! The sagas whose worlds are explored, each for what it promises \[R11, R12, R13, R22\]. How that
 //! is done stands in `explore`.
 
+use super::alone;
 use super::explore::{exhaust, wander};
 
 pub const LINEAR: &str = r"
@@ -128,26 +129,26 @@ steps:
 
 #[test]
 fn r12_explored_linear_sagas_end_once_and_leave_nothing_behind() {
-    exhaust(LINEAR, 5);
-    wander(LINEAR, 20, 30);
+    exhaust(&alone(LINEAR), 5);
+    wander(&alone(LINEAR), 20, 30);
 }
 
 #[test]
 fn r11_explored_retries_never_use_an_id_for_two_things() {
-    exhaust(RETRIED, 4);
-    wander(RETRIED, 20, 30);
+    exhaust(&alone(RETRIED), 4);
+    wander(&alone(RETRIED), 20, 30);
 }
 
 #[test]
 fn r22_explored_signals_are_taken_once_and_leave_nothing_behind() {
-    exhaust(SIGNALLED, 5);
-    wander(SIGNALLED, 20, 30);
+    exhaust(&alone(SIGNALLED), 5);
+    wander(&alone(SIGNALLED), 20, 30);
 }
 
 #[test]
 fn r11_explored_probes_leave_nothing_behind_and_nothing_done_twice() {
-    exhaust(PROBED, 5);
-    wander(PROBED, 30, 30);
+    exhaust(&alone(PROBED), 5);
+    wander(&alone(PROBED), 30, 30);
 }
 
 #[test]
@@ -158,32 +159,32 @@ fn p5_explored_reactions_are_sent_before_the_end_and_harm_nothing() {
 
 #[test]
 fn r13_explored_pivots_are_never_undone() {
-    exhaust(PIVOT, 5);
-    wander(PIVOT, 20, 30);
+    exhaust(&alone(PIVOT), 5);
+    wander(&alone(PIVOT), 20, 30);
 }
 
 #[test]
 fn r13_explored_irreversible_pivots_end_as_the_target_says() {
-    exhaust(BURN, 5);
-    wander(BURN, 20, 30);
+    exhaust(&alone(BURN), 5);
+    wander(&alone(BURN), 20, 30);
 }
 
 #[test]
 fn r12_explored_groups_leave_no_attempt_behind() {
-    exhaust(GROUP, 4);
-    wander(GROUP, 20, 30);
+    exhaust(&alone(GROUP), 4);
+    wander(&alone(GROUP), 20, 30);
 }
 
 #[test]
 fn r12_explored_branches_end_once_and_leave_nothing_behind() {
     for saga in [ALL_OF, ANY_OF] {
-        exhaust(saga, 4);
-        wander(saga, 20, 30);
+        exhaust(&alone(saga), 4);
+        wander(&alone(saga), 20, 30);
     }
 }
 
 #[test]
 fn r13_explored_pivots_in_a_branch_are_never_undone() {
-    exhaust(PIVOT_BESIDE, 4);
-    wander(PIVOT_BESIDE, 20, 30);
+    exhaust(&alone(PIVOT_BESIDE), 4);
+    wander(&alone(PIVOT_BESIDE), 20, 30);
 }

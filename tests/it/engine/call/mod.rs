@@ -2,6 +2,7 @@
 //! undoing the step undoes the child \[R1, R12, R15, R23, R24\].
 
 mod deep;
+mod explored;
 mod undo;
 
 use sagaflow::coordinator::Signal;
