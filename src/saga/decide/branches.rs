@@ -242,9 +242,13 @@ impl Decision<'_> {
 
     /// Whether the step is undone when that scope is: all of the saga, a group's attempt, or the
     /// branches that lost.
-    pub(super) fn is_undone_with(&self, step: StepKey, scope: Option<StepKey>) -> bool {
+    pub(super) fn is_undone_with(
+        &self,
+        step: StepKey,
+        scope: Option<StepKey>,
+        winner: Option<StepKey>,
+    ) -> bool {
         let Some(group) = scope else { return true };
-        let winner = self.saga.winner(self.plan, group);
         self.saga.is_within(self.plan, step, group)
             && winner.is_none_or(|winner| !self.saga.is_within(self.plan, step, winner))
     }

@@ -192,9 +192,11 @@ impl Decision<'_> {
 
     /// Steps that were given up inside of that one, whose sub-sagas have not ended.
     pub(super) fn awaits_child_in(&self, scope: Option<StepKey>) -> bool {
+        let winner = self.winner_in(scope);
         self.plan.has_calls
             && self.saga.runs.iter().any(|run| {
-                self.saga.awaits_child(self.plan, run) && self.is_undone_with(run.key, scope)
+                self.saga.awaits_child(self.plan, run)
+                    && self.is_undone_with(run.key, scope, winner)
             })
     }
 
@@ -205,7 +207,8 @@ impl Decision<'_> {
         }
         let runs = self.saga.runs.iter().filter(|run| self.saga.awaits_child(self.plan, run));
         let keys = runs.map(|run| run.key);
-        keys.filter(|key| self.is_undone_with(*key, scope)).collect()
+        let winner = self.winner_in(scope);
+        keys.filter(|key| self.is_undone_with(*key, scope, winner)).collect()
     }
 
     /// Its caller takes it back: it turns around, if it still can.

@@ -172,6 +172,8 @@ enum Next {
     Branches(StepKey),
     /// Undo what is next to undo, for the whole saga or one group's attempt.
     Undo(Option<StepKey>),
+    /// Undo that step, if it is still to be undone.
+    UndoOf(StepKey, Option<StepKey>),
     /// The verdict is found.
     Finish(Verdict),
     /// Nothing more until something comes in.
@@ -235,6 +237,7 @@ impl Decision<'_> {
                 Next::Failed(step, cause, reason) => self.failed(step, cause, reason),
                 Next::GiveUp(step, cause, reason) => self.give_up(step, cause, reason),
                 Next::Undo(scope) => self.next_undo(scope),
+                Next::UndoOf(key, scope) => self.undo_of(key, scope),
                 Next::Finish(verdict) => self.finish(verdict),
                 Next::Branches(owner) => self.start_branches(owner),
                 Next::Rest => match self.pending.pop() {

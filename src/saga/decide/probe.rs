@@ -36,7 +36,8 @@ impl Decision<'_> {
         run.outcome() == Some(Ending::InDoubt) && !answered
     }
 
-    fn question(&self, step: StepKey) -> Option<StepKey> {
+    /// The step that asks what became of that one.
+    pub(super) fn question(&self, step: StepKey) -> Option<StepKey> {
         let probe = self.plan.step(step.step).probe.as_ref()?;
         Some(StepKey { branch: step.branch, step: probe.step })
     }

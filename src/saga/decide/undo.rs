@@ -1,7 +1,7 @@
 //! Undoing: backwards, one at a time, each undo a step of its own \[R12, R14\]. When to undo is
 //! decided in `failure`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::plan::{Body, OnTimeout, Undo};
@@ -15,6 +15,8 @@ use crate::saga::state::{Extent, Phase, Run, StepKey};
 enum Found {
     /// That step, now.
     Begin(StepKey),
+    /// These, of several branches.
+    AtOnce(Vec<StepKey>),
     /// Something, once what is being undone is over.
     Busy,
     /// Nothing more.
@@ -37,21 +39,36 @@ impl Decision<'_> {
             self.undo_in_order(scope)
         };
         match (found, scope) {
-            (Found::Begin(key), _) => {
-                // Other branches are undone at the same time.
-                if self.plan.has_branches() {
-                    self.pending.push(Next::Undo(scope));
-                }
-                match self.doubted(key) {
-                    // The answer may spare the undo.
-                    true => Next::Enter(key.branch, Body::Probe(key.step), 0),
-                    false => Next::Enter(key.branch, Body::Undo(key.step), 0),
-                }
+            (Found::Begin(key), _) => self.begin_undo(key),
+            (Found::AtOnce(keys), _) => {
+                self.pending.extend(keys.into_iter().rev().map(|key| Next::UndoOf(key, scope)));
+                Next::Rest
             }
             (Found::Busy, _) => Next::Rest,
             (Found::Nothing, Some(group)) => self.group_is_undone(group),
             (Found::Nothing, None) => self.all_is_undone(),
         }
+    }
+
+    /// Begins an undo that was found to be next, unless what came in between has begun it.
+    pub(super) fn undo_of(&mut self, key: StepKey, scope: Option<StepKey>) -> Next {
+        let Undo::Step { step, .. } = &self.plan.step(key.step).undo else { return Next::Rest };
+        let undo = StepKey { branch: key.branch, step: *step };
+        let asked = self.question(key);
+        let mut begun = std::iter::once(undo).chain(asked);
+        let open = begun.any(|step| self.run(step).is_some_and(Run::is_open));
+        let needed = self.saga.needs_undo_in(self.plan, key, self.extent_of(scope));
+        if open || !needed || self.saga.verdict.is_some() {
+            return Next::Rest;
+        }
+        self.begin_undo(key)
+    }
+
+    fn begin_undo(&self, key: StepKey) -> Next {
+        // The answer may spare the undo.
+        let asks = self.doubted(key);
+        let body = if asks { Body::Probe(key.step) } else { Body::Undo(key.step) };
+        Next::Enter(key.branch, body, 0)
     }
 
     fn undo_in_order(&self, scope: Option<StepKey>) -> Found {
@@ -67,14 +84,15 @@ impl Decision<'_> {
     /// The same where branches are: each list of steps is undone one after the other, and several
     /// branches at once.
     fn undo_at_once(&self, scope: Option<StepKey>) -> Found {
-        let extent = self.extent_of(scope);
-        let mut busy: Vec<StepKey> = self.undone_now();
+        let (extent, winner) = (self.extent_of(scope), self.winner_in(scope));
+        let mut busy: BTreeSet<StepKey> = self.undone_now().into_iter().collect();
         busy.extend(self.children_awaited(scope));
+        let mut free_keys = Vec::new();
         let mut taken: BTreeMap<Option<StepKey>, StepKey> = BTreeMap::new();
         for (list, item) in busy.iter().flat_map(|step| self.places_of(*step)) {
             taken.entry(list).or_insert(item);
         }
-        let mut found = if busy.iter().any(|s| self.is_undone_with(*s, scope)) {
+        let mut found = if busy.iter().any(|s| self.is_undone_with(*s, scope, winner)) {
             Found::Busy
         } else {
             Found::Nothing
@@ -83,16 +101,18 @@ impl Decision<'_> {
             if busy.contains(&key) || !self.saga.needs_undo_in(self.plan, key, extent) {
                 continue;
             }
-            let mut free = !busy.iter().any(|step| self.saga.is_within(self.plan, *step, key));
+            let holds = self.plan.step(key.step).verb.holds_steps();
+            let mut free =
+                !(holds && busy.iter().any(|step| self.saga.is_within(self.plan, *step, key)));
             for (list, item) in self.places_of(key) {
                 free &= *taken.entry(list).or_insert(item) == item;
             }
             if free {
-                return Found::Begin(key);
+                free_keys.push(key);
             }
             found = Found::Busy;
         }
-        found
+        if free_keys.is_empty() { found } else { Found::AtOnce(free_keys) }
     }
 
     /// What ended, the last first. A group whose attempt is being undone has not: its own undo
@@ -102,8 +122,12 @@ impl Decision<'_> {
             Extent::Attempt(group) => Some(group),
             Extent::Whole | Extent::Losers(_) => None,
         };
-        let ended = self.saga.order.iter().rev().copied();
-        own.into_iter().chain(ended.filter(move |key| self.is_undone_with(*key, scope)))
+        let (ended, winner) = (self.saga.order.iter().rev().copied(), self.winner_in(scope));
+        own.into_iter().chain(ended.filter(move |key| self.is_undone_with(*key, scope, winner)))
+    }
+
+    pub(super) fn winner_in(&self, scope: Option<StepKey>) -> Option<StepKey> {
+        scope.and_then(|owner| self.saga.winner(self.plan, owner))
     }
 
     fn extent_of(&self, scope: Option<StepKey>) -> Extent {

@@ -290,6 +290,28 @@ steps:
 }
 
 #[test]
+fn r12_all_elements_are_undone_at_once() {
+    let mut world = it(r#"
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - id: each
+    for_each: { in: "['abcdefghij', 'abcdefghij']", as: word }
+    steps:
+      - id: inner
+        for_each: { in: "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]", as: number }
+        steps: [{ id: one, issue: a, await: { echo: did } }]
+        join: all
+    join: all
+"#);
+    go(&mut world, "k");
+    assert_eq!(world.commands().len(), 20);
+    world.signal(SagaId(1), Signal::Cancel, "enough").expect("it runs");
+    let undos = world.commands().iter().filter(|cmd| *cmd == "un_a").count();
+    assert_eq!(undos, 20);
+}
+
+#[test]
 fn r12_a_cancel_in_the_middle_of_a_loop_undoes_what_was_begun() {
     let mut world = each("all", ", max_parallel: 1");
     did(&mut world, "each[0].one", 0);
