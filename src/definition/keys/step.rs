@@ -1,7 +1,7 @@
 //! The keys of a step, and of one that undoes. Decodes nothing.
 
 use super::wait::{AWAIT, FAIL_ON, RETRY};
-use super::{Exclude, Kind, Mapping, Shape, later, optional, required};
+use super::{Exclude, Kind, Mapping, Shape, optional, required};
 
 /// The words of `on_timeout`.
 pub const ON_TIMEOUT: &[&str] = &["fail", "continue"];
@@ -210,17 +210,30 @@ pub static COMPENSATE: Mapping = Mapping {
     name: "compensate",
     what: "a `compensate`",
     doc: "One step that undoes another; a `group` for several. It has no `id`.",
-    one_of: &[&["issue", "emit", "delay", "group", "call", "fail", "await"]],
+    one_of: &[&[
+        "issue", "emit", "delay", "group", "parallel", "for_each", "call", "fail", "await",
+    ]],
     excludes: EXCLUDES,
-    needs: &[("with", &["issue", "emit", "call"]), ("probe", &["issue"])],
+    needs: &[
+        ("with", &["issue", "emit", "call"]),
+        ("join", &["parallel", "for_each"]),
+        ("steps", &["for_each"]),
+        ("probe", &["issue"]),
+    ],
     keys: &[
         optional("if", Shape::Condition, "Run only when true, else skipped."),
         optional("issue", Shape::Ref(Kind::Command), "Puts a command on its target's pipe."),
         optional("emit", Shape::Ref(Kind::Event), "Publishes an event on the bus."),
         optional("delay", Shape::Duration, "A durable timer."),
         optional("group", Shape::List(&UNDO_STEP), "Several undoing steps, in order."),
-        later("parallel", "Branches."),
-        later("for_each", "One branch an element."),
+        optional(
+            "parallel",
+            Shape::NamedLists(&UNDO_STEP),
+            "Branches, each a name and a list of undoing steps; they run at the same time.",
+        ),
+        optional("for_each", Shape::Map(&FOR_EACH), "One branch an element of a list."),
+        optional("steps", Shape::List(&UNDO_STEP), "The steps of a `for_each`."),
+        optional("join", Shape::Words(JOINS), "How the branches end together."),
         optional("call", Shape::Ref(Kind::Saga), "A sub-saga: one with a `call` trigger."),
         optional("fail", Shape::Template, "Fails the undoing with these words."),
         optional(
@@ -256,9 +269,16 @@ pub static UNDO_STEP: Mapping = Mapping {
     name: "undo_step",
     what: "a step of a `compensate`",
     doc: "One of several undoing steps. Its `id` may be left out.",
-    one_of: &[&["issue", "emit", "delay", "group", "call", "fail", "await"]],
+    one_of: &[&[
+        "issue", "emit", "delay", "group", "parallel", "for_each", "call", "fail", "await",
+    ]],
     excludes: EXCLUDES,
-    needs: &[("with", &["issue", "emit", "call"]), ("probe", &["issue"])],
+    needs: &[
+        ("with", &["issue", "emit", "call"]),
+        ("join", &["parallel", "for_each"]),
+        ("steps", &["for_each"]),
+        ("probe", &["issue"]),
+    ],
     keys: &[
         optional("id", Shape::Name, "Unique in the whole saga; may be left out here."),
         optional("if", Shape::Condition, "Run only when true, else skipped."),
@@ -266,8 +286,14 @@ pub static UNDO_STEP: Mapping = Mapping {
         optional("emit", Shape::Ref(Kind::Event), "Publishes an event on the bus."),
         optional("delay", Shape::Duration, "A durable timer."),
         optional("group", Shape::List(&UNDO_STEP), "Several undoing steps, in order."),
-        later("parallel", "Branches."),
-        later("for_each", "One branch an element."),
+        optional(
+            "parallel",
+            Shape::NamedLists(&UNDO_STEP),
+            "Branches, each a name and a list of undoing steps; they run at the same time.",
+        ),
+        optional("for_each", Shape::Map(&FOR_EACH), "One branch an element of a list."),
+        optional("steps", Shape::List(&UNDO_STEP), "The steps of a `for_each`."),
+        optional("join", Shape::Words(JOINS), "How the branches end together."),
         optional("call", Shape::Ref(Kind::Saga), "A sub-saga: one with a `call` trigger."),
         optional("fail", Shape::Template, "Fails the undoing with these words."),
         optional(

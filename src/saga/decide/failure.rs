@@ -343,8 +343,8 @@ impl Decision<'_> {
     /// A command of an undoing group is handed over: now the group's own clock starts \[R14\].
     pub(super) fn arm_around(&mut self, step: StepKey) {
         let mut at = step;
-        while let Body::Group(group) = self.plan.step(at.step).body {
-            let group = StepKey { branch: at.branch, step: group };
+        while let Body::Group(_) | Body::Branches(_) = self.plan.step(at.step).body {
+            let Some(group) = self.saga.owner(self.plan, at) else { return };
             let unarmed =
                 self.run(group).is_some_and(|run| run.phase == Phase::Waiting { due: None });
             if let Some(timeout) = self.plan.step(group.step).timeout

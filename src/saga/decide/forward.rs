@@ -95,16 +95,17 @@ impl Decision<'_> {
                 self.wait(step, attempt, Some(over))
             }
             Verb::Group(_) => {
-                // An undo's clock starts when a session gets its first command [R14].
-                let waits = self.plan.is_undo(step.step) && self.issues_within(step.step);
-                self.wait(step, attempt, due.filter(|_| !waits));
+                self.wait(step, attempt, due.filter(|_| !self.waits_for_session(step)));
                 Next::Enter(step.branch, Body::Group(step.step), 0)
             }
             Verb::Parallel { .. } => {
-                self.wait(step, attempt, due);
+                self.wait(step, attempt, due.filter(|_| !self.waits_for_session(step)));
                 Next::Branches(step)
             }
-            Verb::ForEach(each) => self.begin_loop(step, each, attempt, due),
+            Verb::ForEach(each) => {
+                let due = due.filter(|_| !self.waits_for_session(step));
+                self.begin_loop(step, each, attempt, due)
+            }
             Verb::Call(_) => self.call(step, attempt, due),
             Verb::Recall => self.recall(step, attempt),
             Verb::Fail(reason) => {
@@ -173,6 +174,11 @@ impl Decision<'_> {
             self.arm_around(step);
         }
         Next::Rest
+    }
+
+    /// An undo's clock starts when a session gets its first command \[R14\].
+    fn waits_for_session(&self, step: StepKey) -> bool {
+        self.plan.is_undo(step.step) && self.issues_within(step.step)
     }
 
     fn issues_within(&self, group: StepIx) -> bool {

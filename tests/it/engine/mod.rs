@@ -28,6 +28,7 @@ mod schedule;
 mod signals;
 mod target;
 mod undo;
+mod undo_branches;
 mod waits;
 
 use serde_json::{Value, json};
