@@ -179,10 +179,6 @@ pub const fn optional(name: &'static str, shape: Shape, doc: &'static str) -> Ke
     Key { name, need: Need::Optional, shape, doc }
 }
 
-const fn later(name: &'static str, doc: &'static str) -> Key {
-    Key { name, need: Need::Later, shape: Shape::Any, doc }
-}
-
 /// Every mapping, for the schemas and for the test that holds reader and schema together.
 pub static ALL: &[&Mapping] = &[
     &SAGA,
