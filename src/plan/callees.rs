@@ -73,6 +73,25 @@ impl Callees {
     }
 }
 
+impl Plan {
+    /// It and all that it calls, directly or around others, each once.
+    #[must_use]
+    pub fn family(self: &Arc<Plan>) -> Vec<Arc<Plan>> {
+        let mut family = vec![self.clone()];
+        let mut at = 0;
+        while let Some(one) = family.get(at).cloned() {
+            let new = one
+                .callees
+                .iter()
+                .filter(|callee| !family.iter().any(|known| known.name == callee.name));
+            let new: Vec<Arc<Plan>> = new.cloned().collect();
+            family.extend(new);
+            at += 1;
+        }
+        family
+    }
+}
+
 fn costs(plan: &Plan) -> Costs {
     let shares = budget::shares(plan);
     let forward =

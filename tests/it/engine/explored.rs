@@ -153,8 +153,8 @@ fn r11_explored_probes_leave_nothing_behind_and_nothing_done_twice() {
 
 #[test]
 fn p5_explored_reactions_are_sent_before_the_end_and_harm_nothing() {
-    exhaust(REACTING, 5);
-    wander(REACTING, 20, 30);
+    exhaust(&alone(REACTING), 5);
+    wander(&alone(REACTING), 20, 30);
 }
 
 #[test]

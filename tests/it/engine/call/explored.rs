@@ -19,8 +19,8 @@ steps:
 fn with(call: &str) -> World {
     let outer = format!(
         "saga: it\ntrigger: {{ event: go }}\neviction: {{ policy: parallel }}\ntimeout: \
-         100s\ndefaults: {{ timeout: 10s }}\nsteps:\n  - {{ id: one, issue: a, await: {{ echo: did \
-         }} }}\n{call}  - {{ id: three, issue: c, await: {{ echo: did }} }}\n"
+         100s\ndefaults: {{ timeout: 10s }}\nsteps:\n  - {{ id: one, issue: a, await: {{ echo: \
+         did }} }}\n{call}  - {{ id: three, issue: c, await: {{ echo: did }} }}\n"
     );
     sagas(&[&outer, INNER])
 }
