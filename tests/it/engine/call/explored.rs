@@ -1,5 +1,5 @@
-//! Explored worlds with sub-sagas: whatever is answered, refused, cut off or cancelled, each bracket
-//! closes once and what was undone left nothing \[R1, R12, R15, R20\].
+//! Explored worlds with sub-sagas: whatever is answered, refused, cut off or cancelled, each
+//! bracket closes once and what was undone left nothing \[R1, R12, R15, R20\].
 
 use crate::engine::explore::{exhaust, wander};
 use crate::engine::sagas;
@@ -44,8 +44,12 @@ fn r11_explored_calls_that_are_tried_again_leave_no_attempt_behind() {
 fn r12_explored_calls_in_groups_and_branches_leave_nothing_behind() {
     let retry = "retry: { attempts: 2, backoff: constant, delay: 1s, on: [failed, timeout] }";
     let group = format!("  - id: all\n    group: [{{ id: sub, call: inner }}]\n    {retry}\n");
-    let any = "  - id: race\n    parallel:\n      left: [{ id: sub, call: inner }]\n      right: [{ \
-               id: two, delay: 15s }]\n    join: any\n";
+    let any = "  - id: race
+    parallel:
+      left: [{ id: sub, call: inner }]
+      right: [{ id: two, delay: 15s }]
+    join: any
+";
     for text in [&*group, any] {
         let world = with(text);
         exhaust(&world, 4);
