@@ -92,6 +92,11 @@ impl<C> Pipe<C> {
         Some(wire.session)
     }
 
+    /// The connection told that nothing is on its way any more: nobody needs to wait for it.
+    pub fn gone(&mut self, conn: ConnId) {
+        self.leaving.take_if(|leaving| *leaving == conn);
+    }
+
     /// See [`Link::owe`].
     pub fn owe(&mut self, command: Owed<C>) {
         self.link.owe(command);

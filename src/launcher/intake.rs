@@ -293,6 +293,7 @@ impl<L: Log> Core<L> {
 
     fn closed(&mut self, conn: ConnId) {
         self.leave(conn);
+        self.pipes.values_mut().for_each(|pipe| pipe.gone(conn));
         // A peer that only stopped sending still gets the answers to what it had sent.
         self.later(conn, Tell::Gone);
         let unparked: Vec<ConnId> = self

@@ -131,6 +131,17 @@ fn w9_a_target_that_says_goodbye_is_told_what_was_accepted_and_gets_no_more_comm
     assert!(waiting(&newer).iter().any(|line| line["kind"] == "command"));
 }
 
+/// Who came in the very turn in which its elder's connection ended, after a goodbye, waited for an
+/// end that had been told already.
+#[test]
+fn w12_who_comes_in_the_turn_in_which_its_elder_is_gone_waits_for_nobody() {
+    let mut core = core();
+    turn(&mut core, vec![opened(1), register(1)]);
+    turn(&mut core, vec![said(1, &json!({"cmd": "goodbye"}))]);
+    turn(&mut core, vec![opened(2), closed(1), register(2)]);
+    assert_eq!(hosts(&core), (true, vec![2]));
+}
+
 /// The lines that wait for a connection, as a peer that never reads would find them.
 fn waiting(outbox: &Outbox) -> Vec<Value> {
     let (mut bytes, mut sent) = (Vec::new(), Vec::new());
