@@ -129,7 +129,7 @@ fn saga(
 
 /// Whether nothing is found in that file.
 fn is_free_of_mistakes(target: &Path, files: Vec<(String, Vec<u8>)>) -> bool {
-    let Loaded { library, diagnostics: found, .. } = Loaded::of(files);
+    let Loaded { defined: library, diagnostics: found, .. } = Loaded::of(files);
     let target = target.to_string_lossy();
     !found.iter().any(|one| library.sources.path(one.primary().file) == target)
 }

@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 /// The plan of a saga by its name.
 fn find(directory: &FilePath, name: &str) -> Result<Arc<Plan>, Failure> {
     let files = load::files(&[directory.to_owned()], None)?;
-    let Loaded { library, plans, diagnostics: found } = Loaded::of(files.list);
+    let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
     if !library.sagas.iter().any(|saga| saga.name.value == name) && !found.has_errors() {
         return Err(unknown(name, &plans));
     }

@@ -96,7 +96,7 @@ fn settings(args: &Args, loaded: &Loaded) -> Result<Settings, Failure> {
     let bytes = read_text(path).map_err(|error| {
         Failure::usage(format!("cannot read the configuration {}: {error}", path.display()))
     })?;
-    let targets: Vec<&str> = loaded.library.catalog.targets.keys().map(|name| &**name).collect();
+    let targets: Vec<&str> = loaded.defined.catalog.targets.keys().map(|name| &**name).collect();
     let (mut sources, mut found) = (SourceMap::default(), Diagnostics::default());
     let name = path.to_string_lossy();
     let settings = Settings::read(&name, &bytes, &targets, &mut sources, &mut found);

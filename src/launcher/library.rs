@@ -18,7 +18,7 @@ use super::cores::Cores;
 #[derive(Debug)]
 pub struct Loaded {
     /// What was written.
-    pub library: Library,
+    pub defined: Library,
     /// What runs; complete only when `diagnostics` has no errors.
     pub plans: Vec<Arc<Plan>>,
     /// All that was found, of all files.
@@ -33,7 +33,7 @@ impl Loaded {
         let (plans, found) = compile_library_by(&library, &Cores);
         diagnostics.append(found);
         diagnostics.sort();
-        Loaded { library, plans, diagnostics }
+        Loaded { defined: library, plans, diagnostics }
     }
 }
 

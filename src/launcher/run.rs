@@ -87,7 +87,7 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
     let lock = DataLock::take(&config.data)?;
     let path = config.data.join(LOG_FILE);
     let log = SqliteLog::open(&path)?;
-    let catalog = Arc::new(loaded.library.catalog.clone());
+    let catalog = Arc::new(loaded.defined.catalog.clone());
     let coordinator = restore(&log, catalog, loaded.plans)?;
     let unclean = !coordinator.world().stopped_cleanly;
     let newest = coordinator.now();
@@ -138,7 +138,7 @@ pub fn load(sagas: &Path) -> Result<Loaded, RunError> {
         .map_err(|source| RunError::Sagas { path: sagas.to_owned(), source })?;
     let loaded = Loaded::of(files);
     if loaded.diagnostics.has_errors() {
-        let Loaded { library, diagnostics, .. } = loaded;
+        let Loaded { defined: library, diagnostics, .. } = loaded;
         return Err(RunError::Invalid(Box::new((library, diagnostics))));
     }
     Ok(loaded)

@@ -149,7 +149,7 @@ fn start(path: &Path, open_sagas: u64, after: Millis) -> Parts {
     let mut from = Instant::now();
     let mut lap = || std::mem::replace(&mut from, Instant::now()).elapsed();
     let loaded = definitions();
-    let catalog = Arc::new(loaded.library.catalog.clone());
+    let catalog = Arc::new(loaded.defined.catalog.clone());
     let definitions = lap();
     let log = SqliteLog::open(path).expect("the log opens");
     let open = lap();

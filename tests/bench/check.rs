@@ -41,7 +41,7 @@ pub fn run() {
     let long = long.map(|(name, text)| (name.to_owned(), text.into_bytes()));
     println!("{:<26} {:>8} {:>11} {:>9}", "saga", "states", "happenings", "seconds");
     for files in [shipped(), long.into()] {
-        let Loaded { library, plans, .. } = Loaded::of(files);
+        let Loaded { defined: library, plans, .. } = Loaded::of(files);
         let catalog = Arc::new(library.catalog);
         for plan in &plans {
             let mut times = Vec::new();

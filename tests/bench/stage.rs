@@ -192,7 +192,7 @@ impl Stage {
     /// A fresh launcher with its host registered, at that time.
     pub fn new(path: &Path, manner: Manner, now: Timestamp) -> Stage {
         let loaded = definitions();
-        let catalog = Arc::new(loaded.library.catalog.clone());
+        let catalog = Arc::new(loaded.defined.catalog.clone());
         let mut coordinator = Coordinator::new(catalog, loaded.plans);
         coordinator.begin_turn(now);
         coordinator.boot(1, "bench");

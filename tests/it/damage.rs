@@ -188,7 +188,7 @@ fn files(name: &str, text: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 fn seen(name: &str, damage: &Damage) -> Seen {
-    let Loaded { library, plans, diagnostics } =
+    let Loaded { defined: library, plans, diagnostics } =
         Loaded::of(files(name, &(damage.text.join("\n") + "\n")));
     let saga = format!("{name}.saga.yaml");
     let about = diagnostics.iter().any(|one| {

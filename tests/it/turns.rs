@@ -39,7 +39,7 @@ fn of(loaded: Loaded) -> Core<MemoryLog> {
 }
 
 fn on<L: Log>(loaded: Loaded, log: L) -> Core<L> {
-    let coordinator = Coordinator::new(Arc::new(loaded.library.catalog), loaded.plans);
+    let coordinator = Coordinator::new(Arc::new(loaded.defined.catalog), loaded.plans);
     let identity = Identity { pid: 77, version: "0.1.0" };
     Core::new(coordinator, log, identity, Allow::default())
 }
@@ -270,7 +270,7 @@ fn w9_an_id_is_known_after_a_crash_however_many_records_came_after_it() {
     drop(log);
 
     let log = SqliteLog::open(&path).expect("the log opens");
-    let Loaded { library, plans, .. } = loaded();
+    let Loaded { defined: library, plans, .. } = loaded();
     let coordinator = restore(&log, Arc::new(library.catalog), plans).expect("the log is read");
     let identity = Identity { pid: 78, version: "0.1.0" };
     let mut core = Core::new(coordinator, log, identity, Allow::default());
@@ -340,7 +340,7 @@ fn w7_what_was_forgotten_between_two_events_is_told_after_a_restart() {
     assert_eq!((swept.sagas, swept.records), (1, 0));
 
     let loaded = Loaded::of(files);
-    let catalog = Arc::new(loaded.library.catalog);
+    let catalog = Arc::new(loaded.defined.catalog);
     let coordinator = restore(&log, catalog, loaded.plans).expect("its own log can be read");
     let identity = Identity { pid: 78, version: "0.1.0" };
     let mut core = Core::new(coordinator, log, identity, Allow::default());
@@ -377,7 +377,7 @@ fn l6_a_leap_of_years_makes_nothing_old() {
     for _start in 0..2 {
         let loaded = Loaded::of(files.clone());
         let log = SqliteLog::open(&path).expect("it is a log");
-        let catalog = Arc::new(loaded.library.catalog);
+        let catalog = Arc::new(loaded.defined.catalog);
         let coordinator = restore(&log, catalog, loaded.plans).expect("its own log can be read");
         let newest = coordinator.now();
         let identity = Identity { pid: 78, version: "0.1.0" };

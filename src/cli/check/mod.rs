@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let around = files.list.len() - files.asked;
     let asked: BTreeSet<String> =
         files.list[around..].iter().map(|(path, _)| path.clone()).collect();
-    let Loaded { library, plans, diagnostics: found } = Loaded::of(files.list);
+    let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
     if found.has_errors() {
         let text = render::human(&found, &library.sources, out::colour());
         let message = "the definitions are not valid, so no saga is explored";

@@ -116,7 +116,7 @@ impl Desk {
         for (path, directory) in self.directories.iter_mut().filter(|(_, one)| one.dirty) {
             let loaded = Loaded::of(directory.workspace.texts());
             directory.found = loaded.diagnostics;
-            directory.sources = loaded.library.sources;
+            directory.sources = loaded.defined.sources;
             directory.dirty = false;
             checked.push(path.clone());
         }

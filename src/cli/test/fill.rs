@@ -21,12 +21,12 @@ use crate::view::text::Tone;
 /// A file cannot be read or written, or is not laid out so that a case can be appended.
 pub(super) fn fill(results: &Results) -> Result<(), Failure> {
     for plan in &results.plans {
-        let sources = &results.library.sources;
-        let saga = results.library.sagas.iter().find(|saga| saga.name.value == *plan.name);
+        let sources = &results.defined.sources;
+        let saga = results.defined.sagas.iter().find(|saga| saga.name.value == *plan.name);
         let Some(saga) = saga else { continue };
         let own = sources.path(saga.span.file);
         let asked = |file: &&Scenarios| results.asked.contains(sources.path(file.span.file));
-        let mut files = results.library.scenarios.iter();
+        let mut files = results.defined.scenarios.iter();
         let file = files.rfind(|file| file.saga.value == *plan.name && asked(file));
         if file.is_none() && !results.asked.contains(own) {
             continue;

@@ -25,7 +25,7 @@ pub(super) fn junit(results: &Results) -> String {
         );
         for case in &suite.cases {
             let (saga, name) = (text(&suite.saga.name), text(&case.name));
-            let (file, line) = (text(&suite.path), results.library.sources.place(case.span).line);
+            let (file, line) = (text(&suite.path), results.defined.sources.place(case.span).line);
             put(
                 &mut xml,
                 format_args!(

@@ -60,7 +60,7 @@ struct Suite {
 struct Results {
     suites: Vec<Suite>,
     covered: Vec<Covered>,
-    library: Library,
+    defined: Library,
     catalog: Arc<Catalog>,
     plans: Vec<Arc<Plan>>,
     /// Files that were asked for, and do not only stand beside these.
@@ -80,8 +80,8 @@ impl Results {
     fn place(&self, case: &Tried) -> String {
         let differs = case.judged.played.as_ref().and_then(Played::differs_at);
         let span = differs.unwrap_or(case.span);
-        let at = self.library.sources.place(span);
-        format!("{}:{}:{}", self.library.sources.path(span.file), at.line, at.column)
+        let at = self.defined.sources.place(span);
+        format!("{}:{}:{}", self.defined.sources.path(span.file), at.line, at.column)
     }
 }
 
@@ -113,7 +113,7 @@ fn play(args: &Args, paths: &[PathBuf]) -> Result<Results, Failure> {
     let files = load::with_scenarios(paths, vocabulary)?;
     let around = files.list.len() - files.asked;
     let asked = files.list[around..].iter().map(|(path, _)| path.clone()).collect();
-    let Loaded { library, plans, diagnostics: found } = Loaded::of(files.list);
+    let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
     if found.has_errors() {
         let text = render::human(&found, &library.sources, out::colour());
         let message = "the definitions are not valid, so no scenario is played";
@@ -141,7 +141,7 @@ fn play(args: &Args, paths: &[PathBuf]) -> Result<Results, Failure> {
     };
     let suites: Vec<Suite> = library.scenarios.iter().filter_map(suite).collect();
     let covered = coverage::covered(&suites);
-    Ok(Results { suites, covered, library, catalog, plans, asked })
+    Ok(Results { suites, covered, defined: library, catalog, plans, asked })
 }
 
 /// Columns of the terminal, or what `COLUMNS` says; into a file as many as are read well.

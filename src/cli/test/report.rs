@@ -97,7 +97,7 @@ pub(super) fn json(results: &Results) -> Value {
 
 fn of_json(results: &Results, suite: &Suite, case: &Tried) -> Value {
     let judged = &case.judged;
-    let at = results.library.sources.place(case.span);
+    let at = results.defined.sources.place(case.span);
     let mut object = json!({
         "file": suite.path,
         "line": at.line,

@@ -68,13 +68,13 @@ pub(super) fn mend(files: Files) -> Mended {
 }
 
 fn offered<'l>(loaded: &'l Loaded, path: &str) -> Vec<(Code, &'l Fix)> {
-    let sources = &loaded.library.sources;
+    let sources = &loaded.defined.sources;
     let fixes = loaded.diagnostics.iter().filter_map(|one| Some((one.code, one.fix.as_ref()?)));
     fixes.filter(|(_, fix)| fix.edits.iter().all(|(at, _)| sources.path(at.file) == path)).collect()
 }
 
 fn note(loaded: &Loaded, path: &str, (code, fix): (Code, &Fix)) -> Done {
-    let at = fix.edits.first().map(|(span, _)| loaded.library.sources.place(*span));
+    let at = fix.edits.first().map(|(span, _)| loaded.defined.sources.place(*span));
     let at = at.unwrap_or(LineColumn { line: 1, column: 1 });
     Done { code, path: path.to_owned(), at, message: fix.message.clone() }
 }
@@ -129,7 +129,7 @@ pub(super) fn show(args: &Args, files: Files) -> Outcome {
     let diff: String =
         mended.changed.iter().map(|(path, old, new)| diff::unified(path, old, new)).collect();
     if args.is_json() {
-        let mut told = crate::diag::render::json(&found.diagnostics, &found.library.sources, asked);
+        let mut told = crate::diag::render::json(&found.diagnostics, &found.defined.sources, asked);
         told["fixed"] = json(&mended.done);
         told["diff"] = diff.into();
         out::json(&told)?;

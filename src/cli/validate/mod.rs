@@ -90,7 +90,7 @@ fn print(
     asked: usize,
     fixed: Option<&[fix::Done]>,
 ) -> Result<(), Failure> {
-    let Loaded { library, diagnostics: found, .. } = loaded;
+    let Loaded { defined: library, diagnostics: found, .. } = loaded;
     match if args.json { Format::Json } else { args.format } {
         Format::Human => {
             fix::say(fixed.unwrap_or_default(), "fixed");

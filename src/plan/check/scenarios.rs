@@ -20,7 +20,7 @@ pub(in crate::plan) fn scenarios(library: &Library, found: &mut Diagnostics) {
             let help = "a test file stands beside the saga that it names";
             found.push(unknown(Code::UnknownSaga, &file.saga, what, names, help));
         }
-        Checker { library, saga: saga.map(|saga| &**saga), found }.file(file);
+        Checker { defined: library, saga: saga.map(|saga| &**saga), found }.file(file);
     }
 }
 
@@ -29,7 +29,7 @@ fn has_call(saga: &Saga) -> bool {
 }
 
 struct Checker<'a> {
-    library: &'a Library,
+    defined: &'a Library,
     saga: Option<&'a Saga>,
     found: &'a mut Diagnostics,
 }
@@ -147,7 +147,7 @@ impl Checker<'_> {
     }
 
     fn command(&mut self, name: &At<String>) -> Option<Arc<CommandDecl>> {
-        let commands = &self.library.catalog.commands;
+        let commands = &self.defined.catalog.commands;
         let declared = commands.get(&*name.value).cloned();
         if declared.is_none() {
             let what = format!("command `{}` is not in the catalog", name.value);
@@ -159,7 +159,7 @@ impl Checker<'_> {
     }
 
     fn event(&mut self, name: &At<String>, with: &With) -> Option<Arc<EventDecl>> {
-        let events = &self.library.catalog.events;
+        let events = &self.defined.catalog.events;
         let Some(declared) = events.get(&*name.value).cloned() else {
             let what = format!("event `{}` is not in the catalog", name.value);
             let help = "declare it under `events` of a `*.catalog.yaml`";
@@ -221,7 +221,7 @@ impl Checker<'_> {
     }
 
     fn target(&mut self, name: &At<String>) {
-        let targets = &self.library.catalog.targets;
+        let targets = &self.defined.catalog.targets;
         if !targets.contains_key(&*name.value) {
             let what = format!("target `{}` is not in the catalog", name.value);
             let help = "declare it under `targets` of a `*.catalog.yaml`";

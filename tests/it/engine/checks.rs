@@ -19,7 +19,7 @@ pub fn compiled(catalog: &str, saga: &str) -> (Arc<Catalog>, Arc<Plan>) {
     let wrong: Vec<String> = loaded.diagnostics.iter().map(|one| one.message.clone()).collect();
     assert!(!loaded.diagnostics.has_errors(), "{wrong:#?}");
     let plan = loaded.plans.first().expect("one saga").clone();
-    (Arc::new(loaded.library.catalog), plan)
+    (Arc::new(loaded.defined.catalog), plan)
 }
 
 fn explored(saga: &str) -> Checked {

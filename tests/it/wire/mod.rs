@@ -104,7 +104,7 @@ fn serve(
     let lock = DataLock::take(&root.join("data")).expect("it is the only one");
     let path = root.join("data").join(LOG_FILE);
     let log = SqliteLog::open(&path).expect("there is room");
-    let catalog = Arc::new(loaded.library.catalog.clone());
+    let catalog = Arc::new(loaded.defined.catalog.clone());
     let coordinator = restore(&log, catalog, loaded.plans).expect("its own log can be read");
     let newest = coordinator.now();
     let identity = Identity { pid: 77, version: "0.1.0" };

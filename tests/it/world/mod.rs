@@ -298,7 +298,7 @@ fn sound(loaded: Loaded) -> (Arc<Catalog>, Vec<Arc<Plan>>) {
     let wrong: Vec<String> =
         loaded.diagnostics.iter().map(|d| format!("{:?} {}", d.code, d.message)).collect();
     assert!(!loaded.diagnostics.has_errors(), "the definitions are wrong: {wrong:#?}");
-    (Arc::new(loaded.library.catalog), loaded.plans)
+    (Arc::new(loaded.defined.catalog), loaded.plans)
 }
 
 fn object(value: Value) -> Map<String, Value> {
