@@ -10,6 +10,7 @@ use super::load::{self, SAGAS};
 use super::out::{self, Shape};
 use crate::diag::{Diagnostics, nearest, render};
 use crate::launcher::Loaded;
+use crate::limits::FOR_EACH_MAX;
 use crate::plan::Plan;
 use crate::plan::budget::{self, Bounds, End, Forecast, Path, Share, Turn};
 use crate::time::Millis;
@@ -152,7 +153,7 @@ fn page(plan: &Plan, forecast: &Forecast) -> Vec<Line> {
         let sum = format!("steps, at worst: {} = {sum}", budget::sum(&shares));
         lines.push(Line::of(Tone::Plain, sum));
     }
-    lines.extend(notes(forecast).into_iter().map(|note| Line::of(Tone::Faint, note)));
+    lines.extend(notes(plan, forecast).into_iter().map(|note| Line::of(Tone::Faint, note)));
     lines
 }
 
@@ -212,7 +213,7 @@ fn name(path: &Path) -> String {
     words.join(", ")
 }
 
-fn notes(forecast: &Forecast) -> Vec<String> {
+fn notes(plan: &Plan, forecast: &Forecast) -> Vec<String> {
     let mut notes = Vec::new();
     if !is_whole(forecast) {
         notes.push(format!(
@@ -225,6 +226,14 @@ fn notes(forecast: &Forecast) -> Vec<String> {
         "undoing: from turning around to the end; commands and records: at most, undoing included"
             .to_owned(),
     );
+    let loops = || plan.steps.iter().filter_map(|step| step.verb.as_loop());
+    if loops().next().is_some() {
+        notes.push(format!("commands and records of a loop: for {FOR_EACH_MAX} elements"));
+    }
+    if loops().any(|each| each.max_parallel.is_some()) {
+        notes
+            .push("a loop with `max_parallel` has no bound of time: each element adds some".into());
+    }
     notes.push("conditions are not evaluated, and targets are taken to listen".to_owned());
     notes
 }

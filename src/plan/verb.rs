@@ -168,7 +168,9 @@ impl Verb {
         !matches!(self.join(), Some(Join::Any | Join::Settled))
     }
 
-    fn as_loop(&self) -> Option<&ForEach> {
+    /// The loop that it is, if it is one.
+    #[must_use]
+    pub fn as_loop(&self) -> Option<&ForEach> {
         if let Verb::ForEach(each) = self { Some(each) } else { None }
     }
 

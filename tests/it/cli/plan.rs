@@ -128,6 +128,28 @@ steps:
     check(rest, &[("completes", [json!(0), Value::Null, json!(0), json!(1)])]);
     let shown = ask(rest, &[]).stdout;
     assert!(shown.contains("no bound") && shown.contains("no deadline"), "{shown}");
+    assert!(!shown.contains("a loop"), "{shown}");
+}
+
+#[test]
+fn of_loops_it_says_what_was_counted_and_what_could_not_be() {
+    let rest = |each: &str| {
+        format!(
+            "timeout: 1m
+steps:
+  - id: each
+    for_each: {{ in: \"['a', 'b']\", as: one{each} }}
+    steps: [{{ id: look, issue: look, await: {{ echo: moved }}, timeout: 5s }}]
+    join: settled
+"
+        )
+    };
+    let counted = "commands and records of a loop: for 1000 elements";
+    let unbounded = "a loop with `max_parallel` has no bound of time";
+    let all = ask(&rest(""), &[]).stdout;
+    assert!(all.contains(counted) && !all.contains(unbounded), "{all}");
+    let some = ask(&rest(", max_parallel: 2"), &[]).stdout;
+    assert!(some.contains(counted) && some.contains(unbounded), "{some}");
 }
 
 /// R13: past the pivot a step is tried again until the deadline, after 0.5, 1, 2, 4, 8 and 10 s.
