@@ -127,64 +127,61 @@ steps:
     join: all
 ";
 
+/// All choices to that depth, then that many long walks.
+fn explore(saga: &str, depth: usize, walks: u64) {
+    let pattern = alone(saga);
+    exhaust(&pattern, depth);
+    wander(&pattern, walks, 30);
+}
+
 #[test]
 fn r12_explored_linear_sagas_end_once_and_leave_nothing_behind() {
-    exhaust(&alone(LINEAR), 5);
-    wander(&alone(LINEAR), 20, 30);
+    explore(LINEAR, 5, 20);
 }
 
 #[test]
 fn r11_explored_retries_never_use_an_id_for_two_things() {
-    exhaust(&alone(RETRIED), 4);
-    wander(&alone(RETRIED), 20, 30);
+    explore(RETRIED, 4, 20);
 }
 
 #[test]
 fn r22_explored_signals_are_taken_once_and_leave_nothing_behind() {
-    exhaust(&alone(SIGNALLED), 5);
-    wander(&alone(SIGNALLED), 20, 30);
+    explore(SIGNALLED, 5, 20);
 }
 
 #[test]
 fn r11_explored_probes_leave_nothing_behind_and_nothing_done_twice() {
-    exhaust(&alone(PROBED), 5);
-    wander(&alone(PROBED), 30, 30);
+    explore(PROBED, 5, 30);
 }
 
 #[test]
 fn p5_explored_reactions_are_sent_before_the_end_and_harm_nothing() {
-    exhaust(&alone(REACTING), 5);
-    wander(&alone(REACTING), 20, 30);
+    explore(REACTING, 5, 20);
 }
 
 #[test]
 fn r13_explored_pivots_are_never_undone() {
-    exhaust(&alone(PIVOT), 5);
-    wander(&alone(PIVOT), 20, 30);
+    explore(PIVOT, 5, 20);
 }
 
 #[test]
 fn r13_explored_irreversible_pivots_end_as_the_target_says() {
-    exhaust(&alone(BURN), 5);
-    wander(&alone(BURN), 20, 30);
+    explore(BURN, 5, 20);
 }
 
 #[test]
 fn r12_explored_groups_leave_no_attempt_behind() {
-    exhaust(&alone(GROUP), 4);
-    wander(&alone(GROUP), 20, 30);
+    explore(GROUP, 4, 20);
 }
 
 #[test]
 fn r12_explored_branches_end_once_and_leave_nothing_behind() {
     for saga in [ALL_OF, ANY_OF] {
-        exhaust(&alone(saga), 4);
-        wander(&alone(saga), 20, 30);
+        explore(saga, 4, 20);
     }
 }
 
 #[test]
 fn r13_explored_pivots_in_a_branch_are_never_undone() {
-    exhaust(&alone(PIVOT_BESIDE), 4);
-    wander(&alone(PIVOT_BESIDE), 20, 30);
+    explore(PIVOT_BESIDE, 4, 20);
 }
