@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::exit::{Exit, Failure, Outcome};
 use super::out::{self, Shape};
-use crate::diag::{Code, Severity, nearest};
+use crate::diag::{Code, RETIRED, Severity, nearest};
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,11 @@ pub struct Args {
 
 /// Prints the page.
 pub(super) fn run(args: &Args) -> Outcome {
-    let Some(code) = Code::parse(&args.code) else { return Err(unknown(&args.code)) };
+    let Some(code) = Code::parse(&args.code) else {
+        let retired = RETIRED.iter().find(|(code, _)| code.eq_ignore_ascii_case(&args.code));
+        let Some((code, page)) = retired else { return Err(unknown(&args.code)) };
+        return explain_retired(code, page, &args.shape);
+    };
     if args.shape.is_json() {
         let severity = match code.severity() {
             Severity::Error => "error",
@@ -31,6 +35,18 @@ pub(super) fn run(args: &Args) -> Outcome {
         }))?;
     } else {
         out::text(code.explain())?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// The page of a code that is told no more: whoever meets it in an old log still finds it.
+fn explain_retired(code: &str, page: &str, shape: &Shape) -> Outcome {
+    if shape.is_json() {
+        let title = page.lines().next().and_then(|line| line.split_once(": "));
+        let title = title.map_or("", |(_, title)| title);
+        out::json(&json!({ "code": code, "severity": "error", "title": title, "page": page }))?;
+    } else {
+        out::text(page)?;
     }
     Ok(Exit::Fine)
 }

@@ -77,6 +77,7 @@ fn document(plan: &Plan, forecast: &Forecast) -> Value {
     let steps: Vec<Value> = shares.iter().map(|share| step(plan, share)).collect();
     json!({
         "saga": &*plan.name,
+        "mode": if plan.observes { "observe" } else { "live" },
         "deadline_ms": plan.timeout,
         "steps": steps,
         "steps_total_ms": budget::sum(&shares),
@@ -139,10 +140,11 @@ const COLUMNS: [&str; 5] = ["best", "worst", "undoing", "commands", "records"];
 
 fn page(plan: &Plan, forecast: &Forecast) -> Vec<Line> {
     let deadline = plan.timeout.map_or("no deadline".to_owned(), |at| format!("deadline {at}"));
+    let mode = if plan.observes { " · observes, so none of its commands is sent" } else { "" };
     let paths = if forecast.total == 1 { "path" } else { "paths" };
     let mut lines = vec![
         Line::of(Tone::Strong, &*plan.name)
-            .and(Tone::Plain, format!(" · {} {paths} · {deadline}", forecast.total)),
+            .and(Tone::Plain, format!(" · {} {paths} · {deadline}{mode}", forecast.total)),
         Line::default(),
     ];
     lines.extend(table(forecast));

@@ -181,6 +181,7 @@ impl Coordinator {
             client,
             dedup,
             parent,
+            observes: plan.observes,
         };
         self.world.apply_began(id, self.now, &began);
         let seq = self.world.next_seq;
@@ -232,8 +233,9 @@ impl Coordinator {
                 continue;
             }
             let due = self.deadline(&waiting.plan, waiting.saga.parent.as_deref());
-            let name = waiting.saga.name.clone();
-            self.push_saga(next, Record::Dequeued(Dequeued { name, due }));
+            let Saga { name, parent, observes, .. } = &waiting.saga;
+            let (name, parent, observes) = (name.clone(), parent.clone(), *observes);
+            self.push_saga(next, Record::Dequeued(Dequeued { name, due, parent, observes }));
             self.decide(next, Input::Start, depth);
         }
     }

@@ -162,9 +162,15 @@ impl Coordinator {
         };
         let parent = Some(Arc::new(parent));
         let asker = Asker { client: None, dedup: None, parent };
+        let refused = |message: String| (Cause::ActionFailed, Arc::from(message));
         let newcomer = self.called(&call.saga, fields, asker);
-        newcomer
-            .and_then(|newcomer| self.contend(newcomer, depth))
-            .map_err(|refusal| (Cause::ActionFailed, Arc::from(refusal.message)))
+        let newcomer = newcomer.map_err(|refusal| refused(refusal.message))?;
+        // Its text may have changed since its caller began.
+        if newcomer.plan.observes != plan.observes {
+            let (who, other) =
+                if plan.observes { ("observes", "does not") } else { ("does not observe", "does") };
+            return Err(refused(format!("this saga {who}, and `{}` {other}", call.saga)));
+        }
+        self.contend(newcomer, depth).map_err(|refusal| refused(refusal.message))
     }
 }

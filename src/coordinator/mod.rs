@@ -31,7 +31,7 @@ use serde_json::Value;
 use crate::definition::catalog::Catalog;
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::plan::Plan;
-use crate::saga::decide::{self, Input, Place, Report, next_due};
+use crate::saga::decide::{self, Input, Origin, Place, Report, next_due};
 use crate::saga::owed::Owed;
 use crate::saga::record::Record;
 use crate::saga::state::Saga;
@@ -387,7 +387,9 @@ impl Coordinator {
         }
         let mut issued_to: Vec<Arc<str>> = Vec::new();
         for record in records.drain(..) {
-            if let Record::Emitted(emitted) = &record {
+            if let Record::Emitted(emitted) = &record
+                && !emitted.observed
+            {
                 self.occurrences.push_back(Occurrence {
                     seq,
                     name: emitted.event.clone(),
@@ -397,9 +399,9 @@ impl Coordinator {
                 });
             }
             let issued = if let Record::Issued(issued) = &record {
-                Some(&issued.target)
+                (!issued.observed).then_some(&issued.target)
             } else if let Record::Reacted(reacted) = &record {
-                Some(&reacted.target)
+                (!reacted.observed).then_some(&reacted.target)
             } else {
                 None
             };
@@ -462,13 +464,16 @@ impl Coordinator {
         }
         self.trigger(name, fields, *depth);
         for id in waiting {
-            let answers = echo.as_ref().filter(|echo| echo.saga == id);
-            let echo = answers.map(|echo| (&*echo.step, echo.command_id.as_deref()));
-            self.decide(
-                id,
-                Input::Report(Report { seq: *seq, name, fields, echo, is_signal: false }),
-                *depth,
-            );
+            let origin = match echo {
+                Some(Echo { saga, step, command_id }) if *saga == id => {
+                    Origin::Echo { step, command_id: command_id.as_deref() }
+                }
+                Some(_) => Origin::OfSagas,
+                None if *depth > 0 => Origin::OfSagas,
+                None => Origin::Organic,
+            };
+            let report = Report { seq: *seq, name, fields, origin };
+            self.decide(id, Input::Report(report), *depth);
         }
     }
 }

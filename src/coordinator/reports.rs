@@ -174,6 +174,13 @@ impl Coordinator {
             return Err(Refusal::new(RefusalCode::UnknownSaga, message));
         }
         let Some(live) = self.live.get(&saga) else { return Ok(()) };
+        if live.saga.observes {
+            let message = format!(
+                "saga {saga} observes and asked nobody: report what happened without `saga_id` \
+                 and `step`"
+            );
+            return Err(Refusal::new(RefusalCode::NotAllowed, message));
+        }
         let Some(ix) = live.plan.find(step) else { return Ok(()) };
         match &live.plan.step(ix).verb {
             Verb::Issue { target, .. } if **target != *from.kind => {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::expr::{self, key_text};
 use crate::ids::SagaId;
-use crate::plan::{Alternative, Plan, Source};
+use crate::plan::{Alternative, Plan};
 use crate::saga::decide::SagaScope;
 use crate::saga::record::State;
 use crate::saga::state::{Phase, Saga};
@@ -110,7 +110,7 @@ fn waits_of(saga: &Saga, plan: &Plan) -> Vec<Wait> {
     let scope = SagaScope::new(saga, plan, Timestamp::default(), None);
     if saga.state == State::Running && saga.verdict.is_none() {
         let reactions = plan.reactions.iter().map(|one| &one.on);
-        let events = reactions.filter(|on| on.source == Source::Event);
+        let events = reactions.filter(|on| on.source.is_public());
         for on in plan.cancel_on.iter().chain(events) {
             add(&mut waits, on, &scope);
         }
@@ -127,7 +127,7 @@ fn waits_of(saga: &Saga, plan: &Plan) -> Vec<Wait> {
         let step = plan.step(run.key.step);
         let awaited = step.wait.iter().flat_map(|wait| &wait.alternatives);
         for on in awaited.chain(step.fail_on.iter().map(|fail| &fail.on)) {
-            if on.source == Source::Event {
+            if on.source.is_public() {
                 add(&mut waits, on, &scope.within(run.key.branch));
             }
         }
@@ -159,5 +159,56 @@ fn add(waits: &mut Vec<Wait>, on: &Alternative, scope: &SagaScope<'_>) {
             (true, Ok(Value::Array(list))) => waits.extend(list.iter().map(equal)),
             (true, Ok(_)) | (_, Err(_)) => waits.push(any(&on.event)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coordinator::{Client, Coordinator, IncomingReport};
+    use crate::definition::read::load;
+    use crate::ids::ClientId;
+    use crate::plan::compile_library;
+
+    const CATALOG: &str = "targets: { host: {} }
+events: { go: { fields: { k: { type: string } } }, did: { fields: { k: { type: string } } } }
+commands:
+  act: { target: host, fields: { k: { type: string } }, echoes: [did], idempotent: true, undo: none }
+";
+    const SAGA: &str = "saga: it
+trigger: { event: go }
+input: { k: '${{ trigger.k }}' }
+eviction: { policy: parallel }
+timeout: none
+mode: observe
+steps:
+  - id: one
+    issue: act
+    with: { k: '${{ input.k }}' }
+    await: { echo: did, where: event.k == input.k }
+    timeout: 5s
+";
+
+    /// [R6]: nobody's answer names a saga that observes, so it is found as one that waits for an
+    /// `event` is: by what its `where` pins.
+    #[test]
+    fn r6_a_thousand_sagas_that_observe_cost_one_look() {
+        let files = [("c.catalog.yaml", CATALOG), ("it.saga.yaml", SAGA)];
+        let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+        let (library, found) = load(files.into());
+        assert!(found.is_empty(), "{found:?}");
+        let (plans, found) = compile_library(&library);
+        assert!(found.is_empty(), "{found:?}");
+        let mut all = Coordinator::new(Arc::new(library.catalog), plans);
+        let tool = Client { id: ClientId(1), name: "tool".into(), kind: "tool".into() };
+        for k in 0..1_000 {
+            let fields = serde_json::json!({ "k": format!("k{k}") });
+            let Value::Object(fields) = fields else { continue };
+            let event = "go".into();
+            let go = IncomingReport { event, fields, echo: None, command_id: None, dedup: None };
+            all.report(&tool, go).expect("it is declared");
+        }
+        let found = all.waits.find("did", &serde_json::json!({ "k": "k7" }));
+        assert_eq!(found, BTreeSet::from([SagaId(8)]));
     }
 }

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::limits::WORLD_EVERY;
 use crate::plan::Plan;
-use crate::saga::record::{Boot, Cause, Ending, Lifecycle, Process, Record, State, Verdict};
+use crate::saga::record::{
+    Boot, Cause, Ending, Lifecycle, Parent, Process, Record, State, Verdict,
+};
 use crate::saga::state::Saga;
 use crate::time::Timestamp;
 
@@ -130,6 +132,10 @@ pub enum Told<'a> {
         saga: SagaId,
         /// Its name.
         name: &'a str,
+        /// The step that called it.
+        parent: Option<&'a Parent>,
+        /// Whether it sends nothing.
+        observes: bool,
     },
     /// A saga's bracket closes \[R1\].
     SagaEnded {
@@ -285,6 +291,7 @@ pub fn bus_event(seq: Seq, saga: Option<SagaId>, record: &Record) -> Option<BusE
             echo: report.saga_id.zip(report.step.as_deref()),
             fields: &report.fields,
         },
+        (Record::Emitted(emitted), _) if emitted.observed => return None,
         (Record::Emitted(emitted), _) => {
             Told::Declared { name: &emitted.event, echo: None, fields: &emitted.fields }
         }
@@ -293,10 +300,12 @@ pub fn bus_event(seq: Seq, saga: Option<SagaId>, record: &Record) -> Option<BusE
         (Record::ProcessExited(process), _) => Told::ProcessExited(process),
         (Record::Lifecycle(change), _) => Told::PhaseChanged(change),
         (Record::Began(began), Some(saga)) if !began.queued => {
-            Told::SagaStarted { saga, name: &began.name }
+            let parent = began.parent.as_deref();
+            Told::SagaStarted { saga, name: &began.name, parent, observes: began.observes }
         }
         (Record::Dequeued(dequeued), Some(saga)) => {
-            Told::SagaStarted { saga, name: &dequeued.name }
+            let parent = dequeued.parent.as_deref();
+            Told::SagaStarted { saga, name: &dequeued.name, parent, observes: dequeued.observes }
         }
         (Record::Ended(verdict), Some(saga)) => Told::SagaEnded { saga, verdict },
         (Record::Settled(verdict), Some(saga)) => {

@@ -53,6 +53,8 @@ pub struct Saga {
     pub on_restart: OnRestart,
     /// At a clean shutdown.
     pub on_shutdown: OnShutdown,
+    /// Whether it sends; live where it does not say.
+    pub mode: Mode,
 }
 
 /// What starts a saga.
@@ -175,4 +177,13 @@ pub enum OnShutdown {
     Park,
     /// Undoes what it did, as far as `stop_timeout` allows.
     Cancel,
+}
+
+/// Whether a saga acts, or looks on while other code does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Its commands are sent.
+    Live,
+    /// Nobody is sent anything; what others report stands for the answers.
+    Observe,
 }

@@ -66,6 +66,9 @@ macro_rules! codes {
     };
 }
 
+/// Numbers under which nothing is told any more, with their pages. They are never given again.
+pub const RETIRED: [(&str, &str); 1] = [("SF019", include_str!("../../docs/errors/SF019.md"))];
+
 // Numbers kept for constructs that are still to come, so that families stay in order:
 // SF118 `collect`/`outcomes` of what is no loop,
 codes! {
@@ -87,7 +90,6 @@ codes! {
     OneOf "SF016" "exactly one of several keys must be written";
     KeyNotHere "SF017" "a key that does not belong in this place";
     NumberOutOfRange "SF018" "a number outside its range";
-    NotYetSupported "SF019" "a construct that this version does not run yet";
     BadFieldSchema "SF020" "a field's schema is not valid";
     ReservedName "SF021" "a name that is reserved";
     LiteralExpected "SF022" "an expression where only a literal may stand";
@@ -160,6 +162,7 @@ codes! {
     SelfTrigger "SF604" "a saga that starts itself without end";
     UnusedSave "SF605" "a `save` that nothing reads";
     CallCycle "SF606" "sagas that call each other in a circle";
+    CallAcross "SF607" "a call between a saga that sends and one that observes";
 
     AmbiguousNumber "W001" "a number that readers of YAML disagree about";
     IdleAllow "W002" "a comment that should silence a lint and does not";
@@ -227,6 +230,9 @@ mod tests {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(numbers, sorted);
+        for (retired, _) in RETIRED {
+            assert_eq!(Code::parse(retired), None, "a code is never reused");
+        }
         assert_eq!(Code::parse("sf101"), Some(Code::UnknownEvent));
     }
 }

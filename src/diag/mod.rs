@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use allow::Allows;
-pub use codes::{Code, Family};
+pub use codes::{Code, Family, RETIRED};
 pub use fix::{Fix, apply};
 pub use near::{nearest, sole};
 

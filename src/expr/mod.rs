@@ -35,7 +35,7 @@ pub use eval::{EvalError, EvalErrorKind, Resolved, Scope, eval, eval_bool};
 pub use facts::{Facts, facts_when_true};
 pub use idle::idle_parts;
 pub use parse::{SyntaxError, SyntaxErrorKind, parse};
-pub use pins::{Pin, comparisons, pins};
+pub use pins::{Pin, comparisons, pins, repeats};
 pub use reads::{Read, literals, reads};
 pub use same::key_text;
 pub use schema::json_schema_type;

@@ -56,6 +56,28 @@ pub fn pins(ast: &Ast, bound: &[&str]) -> Option<Vec<Pin>> {
     }
 }
 
+/// The condition that an event repeats those fields of the command of that step, by its path; pins
+/// all of them. Nothing where there is no field.
+#[must_use]
+pub fn repeats(step: &str, fields: &[&str]) -> Option<Ast> {
+    let path = |names: &[&str]| Ast {
+        kind: Kind::Path(names.iter().map(|name| Box::from(*name)).collect()),
+        start: 0,
+        end: 0,
+        depth: 1,
+    };
+    let equal = |field: &&str| {
+        let pair = (path(&["event", field]), path(&["steps", step, "with", field]));
+        let kind = Kind::Compare(Relation::Equal, Box::new(pair));
+        Ast { kind, start: 0, end: 0, depth: 2 }
+    };
+    let mut all: Vec<Ast> = fields.iter().map(equal).collect();
+    if all.len() > 1 {
+        return Some(Ast { kind: Kind::And(all.into()), start: 0, end: 0, depth: 3 });
+    }
+    all.pop()
+}
+
 fn pin(field: &Ast, value: &Ast, one_of: bool, bound: &[&str]) -> Option<Pin> {
     let (root, names) = field.as_path()?.split_first()?;
     if &**root != "event" || names.is_empty() {

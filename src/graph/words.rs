@@ -33,6 +33,9 @@ pub(super) fn of_saga(plan: &Plan) -> Vec<Note> {
     if let Some(timeout) = plan.timeout {
         notes.push(Note::new("timeout", timeout.to_string()));
     }
+    if plan.observes {
+        notes.push(Note::new("mode", "observes: nothing is sent"));
+    }
     notes.extend(plan.cancel_on.iter().map(|on| Note::new("cancel on", alternative(on))));
     for reaction in &plan.reactions {
         let deed = deed(&reaction.deed).map(|deed| format!(": {} {}", deed.label, deed.text));
@@ -123,7 +126,7 @@ fn awaited(wait: &Await, notes: &mut Vec<Note>) {
 
 fn alternative(one: &Alternative) -> String {
     let mut text = match one.source {
-        Source::Echo | Source::Event => one.event.to_string(),
+        Source::Echo | Source::Organic | Source::Event => one.event.to_string(),
         Source::Signal => format!("signal {}", one.event),
     };
     if let Some(filter) = &one.filter {

@@ -1,7 +1,7 @@
 //! Every line that the launcher writes, built field by field in the order of the contract. Decides
 //! nothing about who gets which.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::build::Builder;
 use super::code::ProtocolError;
@@ -232,11 +232,30 @@ pub fn bus_event(
     line.put(out);
 }
 
+/// A saga that begins, as the bus is told.
+#[derive(Clone, Copy, Debug)]
+pub struct SagaStarted<'a> {
+    /// The saga.
+    pub saga_id: SagaId,
+    /// Its name.
+    pub name: &'a str,
+    /// The saga and step that called it.
+    pub parent: Option<(SagaId, &'a str)>,
+    /// Whether it sends nothing.
+    pub observes: bool,
+}
+
 /// `saga_started`: the bracket opens \[R1\].
-pub fn saga_started(out: &mut String, saga_id: SagaId, name: &str, version: Seq) {
+pub fn saga_started(out: &mut String, what: &SagaStarted<'_>, version: Seq) {
     let mut line = Builder::event_at(out, "saga_started");
-    line.number("saga_id", saga_id.0);
-    line.text("name", name);
+    line.number("saga_id", what.saga_id.0);
+    line.text("name", what.name);
+    if let Some((saga, step)) = what.parent {
+        line.value("parent", &json!({ "saga_id": saga.0, "step": step }));
+    }
+    if what.observes {
+        line.text("mode", "observe");
+    }
     line.number("version", version.0);
     line.put(out);
 }

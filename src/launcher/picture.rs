@@ -85,6 +85,8 @@ fn by_row_alone(row: &SagaRow) -> Picture {
         trigger: row.trigger_event.clone(),
         client: None,
         parent: None,
+        children: Vec::new(),
+        observes: false,
         held: false,
         input: json(&row.input).into(),
         result: progress.result.as_deref().map(|text| json(text).into()),

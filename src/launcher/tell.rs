@@ -200,7 +200,11 @@ pub(super) fn write_event(text: &mut String, event: &BusEvent<'_>) -> (Seq, Name
             let fields = fields.as_object().unwrap_or(&empty);
             frames::bus_event(text, own, None, fields, version);
         }
-        Told::SagaStarted { saga, name } => frames::saga_started(text, saga, name, version),
+        Told::SagaStarted { saga: saga_id, name, parent, observes } => {
+            let parent = parent.map(|parent| (parent.saga, &*parent.step));
+            let what = frames::SagaStarted { saga_id, name, parent, observes };
+            frames::saga_started(text, &what, version);
+        }
         Told::SagaEnded { saga, verdict } => write_end(text, saga, verdict, version),
         Told::SagaResolved { saga, outcome } => {
             frames::saga_resolved(text, saga, outcome, version);

@@ -9,6 +9,7 @@ mod compile;
 mod flow;
 mod library;
 mod outline;
+mod source;
 mod types;
 mod verb;
 
@@ -26,10 +27,10 @@ use crate::expr::{Ast, Pin, Template};
 use crate::ids::DefinitionHash;
 use crate::time::{Millis, Schedule};
 
-pub use crate::definition::await_::Source;
 pub use crate::definition::saga::{OnRestart, OnShutdown, Policy};
 pub use crate::definition::step::Backoff;
 pub use library::{compile_library, compile_library_by, compile_stored};
+pub use source::Source;
 pub use verb::{Call, Costs, ForEach, Join, Verb};
 
 /// Index of a step in [`Plan::steps`].
@@ -80,6 +81,8 @@ pub struct Plan {
     pub on_restart: OnRestart,
     /// What to do at a clean shutdown \[L8\].
     pub on_shutdown: OnShutdown,
+    /// Whether it sends nothing and looks on while others act.
+    pub observes: bool,
     /// Step of a path inside one branch (`reap`, `reap.undo`, `reap.undo.0`).
     pub by_path: BTreeMap<Box<str>, StepIx>,
     /// Whether it has a step with branches.
@@ -241,13 +244,13 @@ pub struct Await {
 /// One thing that may come in.
 #[derive(Clone, Debug)]
 pub struct Alternative {
-    /// Whether this saga's own answer counts \[R5\], anybody's report, or a signal.
+    /// Whose word counts.
     pub source: Source,
     /// Name of the report or signal.
     pub event: Arc<str>,
     /// Reads `event`; absent: any.
     pub filter: Option<Ast>,
-    /// For an `event` wait, one pin per `||` arm of the filter: the index keys \[R6\].
+    /// For what is said to nobody, one pin per `||` arm of the filter: the index keys \[R6\].
     pub pins: Vec<Pin>,
     /// Variables set when it wins, reading `event`.
     pub save: Vec<(Arc<str>, Template)>,

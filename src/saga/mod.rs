@@ -10,6 +10,7 @@ pub mod decide;
 pub mod fault;
 pub mod kin;
 pub mod owed;
+pub mod pivot;
 pub mod reactions;
 pub mod record;
 pub mod said;

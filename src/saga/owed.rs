@@ -41,7 +41,8 @@ pub struct Owed {
     pub tells_sent: bool,
 }
 
-/// Commands whose step is open and waits for them; nothing of an ended saga \[P5\].
+/// Commands whose step is open and waits for them; nothing of an ended saga \[P5\], nor of one that
+/// observes.
 pub fn owed_commands(saga: &Saga, plan: &Plan) -> impl Iterator<Item = Owed> {
     let steps = waiting(saga).map(move |(run, command)| Owed {
         attempt: run.attempt,
@@ -83,7 +84,7 @@ pub fn orders(saga: &Saga) -> impl Iterator<Item = Seq> {
 }
 
 fn waiting(saga: &Saga) -> impl Iterator<Item = (&Run, &Command)> {
-    let runs = if saga.is_open() { saga.runs.as_slice() } else { &[] };
+    let runs = if saga.is_open() && !saga.observes { saga.runs.as_slice() } else { &[] };
     #[cfg(test)]
     let forgets = fault::is(Fault::UndoNotOwed) && saga.unwinding.is_some();
     #[cfg(test)]

@@ -24,6 +24,9 @@ pub struct Reacted {
     pub cmd: Arc<str>,
     /// Its fields.
     pub with: Arc<Value>,
+    /// Whether nobody is sent it: its saga observes.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub observed: bool,
 }
 
 /// A reaction is over.
@@ -51,6 +54,9 @@ pub struct Reactions {
 impl Saga {
     pub(super) fn reacted(&mut self, seq: Seq, at: Timestamp, reacted: &Reacted) {
         self.reactions.commands += 1;
+        if reacted.observed {
+            return;
+        }
         let command = Command {
             id: reacted.command_id.clone(),
             seq,
@@ -67,6 +73,11 @@ impl Saga {
         let is_it = |command: &Command| over.command_id.as_ref() == Some(&command.id);
         self.reactions.owed.retain(|(_, command)| !is_it(command));
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// The path of the reaction at that place.

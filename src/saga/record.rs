@@ -175,6 +175,9 @@ pub struct Began {
     /// The step that called it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Arc<Parent>>,
+    /// Whether it observes: nothing that it owes is sent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub observes: bool,
 }
 
 /// See [`Record::Dequeued`].
@@ -185,6 +188,12 @@ pub struct Dequeued {
     /// Its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
+    /// The step that called it, as it stands in its first record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Arc<Parent>>,
+    /// Whether it observes, as its first record says.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub observes: bool,
 }
 
 /// See [`Record::Joined`].
@@ -226,6 +235,9 @@ pub struct Issued {
     /// When the attempt times out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
+    /// Whether nobody is sent it: its saga observes.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub observed: bool,
 }
 
 /// See [`Record::Reissued`].
@@ -364,6 +376,9 @@ pub struct Emitted {
     pub event: Arc<str>,
     /// Its fields.
     pub fields: Arc<Value>,
+    /// Whether nobody is told: its saga observes.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub observed: bool,
 }
 
 /// See [`Record::Unwinding`].

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::ids::{DefinitionHash, SagaId, Seq};
-use crate::plan::{Body, Join, Plan, StepIx, Undo, Verb};
+use crate::plan::{Body, Join, Plan, StepIx, Undo};
 use crate::saga::branches::Branch;
 use crate::saga::reactions::Reactions;
 use crate::saga::record::{Began, Cause, Ending, Fate, Operator, Parent, State, Verdict};
-use crate::saga::targets::Targets;
 use crate::time::Timestamp;
 
 /// One running, waiting or ended saga.
@@ -48,6 +47,8 @@ pub struct Saga {
     pub client: Option<Arc<str>>,
     /// The step that called it, of a sub-saga.
     pub parent: Option<Arc<Parent>>,
+    /// Whether it sends nothing and looks on while others act.
+    pub observes: bool,
     /// How it will end, once its steps are done and its caller may still undo it.
     pub held: Option<Verdict>,
     /// Whether its caller has taken it back.
@@ -306,6 +307,7 @@ impl Saga {
             ended_at: None,
             client: began.client.clone(),
             parent: began.parent.clone(),
+            observes: began.observes,
             held: None,
             recalled: false,
             runs: Vec::new(),
@@ -369,43 +371,6 @@ impl Saga {
         self.state == State::FailedCompensation && self.resolved.is_none()
     }
 
-    /// Whether that step's newest command may have been sent \[P10\].
-    #[must_use]
-    pub fn may_have_been_sent(&self, run: &Run, targets: &Targets) -> bool {
-        run.command.as_ref().is_some_and(|c| targets.had_session_since(&c.target, c.seq))
-    }
-
-    /// Whether the point of no return lies behind \[R13\].
-    #[must_use]
-    pub fn is_past_pivot(&self, plan: &Plan, targets: &Targets) -> bool {
-        self.runs.iter().any(|run| self.has_passed(run, plan, targets))
-    }
-
-    /// Whether that step is a pivot and lies behind.
-    #[must_use]
-    pub fn has_passed(&self, run: &Run, plan: &Plan, targets: &Targets) -> bool {
-        if !plan.step(run.key.step).pivot {
-            return false;
-        }
-        // A sub-saga that cannot turn around any more takes its caller with it.
-        if run.child.as_ref().is_some_and(|child| child.committed) {
-            return true;
-        }
-        match &run.phase {
-            Phase::Ended { outcome: Ending::Succeeded, .. } => true,
-            Phase::Ended { outcome: Ending::InDoubt, .. }
-            | Phase::Pausing { in_doubt: true, .. }
-            | Phase::Probing { .. }
-            | Phase::Undoing { .. } => is_irreversible(plan, run.key.step),
-            Phase::Waiting { .. } => {
-                is_irreversible(plan, run.key.step) && self.may_have_been_sent(run, targets)
-            }
-            Phase::Idle
-            | Phase::Pausing { in_doubt: false, .. }
-            | Phase::Ended { outcome: Ending::Failed | Ending::Skipped, .. } => false,
-        }
-    }
-
     /// The branches of a step that have begun.
     pub fn roofs(&self, plan: &Plan, owner: StepKey) -> impl Iterator<Item = &Run> {
         let roofs = plan.step(owner.step).verb.branches();
@@ -459,11 +424,6 @@ impl Saga {
         let inside = step.verb.holds_steps() && self.any_within(plan, key);
         run.may_have_happened() || inside || covers.iter().any(covered)
     }
-}
-
-/// Whether the catalog says that the step's command cannot be undone.
-fn is_irreversible(plan: &Plan, ix: StepIx) -> bool {
-    matches!(&plan.step(ix).verb, Verb::Issue { irreversible: true, .. })
 }
 
 /// Whether another step's undo stands for this one's: a `covers`, or a group's own `compensate`.

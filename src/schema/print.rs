@@ -48,13 +48,14 @@ impl<'a> Printer<'a> {
     /// The schema of one mapping, in place.
     pub fn mapping(&mut self, mapping: &'static Mapping) -> Value {
         let mut properties = Map::new();
-        for key in mapping.written() {
+        for key in mapping.keys.iter() {
             let mut schema = self.key(key);
             rules::narrow(mapping, key, &mut schema);
             properties.insert(key.name.to_owned(), schema);
         }
         let required: Vec<&str> = mapping
-            .written()
+            .keys
+            .iter()
             .filter(|key| key.need == Need::Required)
             .map(|key| key.name)
             .collect();

@@ -356,7 +356,7 @@ fn keys_of(
     };
     let fresh = |key: &&'static Key| !beside.contains_key(key.name) && !shut(key.name);
     let indent = " ".repeat(here.spot.column + 2);
-    let all = mapping.written().enumerate().filter(|(_, key)| fresh(key));
+    let all = mapping.keys.iter().enumerate().filter(|(_, key)| fresh(key));
     all.map(|(rank, key)| {
         let behind = match (&key.shape, here.spot.flow) {
             (Shape::List(_) | Shape::ConditionList, false) => format!(":\n{indent}- "),

@@ -238,7 +238,6 @@ pub(super) fn of_key(mapping: &Mapping, key: &Key) -> String {
     let need = match key.need {
         Need::Required => ", required",
         Need::Optional => "",
-        Need::Later => ", not in this version",
     };
     let words = words_of(&key.shape);
     let mut text = format!("`{}` of {}{need}\n\n{}", key.name, mapping.what, key.doc);

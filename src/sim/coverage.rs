@@ -80,7 +80,7 @@ pub fn items(plan: &Plan) -> Vec<Item> {
             items.push(item(Kind::Compensation, &*step.path));
         }
         if !plan.is_undo(ix) {
-            of_step(step, &mut items);
+            of_step(plan, step, &mut items);
             let asked = step.probe.iter().flat_map(|_| [true, false]);
             items.extend(asked.map(|done| item(Kind::Alternative, found(&step.path, done))));
         }
@@ -104,7 +104,7 @@ pub fn items(plan: &Plan) -> Vec<Item> {
     items
 }
 
-fn of_step(step: &Step, items: &mut Vec<Item>) {
+fn of_step(plan: &Plan, step: &Step, items: &mut Vec<Item>) {
     let path = &step.path;
     // What others stand in is reached by reaching these.
     if !matches!(
@@ -141,7 +141,8 @@ fn of_step(step: &Step, items: &mut Vec<Item>) {
     for (at, fails) in step.fail_on.iter().enumerate() {
         items.push(item(Kind::Failure, answer(path, at, &fails.on.event)));
     }
-    if matches!(step.verb, Verb::Issue { .. }) {
+    // Who was asked nothing can refuse nothing.
+    if matches!(step.verb, Verb::Issue { .. }) && !plan.observes {
         items.push(item(Kind::Failure, refused(path)));
     }
 }

@@ -35,8 +35,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A command reached its target.
+    /// A command reached its target; that of a saga that observes reaches none.
     pub fn handed(&mut self, saga: &Saga, plan: &Plan, path: &str, command_id: &Arc<str>) {
+        if saga.observes {
+            return;
+        }
         let Some(key) = saga.find(plan, path) else { return };
         let Verb::Issue { command, irreversible, .. } = &plan.step(key.step).verb else { return };
         if !plan.is_forward(key.step) || self.by_command.contains_key(command_id) {

@@ -429,7 +429,8 @@ impl<'a> Player<'a> {
             format!("`{path}` waits{}", due.unwrap_or_default())
         });
         let said: Vec<String> = said.collect();
-        format!("nothing; it is {}: {}", saga.state.as_str(), said.join(", "))
+        let aside = if saga.observes { "it observes, so nothing is sent; it" } else { "it" };
+        format!("nothing; {aside} is {}: {}", saga.state.as_str(), said.join(", "))
     }
 
     pub(super) fn played(self) -> Played {

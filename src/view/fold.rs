@@ -41,6 +41,8 @@ fn newborn(saga_id: SagaId, began: &Began, at: Timestamp) -> Picture {
         trigger: began.trigger.clone(),
         client: began.client.clone(),
         parent: began.parent.as_ref().map(|parent| (parent.saga, parent.step.clone())),
+        children: Vec::new(),
+        observes: began.observes,
         held: false,
         input: began.input.clone(),
         result: None,
@@ -138,6 +140,9 @@ impl Fold {
             Record::Child(child) => {
                 let step = self.step(at, &child.step);
                 step.child = Some(child.child);
+                if !self.picture.children.contains(&child.child) {
+                    self.picture.children.push(child.child);
+                }
             }
             Record::Held(verdict) => {
                 self.picture.held = true;

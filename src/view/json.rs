@@ -37,7 +37,9 @@ fn common(picture: &Picture) -> Map<String, Value> {
     put("due", time(picture.due.filter(|_| picture.ended_at.is_none())));
     put("trigger", (*picture.trigger).into());
     put("client", text(picture.client.as_ref()));
+    put("mode", if picture.observes { "observe" } else { "live" }.into());
     put("parent", picture.parent.as_ref().map_or(Value::Null, parent));
+    put("children", picture.children.iter().map(|child| child.0).collect());
     let held = picture.parent.as_ref().filter(|_| picture.held);
     put("held_for", held.map_or(Value::Null, |(saga, _)| saga.0.into()));
     put("input", (*picture.input).clone());

@@ -60,6 +60,10 @@ pub struct Picture {
     pub client: Option<Arc<str>>,
     /// The saga and step that called it.
     pub parent: Option<(SagaId, Arc<str>)>,
+    /// The sagas that it called, in the order in which they began.
+    pub children: Vec<SagaId>,
+    /// Whether it sends nothing and looks on while others act.
+    pub observes: bool,
     /// Whether its steps are done and its end waits for its caller.
     pub held: bool,
     /// Its frozen input.

@@ -56,6 +56,9 @@ impl Story {
             Record::Probing(probing) => {
                 format!("in doubt ({}): {}; its probe asks", word(probing.cause), probing.reason)
             }
+            Record::Emitted(emitted) if emitted.observed => {
+                format!("not emitted: {}", named(&emitted.event, &emitted.fields))
+            }
             Record::Emitted(emitted) => {
                 format!("emitted {}", named(&emitted.event, &emitted.fields))
             }
@@ -236,7 +239,9 @@ fn begin(began: &Began) -> String {
         (None, None) => String::new(),
     };
     let how = if began.queued { "queued" } else { "began" };
-    format!("{how} by {}{from} {}", began.trigger, payload(&began.fields)).trim_end().to_owned()
+    let aside = if began.observes { ", and observes: nothing is sent" } else { "" };
+    let line = format!("{how} by {}{from} {}", began.trigger, payload(&began.fields));
+    format!("{}{aside}", line.trim_end())
 }
 
 fn join(joined: &Joined) -> String {
@@ -270,7 +275,8 @@ fn issue(issued: &Issued) -> String {
         attempt => format!(", attempt {attempt}"),
     };
     let Issued { target, cmd, command_id, with, .. } = issued;
-    format!("to {target}: {} as {command_id}{attempt}", named(cmd, with))
+    let to = addressed(target, issued.observed);
+    format!("{to}: {} as {command_id}{attempt}", named(cmd, with))
 }
 
 fn end_of_step(outcome: &Outcome) -> String {
@@ -325,7 +331,13 @@ fn full(verdict: &Verdict) -> String {
 
 fn react(reacted: &Reacted) -> String {
     let Reacted { target, cmd, command_id, with, .. } = reacted;
-    format!("to {target}: {} as {command_id}", named(cmd, with))
+    let to = addressed(target, reacted.observed);
+    format!("{to}: {} as {command_id}", named(cmd, with))
+}
+
+/// Whom a command goes to, or would.
+fn addressed(target: &str, observed: bool) -> String {
+    if observed { format!("not sent to {target}") } else { format!("to {target}") }
 }
 
 fn signal(said: &Signalled) -> String {

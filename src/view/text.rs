@@ -119,8 +119,8 @@ fn cells(saga: &Value, now: Timestamp) -> [String; 7] {
     let why = settled.map_or(why.clone(), |reason| format!("{why} (resolved: {reason})"));
     [
         saga["saga_id"].to_string(),
-        word(saga, "name").to_owned(),
-        word(saga, "state").to_owned(),
+        format!("{}{}", word(saga, "name"), of_caller(saga)),
+        format!("{}{}", word(saga, "state"), observing(saga)),
         dash(word(saga, "step")),
         dash(&short_time(word(saga, "started_at"))),
         took(saga, now).unwrap_or_else(|| "-".to_owned()),
@@ -139,7 +139,8 @@ pub fn page(saga: &Value, now: Timestamp) -> Vec<Line> {
     let mut lines = vec![
         Line::of(Tone::Strong, title)
             .and(Tone::Plain, "  ")
-            .and(tone_of(state), format!("{state}{cause}{held}")),
+            .and(tone_of(state), format!("{state}{cause}{held}"))
+            .and(Tone::Faint, observing(saga)),
     ];
     let mut fact = |name: &str, text: &str, tone: Tone| {
         if !text.is_empty() {
@@ -148,6 +149,7 @@ pub fn page(saga: &Value, now: Timestamp) -> Vec<Line> {
     };
     fact("why", word(saga, "reason"), Tone::Bad);
     fact("started by", &started_by(saga), Tone::Plain);
+    fact("calls", &children(saga), Tone::Plain);
     fact("input", &shown(&saga["input"]), Tone::Plain);
     fact("result", &shown(&saga["result"]), Tone::Plain);
     fact("since", word(saga, "started_at"), Tone::Plain);
@@ -174,6 +176,23 @@ fn started_by(saga: &Value) -> String {
         "" => word(saga, "trigger").to_owned(),
         client => format!("{} from {client}", word(saga, "trigger")),
     }
+}
+
+/// Of a sub-saga: whose.
+fn of_caller(saga: &Value) -> String {
+    let caller = saga["parent"]["saga_id"].as_u64();
+    caller.map_or(String::new(), |caller| format!(" (of {caller})"))
+}
+
+/// The sagas that it called.
+fn children(saga: &Value) -> String {
+    let ids: Vec<String> = list(saga, "children").iter().map(|id| format!("saga {id}")).collect();
+    ids.join(", ")
+}
+
+/// Of one that sends nothing.
+fn observing(saga: &Value) -> &'static str {
+    if word(saga, "mode") == "observe" { " (observes)" } else { "" }
 }
 
 /// Of a sub-saga that has done its steps and waits: for whom.

@@ -9,7 +9,7 @@ mod wait;
 
 pub use catalog::{CATALOG, COMMAND, EVENT, OVERFLOWS, TARGET};
 pub use saga::{
-    CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, SCHEDULE,
+    CALL, DEFAULTS, EVICTION, MODES, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, SCHEDULE,
     SIGNAL_DECL, SIGNALS, TRIGGER, TRIGGER_ALTERNATIVE,
 };
 pub use scenario::{
@@ -73,8 +73,6 @@ pub enum Need {
     Required,
     /// May be left out.
     Optional,
-    /// Part of the language, but of a construct that this version does not run yet.
-    Later,
 }
 
 /// What stands under a key.
@@ -161,11 +159,6 @@ impl Mapping {
     #[must_use]
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
-    }
-
-    /// The keys that this version understands.
-    pub fn written(&self) -> impl Iterator<Item = &'static Key> {
-        self.keys.iter().filter(|key| key.need != Need::Later)
     }
 }
 

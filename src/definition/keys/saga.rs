@@ -12,6 +12,8 @@ pub const ON_RESTART: &[&str] = &["resume", "compensate", "fail"];
 
 /// The choices of `on_shutdown`.
 pub const ON_SHUTDOWN: &[&str] = &["park", "cancel"];
+/// Words of `mode`.
+pub const MODES: &[&str] = &["live", "observe"];
 
 /// Signals that every saga knows.
 pub const SIGNALS: &[&str] = &["cancel", "retry", "resolve"];
@@ -87,7 +89,12 @@ pub static SAGA: Mapping = Mapping {
             Shape::Words(ON_SHUTDOWN),
             "At a clean shutdown: `park` (default, resumes at the next start) or `cancel`.",
         ),
-        optional("mode", Shape::Words(&["live"]), "`live`: commands are sent."),
+        optional(
+            "mode",
+            Shape::Words(MODES),
+            "`live` (default): commands are sent. `observe`: nobody is sent anything, and an \
+             `echo` is anybody's report for which `where` holds; for cutting over from other code.",
+        ),
     ],
 };
 

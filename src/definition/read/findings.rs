@@ -2,7 +2,7 @@
 //! Decides nothing.
 
 use crate::definition::duration;
-use crate::definition::keys::{Key, Mapping, Need};
+use crate::definition::keys::{Key, Mapping};
 use crate::definition::read::cure::{goes_on_behind_its_bracket, quoted};
 use crate::definition::value::Text;
 use crate::diag::{At, Code, Diagnostic, Diagnostics, Fix, Span, nearest};
@@ -149,7 +149,7 @@ impl Diagnostics {
     ) {
         let message = format!("unknown key `{}` in {}", key.value, mapping.what);
         let found = Diagnostic::new(Code::UnknownKey, key.span, message);
-        let known: Vec<&str> = mapping.written().map(|key| key.name).collect();
+        let known: Vec<&str> = mapping.keys.iter().map(|key| key.name).collect();
         let word = key.value.as_str();
         let free = |name: &str| written.iter().all(|(other, _)| other != name);
         let meant = |near: &str| format!("did you mean `{near}`?");
@@ -248,13 +248,6 @@ impl Diagnostics {
         );
         let found = Diagnostic::new(Code::BadDuration, every.span, message);
         self.push(found.help("each tick is a record, and may be a saga"));
-    }
-
-    pub(super) fn add_not_yet(&mut self, construct: &str, span: Span) {
-        let message = format!("`{construct}` is not yet supported by this version");
-        let found = Diagnostic::new(Code::NotYetSupported, span, message)
-            .help("it is part of the language and comes in a later version");
-        self.push(found);
     }
 }
 
@@ -429,7 +422,7 @@ fn synonym(key: &str, mapping: &Mapping) -> Option<&'static str> {
         "properties" | "schema" => "fields",
         _ => return None,
     };
-    mapping.key(meant).filter(|key| key.need != Need::Later).map(|key| key.name)
+    mapping.key(meant).map(|key| key.name)
 }
 
 /// Whether what stands under a word of another language means the same here under its synonym.

@@ -31,7 +31,7 @@ impl Object {
         let pairs = match node.kind {
             Kind::Map(pairs) => pairs,
             Kind::Scalar(_) | Kind::List(_) => {
-                let known: Vec<&str> = mapping.written().map(|key| key.name).take(4).collect();
+                let known: Vec<&str> = mapping.keys.iter().map(|key| key.name).take(4).collect();
                 let help = format!("its keys are {}, …", known.join(", "));
                 out.add_wrong_shape_help(span, key, "a mapping", node.kind.words(), &help);
                 return None;
@@ -62,9 +62,6 @@ impl Object {
         self.places.push((name.value().to_owned(), span));
         match self.mapping.key(name.value()).map(|key| key.need) {
             Some(Need::Required | Need::Optional) => self.entries.push((name, node)),
-            // Parts of a construct that is reported by its own name.
-            Some(Need::Later) if ["join", "steps"].contains(&name.value()) => {}
-            Some(Need::Later) => out.add_not_yet(name.value(), span),
             None if self.is_forward_only(name.value()) => {
                 let why = format!("does not belong in {}", self.mapping.what);
                 let help = "a step that undoes is not undone, and is addressed by what it undoes";
@@ -103,16 +100,10 @@ impl Object {
         for group in self.mapping.one_of {
             // `await` goes with other verbs, and is one only when it stands alone.
             let is_verb = |name: &str| !(group.contains(&"issue") && name == "await");
-            let chosen = |later: bool| {
-                self.places.iter().filter(move |(name, _)| {
-                    let Some(key) = self.mapping.key(name) else { return false };
-                    let named = if later { LATER_VERBS } else { group };
-                    named.contains(&name.as_str()) && (key.need == Need::Later) == later
-                })
-            };
-            let verbs: Vec<&(String, Span)> =
-                chosen(false).filter(|(name, _)| is_verb(name)).collect();
-            if chosen(false).count() == 0 && chosen(true).count() == 0 {
+            let is_chosen = |name: &str| self.mapping.key(name).is_some() && group.contains(&name);
+            let chosen = || self.places.iter().filter(|(name, _)| is_chosen(name));
+            let verbs: Vec<&(String, Span)> = chosen().filter(|(name, _)| is_verb(name)).collect();
+            if chosen().next().is_none() {
                 let hint = match self.mapping.name {
                     "step" => "a step does one thing; `await` alone is a step too",
                     _ => "",
@@ -163,7 +154,7 @@ impl Object {
 
     /// Takes what stands under a key of the table.
     pub fn take(&mut self, key: &str) -> Option<Node> {
-        debug_assert!(self.mapping.key(key).is_some_and(|known| known.need != Need::Later));
+        debug_assert!(self.mapping.key(key).is_some());
         let at = self.entries.iter().position(|(name, _)| name.value() == key)?;
         Some(self.entries.remove(at).1)
     }
@@ -171,7 +162,7 @@ impl Object {
     /// Takes what stands under a key that this mapping may not even have (an undoing step has no
     /// `pivot`).
     pub fn take_known(&mut self, key: &str) -> Option<Node> {
-        self.mapping.key(key).filter(|known| known.need != Need::Later)?;
+        self.mapping.key(key)?;
         self.take(key)
     }
 
@@ -207,9 +198,6 @@ impl Object {
         debug_assert!(rest.is_empty(), "keys of {} without a reader: {rest:?}", self.mapping.name);
     }
 }
-
-/// Verbs that this version knows by name only; their presence is a finding of its own.
-const LATER_VERBS: &[&str] = &["parallel", "for_each", "call", "schedule"];
 
 /// A node that may be the word `none` where a mapping could stand.
 pub fn unless_none(node: Node) -> Result<Node, Span> {

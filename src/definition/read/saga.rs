@@ -6,7 +6,7 @@ use crate::definition::catalog::EventDecl;
 use crate::definition::duration::{Bound, DURATION_MAX};
 use crate::definition::fields::Fields;
 use crate::definition::keys::{
-    CALL, DEFAULTS, EVICTION, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, SCHEDULE,
+    CALL, DEFAULTS, EVICTION, MODES, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, SCHEDULE,
     SIGNAL_DECL, SIGNALS, TRIGGER, TRIGGER_ALTERNATIVE,
 };
 use crate::definition::read::findings::YamlLimit;
@@ -19,8 +19,8 @@ use crate::definition::read::step::{Place, retry, steps};
 use crate::definition::read::values::{inner_fields, values};
 use crate::definition::read::waits::{cancel_on, reactions};
 use crate::definition::saga::{
-    Defaults, Eviction, OnRestart, OnShutdown, Policy, Require, Saga, Trigger, TriggerAlternative,
-    TriggerKind,
+    Defaults, Eviction, Mode, OnRestart, OnShutdown, Policy, Require, Saga, Trigger,
+    TriggerAlternative, TriggerKind,
 };
 use crate::definition::step::{Compensate, OnTimeout, Step, Verb};
 use crate::definition::value::{Named, Text};
@@ -37,7 +37,6 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
     let name = o.read_key("saga", out, name);
     let doc = o.read_key("doc", out, text);
     let labels = o.read_key("labels", out, labels).unwrap_or_default();
-    o.read_key("mode", out, mode);
     let trigger = o.read_key("trigger", out, trigger);
     let input = o.read_key("input", out, values);
     let vars = o.read_key("vars", out, values).map(|vars| vars.value).unwrap_or_default();
@@ -62,6 +61,8 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
     let shutdown = [(ON_SHUTDOWN[0], OnShutdown::Park), (ON_SHUTDOWN[1], OnShutdown::Cancel)];
     let on_shutdown =
         o.read_key("on_shutdown", out, |node, key, out| word(node, key, &shutdown, out));
+    let modes = [(MODES[0], Mode::Live), (MODES[1], Mode::Observe)];
+    let mode = o.read_key("mode", out, |node, key, out| word(node, key, &modes, out));
     object.finish();
     let trigger = trigger.unwrap_or_else(|| Trigger { span, alternatives: Vec::new() });
     check_inputs(&trigger, input.as_ref(), out);
@@ -86,6 +87,7 @@ pub fn saga(node: Node, out: &mut Diagnostics) -> Option<Saga> {
         always,
         on_restart: on_restart.map_or(OnRestart::Resume, |at| at.value),
         on_shutdown: on_shutdown.map_or(OnShutdown::Park, |at| at.value),
+        mode: mode.map_or(Mode::Live, |at| at.value),
     };
     if count(&saga.steps) + count(&saga.finally) > limits::STEPS_MAX {
         out.add_too_large(saga.name.span, YamlLimit::Steps);
@@ -129,14 +131,6 @@ fn count(steps: &[Step]) -> usize {
         1 + group + instead + probe + undo
     };
     steps.iter().map(one).sum()
-}
-
-fn mode(node: Node, key: &str, out: &mut Diagnostics) -> Option<At<()>> {
-    if is_word(&node, "observe") {
-        out.add_not_yet("mode: observe", node.span);
-        return None;
-    }
-    word(node, key, &[("live", ())], out)
 }
 
 fn labels(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<(At<String>, At<String>)>> {

@@ -59,13 +59,15 @@ fn conversation() -> Vec<String> {
     let phase = map(json!({"from": "starting", "to": "running"}));
     let closed = map(json!({"label": "w1", "crash_detected": false}));
     let saga = SagaId(1);
+    let name = "window_cleanup_cascade";
+    let began = frames::SagaStarted { saga_id: saga, name, parent: None, observes: false };
     let lines = [
         line(|text| frames::bus_event(text, "process_spawned", None, &map(host), Seq(2))),
         line(|text| frames::bus_event(text, "lifecycle_phase_changed", None, &phase, Seq(3))),
         registered,
         line(|text| frames::bus_event(text, "window_closed", None, &closed, Seq(5))),
         frames::accepted(&id("a"), Seq(5)),
-        line(|text| frames::saga_started(text, saga, "window_cleanup_cascade", Seq(6))),
+        line(|text| frames::saga_started(text, &began, Seq(6))),
         command("reap_panes", "1.reap.1", "reap"),
         line(|text| frames::bus_event(text, "panes_reaped", Some((saga, "reap")), &label, Seq(8))),
         command("drain_pool_if_last", "1.drain.1", "drain"),

@@ -1,5 +1,6 @@
 //! The rules that a compiled saga must hold: one rule, one file, one code. Changes no plan.
 
+mod call_across;
 mod call_cycle;
 mod constant_condition;
 mod covers_stranger;
@@ -81,6 +82,7 @@ pub fn saga(subject: &Subject<'_>, out: &mut Diagnostics) {
 pub fn library(sagas: &[Compiled<'_>], out: &mut Diagnostics) {
     self_trigger::check(sagas, out);
     call_cycle::check(sagas, out);
+    call_across::check(sagas, out);
 }
 
 impl<'a> Subject<'a> {

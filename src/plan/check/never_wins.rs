@@ -1,10 +1,9 @@
 //! W004: an alternative that comes too late, because an earlier one takes all that it would take.
 
-use crate::definition::Source;
 use crate::definition::saga::TriggerKind;
 use crate::diag::{Code, Diagnostic, Diagnostics, Span};
 use crate::expr;
-use crate::plan::Alternative;
+use crate::plan::{Alternative, Source};
 
 use super::Subject;
 

@@ -2,7 +2,7 @@
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Span};
 use crate::expr::{self, Ast, ObjectType, Template, Type};
-use crate::plan::{Alternative, Policy, Source};
+use crate::plan::{Alternative, Policy};
 
 use super::Subject;
 
@@ -27,7 +27,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
 
 /// Whether some arm of an `event` wait compares only with what is the same for all sagas.
 fn confused(subject: &Subject<'_>, one: &Alternative) -> bool {
-    one.source == Source::Event && one.pins.iter().any(|pin| !tells_apart(subject, &pin.value))
+    one.source.is_public() && one.pins.iter().any(|pin| !tells_apart(subject, &pin.value))
 }
 
 fn tells_apart(subject: &Subject<'_>, value: &Ast) -> bool {

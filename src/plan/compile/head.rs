@@ -120,8 +120,9 @@ impl Compiler<'_> {
             let place =
                 Place::new(Stage::Watch, &flow).with_event(fields).with_facts(self.given.clone());
             let filter = one.on.filter.as_ref().and_then(|filter| self.condition(filter, &place));
-            let pins = match one.on.source {
-                Source::Event => self.pins(&one.on, filter.as_ref(), &[]),
+            let source = self.source_of(one.on.source);
+            let pins = match source {
+                Source::Event | Source::Organic => self.pins(&one.on, filter.as_ref(), &[]),
                 Source::Echo | Source::Signal => Vec::new(),
             };
             let place = match &filter {
@@ -129,7 +130,7 @@ impl Compiler<'_> {
                 None => place,
             };
             let deed = self.deed(&one.deed, &place);
-            let (source, event) = (one.on.source, one.on.name.value.as_str().into());
+            let event = one.on.name.value.as_str().into();
             let on = Alternative { source, event, filter, pins, save: Vec::new() };
             list.extend(deed.map(|deed| Reaction { on, deed }));
         }

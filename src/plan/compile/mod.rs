@@ -7,6 +7,7 @@ mod branches;
 mod env;
 mod exprs;
 mod head;
+mod observe;
 mod payload;
 mod policy;
 mod probe;
@@ -27,7 +28,7 @@ use crate::expr::{Facts, ObjectType, Type};
 use crate::plan::callees::Callees;
 use crate::plan::flow::{Flow, Flows};
 use crate::plan::outline::{Outline, Part};
-use crate::plan::{Plan, Source, Step, StepIx, Verb, library};
+use crate::plan::{Plan, Step, StepIx, Verb, library};
 
 /// A plan and what was written, side by side: what the rules look at.
 #[derive(Debug)]
@@ -209,7 +210,7 @@ impl<'a> Compiler<'a> {
         let catalog = self.catalog.subset_json(&self.used);
         let has_branches = self.steps.iter().any(|step| !step.verb.branches().is_empty());
         let waits_for_events = !cancel_on.is_empty()
-            || reactions.iter().any(|one| one.on.source == Source::Event)
+            || reactions.iter().any(|one| one.on.source.is_public())
             || self.steps.iter().any(waits_for_events);
         let has_calls = self.steps.iter().any(|step| matches!(step.verb, Verb::Call(_)));
         let plan = Plan {
@@ -233,6 +234,7 @@ impl<'a> Compiler<'a> {
             always,
             on_restart: self.saga.on_restart,
             on_shutdown: self.saga.on_shutdown,
+            observes: self.observes(),
             by_path: std::mem::take(&mut self.by_path),
             has_branches,
             has_calls,
@@ -292,7 +294,7 @@ type Declared<T> = BTreeMap<Arc<str>, Arc<T>>;
 
 fn waits_for_events(step: &Step) -> bool {
     let awaited = step.wait.iter().flat_map(|wait| &wait.alternatives);
-    awaited.chain(step.fail_on.iter().map(|entry| &entry.on)).any(|one| one.source == Source::Event)
+    awaited.chain(step.fail_on.iter().map(|entry| &entry.on)).any(|one| one.source.is_public())
 }
 
 #[cfg(test)]

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use super::observe::NOBODY_IS_ASKED;
 use crate::definition::step::Join;
-use crate::definition::{Catalog, CommandDecl, EventDecl, FieldDecl, FieldError, Fields};
+use crate::definition::{
+    Alternative, Catalog, CommandDecl, EventDecl, FieldDecl, FieldError, Fields, Source,
+};
 use crate::diag::{At, Code, Diagnostic, Diagnostics, Span, nearest};
 use crate::expr::{self, Type};
 use crate::plan::outline::{Known, Outline};
@@ -274,12 +277,16 @@ impl Diagnostics {
         );
     }
 
-    pub(super) fn add_no_identity(&mut self, at: Span, event: &str) {
-        let message =
-            format!("nothing tells which `{event}` is meant, so that of any other saga would do");
+    pub(super) fn add_no_identity(&mut self, on: &Alternative, at: Span) {
+        let message = format!(
+            "nothing tells which `{}` is meant, so that of any other saga would do",
+            on.name.value
+        );
         let help = "give `where` an `==` between a field of `event` and one of `trigger`, `input`, \
                     `vars` or `steps`, in each arm of an `||`";
-        self.push(Diagnostic::new(Code::NoIdentity, at, message).help(help));
+        let found = Diagnostic::new(Code::NoIdentity, at, message).help(help);
+        // Only who observes needs it of its echoes.
+        self.push(if on.source == Source::Echo { found.help(NOBODY_IS_ASKED) } else { found });
     }
 
     pub(super) fn add_missing_field(&mut self, at: Span, owner: &str, field: &FieldDecl) {

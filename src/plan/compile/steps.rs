@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::exprs::{Place, Stage};
+use super::observe::Said;
 use super::probe::Probed;
 use super::undo::Undone;
 use super::{Compiler, Passed, PendingUndo, Written};
@@ -129,7 +130,8 @@ impl<'a> Compiler<'a> {
         let (verb, command, mut done) = self.verb(node, ix, &path, &before, &inner);
         let place = self.place_of(&inner, &done);
         let wait = self.wait(node, command.as_deref(), &place);
-        let fail_on = self.fail_on(node, command.as_deref(), &place);
+        let said = Said::of(&path, &verb, node.head());
+        let fail_on = self.fail_on(node, command.as_deref(), &said, &place);
         self.note_saves(node, &mut done);
         let (on_timeout, others) = self.on_timeout(node, ix, &path, &before, &done, &inner);
         self.pass_pivot(node, way.part, pivot_before);

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use super::observe::Said;
 use super::payload::issue_of;
 use super::steps::Way;
-use super::wait::answer;
 use super::{Compiler, Passed, PendingUndo, Written};
 use crate::definition::CommandDecl;
 use crate::definition::catalog::CatalogUndo;
@@ -101,10 +101,14 @@ impl<'a> Compiler<'a> {
             Some(default) => default.value.millis(),
             None => self.steps[pending.owner.0 as usize].timeout,
         };
+        let path: Arc<str> = format!("{}.undo", self.steps[pending.owner.0 as usize].path).into();
+        let said = self.said_by_undo(pending, &path, &with);
+        let answer = |event| self.answer(event, &said);
         let alternatives: Vec<_> = undo.echoes.iter().map(answer).collect();
+        let answer = |event| FailOn { on: self.answer(event, &said), reason: None };
+        let fail_on = undo.failures.iter().map(answer).collect();
         let waits = !alternatives.is_empty();
         let verb = issue_of(&undo, with);
-        let path: Arc<str> = format!("{}.undo", self.steps[pending.owner.0 as usize].path).into();
         let step = StepIx(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
         self.by_path.entry((&*path).into()).or_insert(step);
         self.written.push(Written {
@@ -114,7 +118,6 @@ impl<'a> Compiler<'a> {
             pivot: Passed::No,
             reachable: true,
         });
-        let failures = undo.failures.iter();
         self.steps.push(Step {
             path,
             body: Body::Undo(pending.owner),
@@ -123,7 +126,7 @@ impl<'a> Compiler<'a> {
             verb,
             condition: None,
             wait: waits.then_some(Await { all: false, alternatives }),
-            fail_on: failures.map(|on| FailOn { on: answer(on), reason: None }).collect(),
+            fail_on,
             timeout: timeout.filter(|_| waits),
             on_timeout: OnTimeout::Fail,
             undo: Undo::Nothing,
@@ -135,6 +138,19 @@ impl<'a> Compiler<'a> {
             probe: None,
         });
         Undo::Step { step, covers: Vec::new() }
+    }
+
+    /// What an undo of the catalog says of this saga: what its step did not say as a literal.
+    fn said_by_undo<'s>(
+        &self,
+        pending: &PendingUndo<'a>,
+        path: &'s str,
+        with: &'s [(Arc<str>, Template)],
+    ) -> Said<'s> {
+        let done = &self.steps[pending.owner.0 as usize].verb;
+        let own = Said::of(path, done, pending.step.head());
+        let said = with.iter().map(|(name, _)| &**name).filter(|name| own.fields.contains(name));
+        Said { path, fields: said.collect(), at: pending.step.head() }
     }
 
     /// The undo of a `call`: what its sub-saga did is undone by that one's own undos.

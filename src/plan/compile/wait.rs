@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use super::Compiler;
 use super::exprs::Place;
+use super::observe::Said;
 use super::trigger::open_object;
 use crate::definition::step::{Step as StepNode, Verb as VerbNode};
 use crate::definition::{
-    Alternative as AlternativeNode, Await as AwaitNode, CommandDecl, EventDecl, Source,
+    Alternative as AlternativeNode, Await as AwaitNode, CommandDecl, EventDecl, Source as Written,
 };
 use crate::diag::At;
 use crate::expr::{self, ObjectType, Pin, Type};
-use crate::plan::{Alternative, Await, FailOn, types};
+use crate::plan::{Alternative, Await, FailOn, Source, types};
 
 /// What a pin may compare a field of `event` with; a literal says nothing of this saga.
 pub(super) const BOUND: [&str; 4] = ["trigger", "input", "vars", "steps"];
@@ -49,6 +50,7 @@ impl Compiler<'_> {
         &mut self,
         node: &StepNode,
         command: Option<&CommandDecl>,
+        said: &Said<'_>,
         place: &Place<'_>,
     ) -> Vec<FailOn> {
         let mut list = Vec::new();
@@ -62,11 +64,11 @@ impl Compiler<'_> {
         }
         let awaited = node.wait.iter().flat_map(|wait| wait.value.alternatives());
         let named = awaited.chain(node.fail_on.iter().map(|entry| &entry.on));
-        let named = named.filter(|one| one.source != Source::Signal);
+        let named = named.filter(|one| one.source != Written::Signal);
         let named: Vec<&str> = named.map(|one| one.name.value.as_str()).collect();
         for failure in command.iter().flat_map(|command| &command.failures) {
             if !named.contains(&&**failure) {
-                list.push(FailOn { on: answer(failure), reason: None });
+                list.push(FailOn { on: self.answer(failure, said), reason: None });
             }
         }
         list
@@ -80,19 +82,24 @@ impl Compiler<'_> {
         place: &Place<'_>,
     ) -> Alternative {
         let decl = match one.source {
-            Source::Echo | Source::Event => self.event(&one.name),
-            Source::Signal => self.signal(&one.name),
+            Written::Echo | Written::Event => self.event(&one.name),
+            Written::Signal => self.signal(&one.name),
         };
-        if one.source == Source::Echo && decl.is_some() {
+        if one.source == Written::Echo && decl.is_some() {
             self.hold_to_answers(one, node, command);
         }
         let fields = decl.map_or_else(open_object, |decl| types::of_fields(&decl.fields));
         let place = place.clone().with_event(fields);
         let filter = one.filter.as_ref().and_then(|filter| self.condition(filter, &place));
-        let pins = match one.source {
+        let source = self.source_of(one.source);
+        let pins = match source {
             // Either is said to this saga alone.
             Source::Echo | Source::Signal => Vec::new(),
-            Source::Event => self.pins(one, filter.as_ref(), &place.elements),
+            Source::Organic if one.filter.is_none() => {
+                self.found.add_no_echo_identity(one, self.repeated(one, node));
+                Vec::new()
+            }
+            Source::Event | Source::Organic => self.pins(one, filter.as_ref(), &place.elements),
         };
         let place = match &filter {
             Some(filter) => place.proving(filter),
@@ -102,7 +109,6 @@ impl Compiler<'_> {
         for (name, field) in saved.fields {
             self.note_var_type(&name, field.ty, &one.save);
         }
-        let source = one.source;
         Alternative { source, event: one.name.value.as_str().into(), filter, pins, save }
     }
 
@@ -124,8 +130,8 @@ impl Compiler<'_> {
     pub(super) fn fields_of(&self, one: &AlternativeNode) -> ObjectType {
         let name = one.name.value.as_str();
         let decl = match one.source {
-            Source::Echo | Source::Event => self.catalog.events.get(name),
-            Source::Signal => self.saga.signals.iter().find(|decl| *decl.name == *name),
+            Written::Echo | Written::Event => self.catalog.events.get(name),
+            Written::Signal => self.saga.signals.iter().find(|decl| *decl.name == *name),
         };
         decl.map_or_else(open_object, |decl| types::of_fields(&decl.fields))
     }
@@ -170,13 +176,13 @@ impl Compiler<'_> {
         let bound: Vec<&str> = BOUND.iter().copied().chain(elements).collect();
         match (&one.filter, filter) {
             (None, _) => {
-                self.found.add_no_identity(one.name.span, &one.name.value);
+                self.found.add_no_identity(one, one.name.span);
                 Vec::new()
             }
             // It could not be read, which was said.
             (Some(_), None) => Vec::new(),
             (Some(text), Some(filter)) => expr::pins(filter, &bound).unwrap_or_else(|| {
-                self.found.add_no_identity(text.span, &one.name.value);
+                self.found.add_no_identity(one, text.span);
                 Vec::new()
             }),
         }
@@ -193,16 +199,5 @@ impl Compiler<'_> {
         }
         self.used.events.insert(decl.name.clone());
         Some(decl.clone())
-    }
-}
-
-/// An alternative for an answer that needs no further word.
-pub(super) fn answer(event: &Arc<str>) -> Alternative {
-    Alternative {
-        source: Source::Echo,
-        event: event.clone(),
-        filter: None,
-        pins: Vec::new(),
-        save: Vec::new(),
     }
 }

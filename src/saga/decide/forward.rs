@@ -132,7 +132,8 @@ impl Decision<'_> {
             return Next::Rest;
         };
         // An undo's clock starts when a session can take it [R14].
-        let waits = plan.is_undo(step.step) && !self.targets.is_open(target);
+        let observed = self.saga.observes;
+        let waits = plan.is_undo(step.step) && !observed && !self.targets.is_open(target);
         let due = if waits { None } else { due };
         // An operator asks for it again: it may have happened, so it is the same command [R11].
         if self.run(step).is_some_and(|run| run.doubted) {
@@ -165,7 +166,13 @@ impl Decision<'_> {
             cmd: command.clone(),
             with: Arc::new(Value::Object(with)),
             due,
+            observed,
         })));
+        // Nobody writes it to a session, so nothing is left to wait for [P5].
+        if observed && plan.step(step.step).wait.is_none() {
+            self.push_outcome(step, Ending::Succeeded, None);
+            return Next::After(step);
+        }
         self.handed(step, waits)
     }
 
@@ -178,7 +185,7 @@ impl Decision<'_> {
 
     /// An undo's clock starts when a session gets its first command \[R14\].
     fn waits_for_session(&self, step: StepKey) -> bool {
-        self.plan.is_undo(step.step) && self.issues_within(step.step)
+        !self.saga.observes && self.plan.is_undo(step.step) && self.issues_within(step.step)
     }
 
     fn issues_within(&self, group: StepIx) -> bool {

@@ -126,10 +126,26 @@ pub struct Report<'a> {
     pub name: &'a str,
     /// Its fields.
     pub fields: &'a Arc<Value>,
-    /// For this saga's own answer: the step's path and the command that it names.
-    pub echo: Option<(&'a str, Option<&'a str>)>,
-    /// Whether it was said to this saga alone, by a signal of that name.
-    pub is_signal: bool,
+    /// Whose word it is.
+    pub origin: Origin<'a>,
+}
+
+/// Whose word a report is, as one saga sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// This saga's own answer.
+    Echo {
+        /// The step's path.
+        step: &'a str,
+        /// The command that it names.
+        command_id: Option<&'a str>,
+    },
+    /// Nobody asked for it.
+    Organic,
+    /// Another saga's answer, or what a saga emits.
+    OfSagas,
+    /// It was said to this saga alone, by a signal of that name.
+    Signal,
 }
 
 /// Where a decision stands in time and in the log.
@@ -439,6 +455,7 @@ impl Decision<'_> {
     fn emitted(&mut self, step: StepKey, event: &Arc<str>, fields: Value) {
         let step = self.path(step);
         let fields = Arc::new(fields);
-        self.push(Record::Emitted(Emitted { step, event: event.clone(), fields }));
+        let (event, observed) = (event.clone(), self.saga.observes);
+        self.push(Record::Emitted(Emitted { step, event, fields, observed }));
     }
 }

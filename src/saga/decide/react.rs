@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::limits::EMIT_DEPTH;
 use crate::plan::{Reaction, Source, Verb};
-use crate::saga::decide::{Decision, Report};
+use crate::saga::decide::{Decision, Origin, Report};
 use crate::saga::reactions::{Reacted, ReactionOver, path};
 use crate::saga::record::{Emitted, Record, State};
 
@@ -21,7 +21,8 @@ impl Decision<'_> {
                 && self.saga.verdict.is_none()
                 && !self.saga.is_held();
             let is_meant = match reaction.on.source {
-                Source::Echo => report.echo.is_some(),
+                Source::Echo => matches!(report.origin, Origin::Echo { .. }),
+                Source::Organic => report.origin == Origin::Organic,
                 Source::Event => true,
                 Source::Signal => false,
             };
@@ -48,7 +49,8 @@ impl Decision<'_> {
                     let (target, cmd) = (target.clone(), command.clone());
                     let with = Arc::new(Value::Object(with));
                     let step = step.clone();
-                    let reacted = Reacted { step, command_id, target, cmd, with };
+                    let observed = self.saga.observes;
+                    let reacted = Reacted { step, command_id, target, cmd, with, observed };
                     self.push(Record::Reacted(Box::new(reacted)));
                     Ok(())
                 })
@@ -62,7 +64,8 @@ impl Decision<'_> {
                     let fields = fields.map_err(|error| Arc::from(error.to_string()))?;
                     let fields = Arc::new(Value::Object(fields));
                     let (step, event) = (step.clone(), event.clone());
-                    self.push(Record::Emitted(Emitted { step, event, fields }));
+                    let observed = self.saga.observes;
+                    self.push(Record::Emitted(Emitted { step, event, fields, observed }));
                     Ok(())
                 })
             }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::expr;
 use crate::plan::{Alternative, Body, Source, Undo};
-use crate::saga::decide::{Decision, Next, Report};
+use crate::saga::decide::{Decision, Next, Origin, Report};
 #[cfg(test)]
 use crate::saga::fault::{self, Fault};
 use crate::saga::record::{Cause, Ending, Matched, Outcome, Record, Signalled, State};
@@ -27,8 +27,8 @@ impl Decision<'_> {
         }
         if let Some((step, meaning)) = self.taker(report) {
             self.take(step, meaning, report);
-        } else if let Some((path, _)) = report.echo {
-            self.note_late(path, report.name);
+        } else if let Origin::Echo { step, .. } = report.origin {
+            self.note_late(step, report.name);
         }
         self.react(report);
     }
@@ -61,8 +61,7 @@ impl Decision<'_> {
             seq: *self.seq,
             name: &said.signal,
             fields: &said.fields,
-            echo: None,
-            is_signal: true,
+            origin: Origin::Signal,
         };
         if let Some((step, meaning)) = self.taker(report) {
             self.push(Record::Signalled(Box::new(said.clone())));
@@ -160,16 +159,19 @@ impl Decision<'_> {
 
     fn correlates(&self, step: StepKey, on: &Alternative, report: Report<'_>) -> bool {
         let is_meant = match on.source {
-            Source::Echo => !report.is_signal && self.answers(step, report.echo),
-            Source::Event => !report.is_signal,
-            Source::Signal => report.is_signal,
+            Source::Echo => match report.origin {
+                Origin::Echo { step: path, command_id } => self.answers(step, path, command_id),
+                Origin::Organic | Origin::OfSagas | Origin::Signal => false,
+            },
+            Source::Organic => report.origin == Origin::Organic,
+            Source::Event => report.origin != Origin::Signal,
+            Source::Signal => report.origin == Origin::Signal,
         };
         is_meant && *on.event == *report.name && self.fits(step.branch, on, report.fields)
     }
 
     /// Whether that is the answer to the step's current command \[R5\].
-    fn answers(&self, step: StepKey, echo: Option<(&str, Option<&str>)>) -> bool {
-        let Some((path, command_id)) = echo else { return false };
+    fn answers(&self, step: StepKey, path: &str, command_id: Option<&str>) -> bool {
         let Some(command) = self.run(step).and_then(|run| run.command.as_ref()) else {
             return false;
         };
@@ -258,15 +260,15 @@ impl Decision<'_> {
         let Some(step) = self.saga.find(self.plan, path) else {
             return self.reaction_refused(path, reason);
         };
-        if !self.saga.is_open() || !self.answers(step, Some((path, command_id))) {
+        if !self.saga.is_open() || !self.answers(step, path, command_id) {
             return;
         }
         if !self.listens(step) {
             return self.note_late(path, "report_saga_action_failed");
         }
         let fields = Arc::new(Value::Null);
-        let report =
-            Report { seq: *self.seq, name: "", fields: &fields, echo: None, is_signal: false };
+        let origin = Origin::Echo { step: path, command_id };
+        let report = Report { seq: *self.seq, name: "", fields: &fields, origin };
         self.take(step, Meaning::Fails(reason.clone()), report);
     }
 

@@ -111,10 +111,12 @@ impl Moment<'_> {
                 self.answers(owed);
             }
         }
-        let doubted: Vec<Owed> =
-            self.saga.runs.iter().filter_map(|run| self.doubted(run)).collect();
-        for owed in doubted {
-            self.answers(&Arc::new(owed));
+        if !self.saga.observes {
+            let doubted: Vec<Owed> =
+                self.saga.runs.iter().filter_map(|run| self.doubted(run)).collect();
+            for owed in doubted {
+                self.answers(&Arc::new(owed));
+            }
         }
         self.events();
     }
@@ -271,7 +273,9 @@ impl Moment<'_> {
     fn events(&mut self) {
         let mut names: BTreeSet<(Arc<str>, bool, usize)> = BTreeSet::new();
         for (place, run) in self.saga.runs.iter().enumerate() {
-            if matches!(run.phase, Phase::Waiting { .. }) {
+            // Who looks on may see late what became of a doubt [R19].
+            let late = self.saga.observes && self.doubted(run).is_some();
+            if late || matches!(run.phase, Phase::Waiting { .. }) {
                 let named = ways(self.plan.step(run.key.step));
                 let named = named.filter(|on| on.source != Source::Echo);
                 let named = named.map(|on| (on.event.clone(), on.source == Source::Signal, place));
@@ -299,7 +303,7 @@ impl Moment<'_> {
         // One at a time: what waits for its target comes no sooner for a second one.
         let calm = self.saga.reactions.owed.is_empty();
         let reactions = self.plan.reactions.iter().map(|one| &one.on);
-        let reactions = reactions.filter(|on| calm && on.source == Source::Event);
+        let reactions = reactions.filter(|on| calm && on.source.is_public());
         for on in self.plan.cancel_on.iter().chain(reactions) {
             let Some(declared) = self.plan.events.get(&on.event) else { continue };
             let known = self.known(0, std::iter::once(on), None);

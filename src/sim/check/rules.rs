@@ -137,10 +137,18 @@ pub(super) fn idle(world: &World) -> Option<Broken> {
     None
 }
 
-/// A command that waits for a target that is there, and that nobody owes it.
+/// A command that waits for a target that is there, and that nobody owes it; or one that is owed
+/// although its saga observes.
 pub(super) fn unowed(world: &World) -> Option<Broken> {
     let coordinator = world.coordinator();
     for (saga, plan) in coordinator.sagas().filter(|(saga, _)| !saga.state.is_end()) {
+        if saga.observes {
+            let words = || format!("saga {} observes, and something is owed", saga.id);
+            match coordinator.owed_by(saga.id).next() {
+                Some(_) => return Some(broken(Property::Asking, words())),
+                None => continue,
+            }
+        }
         for run in saga.runs.iter().filter(|run| matches!(run.phase, Phase::Waiting { .. })) {
             let Some(command) = &run.command else { continue };
             let is_it = |owed: &std::sync::Arc<crate::saga::owed::Owed>| {

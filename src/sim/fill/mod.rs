@@ -333,11 +333,11 @@ fn of_time(player: &Player<'_>) -> Vec<Choice> {
         }
         ways.extend(plan.cancel_on.iter().map(|one| ("it".to_owned(), one)));
         let reactions = plan.reactions.iter().map(|one| &one.on);
-        let events = reactions.filter(|on| on.source == Source::Event);
+        let events = reactions.filter(|on| on.source.is_public());
         ways.extend(events.map(|one| ("a reaction".to_owned(), one)));
         for (path, one) in ways {
             let declared = match one.source {
-                Source::Echo | Source::Event => plan.events.get(&one.event),
+                Source::Echo | Source::Organic | Source::Event => plan.events.get(&one.event),
                 Source::Signal => plan.signals.get(&one.event),
             };
             let Some(declared) = declared else { continue };
@@ -348,7 +348,9 @@ fn of_time(player: &Player<'_>) -> Vec<Choice> {
             all.extend(fitting.take(ALIKE_MAX).map(|payload| {
                 let (said, with) = (at(name.to_string()), with(&payload));
                 let what = match one.source {
-                    Source::Echo | Source::Event => Happening::Report { event: said, with },
+                    Source::Echo | Source::Organic | Source::Event => {
+                        Happening::Report { event: said, with }
+                    }
                     Source::Signal => Happening::Signal { name: said, with },
                 };
                 Choice { what, words: format!("{path} gets {name}") }

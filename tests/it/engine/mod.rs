@@ -16,6 +16,7 @@ mod incident;
 mod join;
 mod meets;
 mod nest;
+mod observe;
 mod parallel;
 mod pipes;
 mod pivot;
