@@ -126,7 +126,7 @@ codes! {
     ExprUnknownWord "SF206" "a comparison with a word that can never come";
     ExprOptional "SF207" "an optional field is read without `has()`";
     ExprNotSet "SF208" "a step or variable is read where it may not have been set";
-    NoIdentity "SF209" "an `event` wait whose `where` pins nothing";
+    NoIdentity "SF209" "a wait for anybody's report whose `where` pins nothing";
     ExprFunction "SF210" "an unknown function, or wrong arguments";
     ExprTooLarge "SF211" "an expression is too long or too deep";
     BranchStep "SF212" "a branch's step is read from outside";

@@ -1,5 +1,5 @@
-//! What may have been sent, and whether the point of no return lies behind \[P10, R13\]. What follows
-//! from that is decided elsewhere.
+//! What may have been sent, and whether the point of no return lies behind \[P10, R13\]. What
+//! follows from that is decided elsewhere.
 
 use crate::plan::{Plan, StepIx, Verb};
 use crate::saga::record::Ending;

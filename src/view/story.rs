@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::StepState;
 use crate::saga::record::{
-    Began, Cause, Child, Ending, Fate, Issued, Joined, Operator, Outcome, Pause, Reacted, Record,
-    Signalled, State, Undone, Verdict,
+    Began, Cause, Child, Emitted, Ending, Fate, Issued, Joined, Operator, Outcome, Pause, Reacted,
+    Record, Signalled, State, Undone, Verdict,
 };
 
 /// Bytes of a payload that a line of a timeline shows.
@@ -56,12 +56,7 @@ impl Story {
             Record::Probing(probing) => {
                 format!("in doubt ({}): {}; its probe asks", word(probing.cause), probing.reason)
             }
-            Record::Emitted(emitted) if emitted.observed => {
-                format!("not emitted: {}", named(&emitted.event, &emitted.fields))
-            }
-            Record::Emitted(emitted) => {
-                format!("emitted {}", named(&emitted.event, &emitted.fields))
-            }
+            Record::Emitted(emitted) => emit(emitted),
             Record::Unwinding(unwinding) => {
                 format!("turns around ({}): {}", word(unwinding.cause), unwinding.reason)
             }
@@ -333,6 +328,11 @@ fn react(reacted: &Reacted) -> String {
     let Reacted { target, cmd, command_id, with, .. } = reacted;
     let to = addressed(target, reacted.observed);
     format!("{to}: {} as {command_id}", named(cmd, with))
+}
+
+fn emit(emitted: &Emitted) -> String {
+    let what = named(&emitted.event, &emitted.fields);
+    if emitted.observed { format!("not emitted: {what}") } else { format!("emitted {what}") }
 }
 
 /// Whom a command goes to, or would.

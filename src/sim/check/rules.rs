@@ -143,11 +143,11 @@ pub(super) fn unowed(world: &World) -> Option<Broken> {
     let coordinator = world.coordinator();
     for (saga, plan) in coordinator.sagas().filter(|(saga, _)| !saga.state.is_end()) {
         if saga.observes {
-            let words = || format!("saga {} observes, and something is owed", saga.id);
-            match coordinator.owed_by(saga.id).next() {
-                Some(_) => return Some(broken(Property::Asking, words())),
-                None => continue,
+            if coordinator.owed_by(saga.id).is_empty() {
+                continue;
             }
+            let words = format!("saga {} observes, and something is to be sent", saga.id);
+            return Some(broken(Property::Asking, words));
         }
         for run in saga.runs.iter().filter(|run| matches!(run.phase, Phase::Waiting { .. })) {
             let Some(command) = &run.command else { continue };
