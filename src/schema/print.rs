@@ -48,7 +48,7 @@ impl<'a> Printer<'a> {
     /// The schema of one mapping, in place.
     pub fn mapping(&mut self, mapping: &'static Mapping) -> Value {
         let mut properties = Map::new();
-        for key in mapping.keys.iter() {
+        for key in mapping.keys {
             let mut schema = self.key(key);
             rules::narrow(mapping, key, &mut schema);
             properties.insert(key.name.to_owned(), schema);

@@ -163,7 +163,7 @@ fn the_reader_and_the_table_know_the_same_keys() {
     walk(&CATALOG, &catalog, &mut seen);
     let scenarios = ALL.iter().position(|mapping| mapping.name == "test").expect("it is listed");
     for mapping in &ALL[..scenarios] {
-        for key in mapping.keys.iter() {
+        for key in mapping.keys {
             let place = (mapping.name, key.name);
             // These shut each other out, so one file shows some of them only.
             let elsewhere = [
