@@ -51,7 +51,10 @@ impl Decision<'_> {
     /// the first may have decided all.
     pub(super) fn start_branches(&mut self, owner: StepKey) -> Next {
         let open = self.run(owner).is_some_and(|run| matches!(run.phase, Phase::Waiting { .. }));
-        let Some(roof) = self.next_branch(owner).filter(|_| open) else { return Next::Rest };
+        // Asked only while it is open: to be asked gives an element its number, which its first
+        // record must tell.
+        let next = if open { self.next_branch(owner) } else { None };
+        let Some(roof) = next else { return Next::Rest };
         self.pending.push(Next::Branches(owner));
         let position = self.plan.step(roof.step).position;
         Next::Enter(roof.branch, Body::Branches(owner.step), position)
@@ -187,8 +190,7 @@ impl Decision<'_> {
         }
         let reason: Arc<str> = Arc::from("what a losing branch did could not be undone");
         let cause = Cause::ActionFailed;
-        self.push_outcome(owner, Ending::InDoubt, Some((cause, reason.clone())));
-        Next::Failed(owner, cause, reason)
+        self.give_up_stuck(owner, cause, reason)
     }
 
     /// The places that an undo takes on its way: in each list of steps around the step, what of it

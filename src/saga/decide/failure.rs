@@ -187,7 +187,18 @@ impl Decision<'_> {
 
     /// Its attempt ends without success, and with it all that is open inside.
     pub(super) fn group_over(&mut self, group: StepKey, cause: Cause, reason: Arc<str>) -> Next {
+        let undoes = self.saga.runs.iter().any(|run| {
+            matches!(run.phase, Phase::Undoing { .. })
+                && self.saga.is_within(self.plan, run.key, group)
+        });
         self.close_within(group, cause, &reason);
+        // What was given up inside is still being undone: nothing may go on as if it were, so all
+        // of the attempt is.
+        if undoes && self.is_forward(group) && !self.has_passed_within(group) {
+            let step = self.path(group);
+            self.push(Record::Undoing(Undoing { step, cause, reason }));
+            return Next::Undo(Some(group));
+        }
         let known = !self.saga.any_within(self.plan, group);
         self.attempt_failed(group, (cause, reason), known)
     }

@@ -15,7 +15,9 @@ use crate::saga::state::{Phase, Run, StepKey};
 
 /// What a report means for a step.
 enum Meaning {
-    Fails(Arc<str>),
+    /// It fails the step; `known`: its target says so, which knows that nothing was done. Others
+    /// say only that there is nothing to wait for.
+    Fails { reason: Arc<str>, known: bool },
     /// The alternative of that number came.
     Matches(usize),
 }
@@ -87,10 +89,20 @@ impl Decision<'_> {
     fn fails_on(&self, step: StepKey, report: Report<'_>) -> Option<Meaning> {
         let fail_on = &self.plan.step(step.step).fail_on;
         let hit = fail_on.iter().find(|on| self.correlates(step, &on.on, report))?;
-        Some(Meaning::Fails(match &hit.reason {
+        let known = match hit.on.source {
+            // An organic one stands for the answer that a saga which observes does not ask for.
+            Source::Echo | Source::Organic => true,
+            Source::Event | Source::Signal => false,
+        };
+        // Only its target's answer settles a doubt [R19].
+        if !known && self.run(step).is_some_and(|run| run.outcome().is_some()) {
+            return None;
+        }
+        let reason = match &hit.reason {
             Some(words) => self.words(step.branch, words, Some(report.fields)),
             None => Arc::from(report.name),
-        }))
+        };
+        Some(Meaning::Fails { reason, known })
     }
 
     fn matches(&self, step: StepKey, report: Report<'_>) -> Option<Meaning> {
@@ -189,12 +201,13 @@ impl Decision<'_> {
         let settles = self.run(step).and_then(Run::outcome).is_some();
         let asked = self.close_question(step);
         let next = match meaning {
-            Meaning::Fails(reason) if settles => {
+            Meaning::Fails { reason, .. } if settles => {
                 self.push_outcome(step, Ending::Failed, Some((Cause::ActionFailed, reason)));
                 Next::Rest
             }
-            Meaning::Fails(reason) => {
-                self.attempt_failed(step, (Cause::ActionFailed, reason), true)
+            Meaning::Fails { reason, known } => {
+                let known = known || !self.maybe_sent(step);
+                self.attempt_failed(step, (Cause::ActionFailed, reason), known)
             }
             Meaning::Matches(place) => self.matched(step, place, report, settles),
         };
@@ -269,7 +282,7 @@ impl Decision<'_> {
         let fields = Arc::new(Value::Null);
         let origin = Origin::Echo { step: path, command_id };
         let report = Report { seq: *self.seq, name: "", fields: &fields, origin };
-        self.take(step, Meaning::Fails(reason.clone()), report);
+        self.take(step, Meaning::Fails { reason: reason.clone(), known: true }, report);
     }
 
     /// An answer to a doubt whose undo has begun is only written down \[R19\].

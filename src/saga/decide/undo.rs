@@ -167,14 +167,27 @@ impl Decision<'_> {
         }
         let inside = |run: &Run| run.key == group || self.saga.is_within(self.plan, run.key, group);
         let stuck = self.saga.runs.iter().any(|run| run.undone == Some(false) && inside(run));
-        let delay = if stuck { None } else { self.pause(group, cause, true) };
-        if let Some(delay) = delay {
+        if stuck {
+            return self.give_up_stuck(group, cause, reason);
+        }
+        if let Some(delay) = self.pause(group, cause, true) {
             self.back_off(group, delay, false, (cause, reason));
             return Next::Rest;
         }
-        let outcome = if stuck { Ending::InDoubt } else { Ending::Failed };
-        self.push_outcome(group, outcome, Some((cause, reason.clone())));
+        self.push_outcome(group, Ending::Failed, Some((cause, reason.clone())));
         Next::GiveUp(group, cause, reason)
+    }
+
+    /// What was given up inside of a step could not be undone: whatever waves a failure through
+    /// around it, and whoever else wins or tries again, the saga has become an incident \[R14\].
+    pub(super) fn give_up_stuck(&mut self, owner: StepKey, cause: Cause, reason: Arc<str>) -> Next {
+        self.push_outcome(owner, Ending::InDoubt, Some((cause, reason.clone())));
+        let forward = self.is_forward(owner) && self.saga.state == State::Running;
+        if forward && self.saga.verdict.is_none() {
+            self.unwind(cause, reason)
+        } else {
+            Next::GiveUp(owner, cause, reason)
+        }
     }
 
     /// The compensating step is over and did not fail.
