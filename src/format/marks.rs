@@ -162,7 +162,8 @@ fn gap(
             b'|' | b'>' => {
                 let line = rest.find('\n').unwrap_or(rest.len());
                 let nothing = range.end == text.len() || !rest[line..].trim().is_empty();
-                if nothing {
+                // What stands no deeper than its key is not its text, but what comes next.
+                if nothing || marks.column(range.end) <= depth(text, at, marks) {
                     return Err(unusual("a `|` or `>` with nothing below", at));
                 }
                 marks.blocks.insert(range.end, at);
@@ -192,6 +193,21 @@ fn gap(
     Ok(())
 }
 
+/// How deep the key or dash stands that a `|` or `>` belongs to.
+fn depth(text: &str, sign: usize, marks: &Marks) -> usize {
+    let line = sign - marks.column(sign);
+    let before = text[line..sign].trim_end();
+    let dashes = before.len() - before.trim_start_matches([' ', '-']).len();
+    match before.len() {
+        // Only dashes: the last one.
+        whole if dashes == whole => before.len().saturating_sub(1),
+        _ => dashes,
+    }
+}
+
+/// White space within a line; other kinds are text like any letter.
+const WHITE: [char; 2] = [' ', '\t'];
+
 /// Notes the comment that begins here, and says how long it is.
 fn comment(text: &str, range: Range<usize>, marks: &mut Marks) -> usize {
     let at = range.start;
@@ -204,8 +220,8 @@ fn comment(text: &str, range: Range<usize>, marks: &mut Marks) -> usize {
         at,
         line,
         column: before.len(),
-        alone: before.trim().is_empty(),
-        gap: before.len() - before.trim_end().len(),
+        alone: before.trim_matches(WHITE).is_empty(),
+        gap: before.len() - before.trim_end_matches(WHITE).len(),
         blank: marks.blank_above(text, at),
     });
     length

@@ -36,7 +36,7 @@ impl Word {
         for (at, line) in self.text.split('\n').enumerate() {
             let inner = if at == 0 { line } else { line.trim_start_matches([' ', '\t']) };
             // A backslash makes the white space behind it count.
-            let cut = inner.trim_end();
+            let cut = inner.trim_end_matches([' ', '\t']);
             let inner = if double && cut.ends_with('\\') { inner } else { cut };
             let pad = if at == 0 || inner.is_empty() { "" } else { &indent };
             lines.push(format!("{pad}{inner}"));
@@ -47,18 +47,11 @@ impl Word {
     fn block(&self, column: i64) -> Lines {
         let mut written = self.text.split('\n');
         let header = written.next().unwrap_or("").trim_end();
-        let signs = header.split([' ', '\t', '#']).next().unwrap_or("");
-        let digit = signs.chars().find_map(|sign| sign.to_digit(10)).map(i64::from);
-        let rest: Vec<&str> = written.collect();
-        let shown = rest.iter().find(|line| !line.trim().is_empty());
-        let depth = shown.map_or(0, |line| line.len() - line.trim_start_matches(' ').len());
-        let (old, new) = match digit {
-            Some(digit) => (usize::try_from(self.parent + digit).unwrap_or(0), column + digit),
-            None => (depth, column + 2),
-        };
-        let indent = spaces(new);
+        let (signs, digit) = signs(header);
+        let old = block_depth(&self.text, self.parent);
+        let indent = spaces(column + digit.unwrap_or(2));
         let mut lines = vec![header.to_owned()];
-        for line in rest {
+        for line in written {
             // Spaces beyond the indentation are text, also on a line of nothing else.
             lines.push(match line.get(old..) {
                 Some(text) if !text.is_empty() => format!("{indent}{text}"),
@@ -72,6 +65,24 @@ impl Word {
         }
         Lines { lines, keeps }
     }
+}
+
+/// How deep the text of a `|` or `>` stands; `parent` is the column of what it belongs to.
+#[must_use]
+pub fn block_depth(written: &str, parent: i64) -> usize {
+    let mut lines = written.split('\n');
+    let (_, digit) = signs(lines.next().unwrap_or(""));
+    if let Some(digit) = digit {
+        return usize::try_from(parent + digit).unwrap_or(0);
+    }
+    let shown = lines.find(|line| !line.trim_matches([' ', '\t']).is_empty());
+    shown.map_or(0, |line| line.len() - line.trim_start_matches(' ').len())
+}
+
+/// The signs of a header, and the number among them.
+fn signs(header: &str) -> (&str, Option<i64>) {
+    let signs = header.split([' ', '\t', '#']).next().unwrap_or("");
+    (signs, signs.chars().find_map(|sign| sign.to_digit(10)).map(i64::from))
 }
 
 /// White space up to a column.

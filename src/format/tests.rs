@@ -56,6 +56,24 @@ fn texts_of_several_lines_move_with_their_keys() {
 }
 
 #[test]
+fn white_space_that_is_text_stays() {
+    check(
+        "doc: |\n    end of line   \n       \n    \n\nsaga: a\ninput: { k: no break\u{a0} }\n",
+        "saga: a\ndoc: |\n  end of line   \n     \ninput: { k: no break\u{a0} }\n",
+    );
+    let below =
+        "saga: a\nsteps:\n  - id: b\n    doc: |\n      x\n        \n\n    # c\n    done: true\n";
+    check(below, below);
+    let beside = "saga: a\ndoc: no break\u{a0} # why\n";
+    check(beside, beside);
+    check("saga: a\ndoc: >-\n    to the end   ", "saga: a\ndoc: >-\n  to the end   \n");
+    check(
+        "saga: a\nsteps:\n- id: b\n  fail: |+\n      x  \n\n\n- id: c\n",
+        "saga: a\nsteps:\n  - id: b\n    fail: |+\n      x  \n\n\n  - id: c\n",
+    );
+}
+
+#[test]
 fn brackets_of_several_lines_stay_so_when_they_must() {
     check(
         "saga: a\nresult: {a: 1, # one\n  b: 2}\nvars: { a: 1,\n  b: 2 }\ninput: {\n  a: 1 }\n",
@@ -76,8 +94,18 @@ fn a_slip_of_the_hand_stays_where_it_is() {
 #[test]
 fn what_is_no_yaml_or_none_of_ours_is_refused() {
     let refused = |text: &str| format("a.saga.yaml", FileKind::Saga, text).is_err();
-    for text in ["", "a: [", "a: b: c", "? a\n: b", "a: !!str b", "%YAML 1.2\n---\na: b", "a: &x b"]
-    {
+    for text in [
+        "",
+        "a: [",
+        "a: b: c",
+        "? a\n: b",
+        "a: !!str b",
+        "%YAML 1.2\n---\na: b",
+        "a: &x b",
+        // A text of nothing is a text, and a key without a value is not.
+        "a: |\n\nb: c",
+        "a:\n- b: >\n\n  c: d",
+    ] {
         assert!(refused(text), "{text}");
     }
 }
@@ -216,6 +244,8 @@ fn document() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// [fmt] Whatever is laid out means the same, and comes to rest.
     #[test]
     fn any_text_means_the_same_and_comes_to_rest(text in document()) {

@@ -4,6 +4,7 @@
 use super::Refused;
 use super::marks::{Comment, Marks, scan};
 use super::order::Place;
+use super::scalar::block_depth;
 use crate::definition::read::FileKind;
 use crate::definition::read::node::{Kind, Node, Scalar};
 
@@ -149,7 +150,10 @@ impl Builder<'_> {
     }
 
     fn until_count(&mut self, length: usize) -> Vec<Comment> {
-        let taken = self.marks.comments[self.comment..length].to_vec();
+        let mut taken = self.marks.comments[self.comment..length].to_vec();
+        if let Some(first) = taken.first_mut() {
+            first.blank &= self.done == 0 || self.blank_above(first.at);
+        }
         self.comment = length;
         taken
     }
@@ -238,7 +242,9 @@ impl Builder<'_> {
 
     fn word(&mut self, scalar: &Scalar, place: Place, below: bool, parent: i64) -> Word {
         let mut range = scalar.span().range();
-        range.start = self.marks.blocks.get(&range.start).copied().unwrap_or(range.start);
+        if let Some(sign) = self.marks.blocks.get(&range.start).copied() {
+            range = sign..self.block_end(sign, range.end, parent);
+        }
         self.done = range.end;
         let mut text = self.text[range].to_owned();
         // Readers of YAML disagree about `012`; here it is a string, and quotes say so to all.
@@ -246,6 +252,29 @@ impl Builder<'_> {
             text = format!("\"{text}\"");
         }
         Word { text, value: scalar.value().to_owned(), below, parent }
+    }
+
+    /// Where a `|` or `>` ends whose last word ends there: white space behind that is text on its
+    /// line, and below where it goes beyond the text's own depth.
+    fn block_end(&self, sign: usize, at: usize, parent: i64) -> usize {
+        let depth = block_depth(&self.text[sign..at], parent);
+        let mut next = at;
+        let mut end = at;
+        for (below, line) in self.text[at..].split('\n').enumerate() {
+            if !line.trim_matches([' ', '\t']).is_empty() {
+                break;
+            }
+            if below == 0 || line.len() > depth {
+                end = next + line.len();
+            }
+            next += line.len() + 1;
+        }
+        end
+    }
+
+    /// Whether an empty line that is no text stands above what begins here.
+    fn blank_above(&self, at: usize) -> bool {
+        self.marks.blank_above(self.text, at) && self.marks.line(at) > self.line_done() + 1
     }
 
     fn map(&mut self, pairs: Vec<(Scalar, Node)>, place: Place, parent: i64) -> Block {
@@ -258,7 +287,7 @@ impl Builder<'_> {
                 column = signed(self.marks.column(range.start));
             }
             let lead = self.until(range.start);
-            let blank = range.start != self.quiet && self.marks.blank_above(self.text, range.start);
+            let blank = range.start != self.quiet && self.blank_above(range.start);
             self.done = range.end;
             let written = Some(self.text[range.clone()].to_owned());
             let below = place.below(key.value());
@@ -281,7 +310,7 @@ impl Builder<'_> {
                 column = signed(self.marks.column(dash));
             }
             let lead = self.until(dash);
-            let blank = self.marks.blank_above(self.text, dash);
+            let blank = self.blank_above(dash);
             self.done = dash + 1;
             let item = self.item(None, node, place.element(), column, dash);
             items.push(lift(Item { lead, blank, ..item }));

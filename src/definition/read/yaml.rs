@@ -16,6 +16,9 @@ use crate::definition::value::Text;
 use crate::diag::{At, Diagnostics, FileId, Span};
 use crate::limits;
 
+/// White space of YAML. Other kinds are text like any letter.
+const WHITE: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// Reads a file into a tree. `None` when it is not one YAML document; the finding says why.
 pub fn parse(file: FileId, text: &str, out: &mut Diagnostics) -> Option<Node> {
     let whole = Span::new(file, 0..0);
@@ -167,7 +170,8 @@ impl Placer<'_> {
         match raw.value {
             RawKind::Str(text) => self.scalar(text, span),
             RawKind::Typed => {
-                let text = self.text.get(span.range()).unwrap_or("").trim_end().to_owned();
+                let text = self.text.get(span.range()).unwrap_or("");
+                let text = text.trim_end_matches(WHITE).to_owned();
                 self.scalar(text, span)
             }
             RawKind::List(items) => {
@@ -203,7 +207,7 @@ impl Placer<'_> {
     fn scalar(&self, decoded: String, span: Span) -> Node {
         let source = self.text.get(span.range()).unwrap_or("");
         let plain = !source.starts_with(['"', '\'', '|', '>']);
-        let trimmed = source.trim_end();
+        let trimmed = source.trim_end_matches(WHITE);
         let span = Span::new(self.file, span.range().start..span.range().start + trimmed.len());
         let verbatim = match trimmed.as_bytes() {
             _ if trimmed == decoded => Some(span.start),
