@@ -117,6 +117,8 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// In whatever order things happen: a session gets what is owed, all of it, in order, once, and
     /// nothing else.
     #[test]

@@ -74,6 +74,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn they_are_what_a_tree_of_numbers_would_be(
             one in proptest::collection::btree_set(0..300_usize, 0..9),

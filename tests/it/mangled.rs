@@ -106,7 +106,11 @@ fn apply(lines: &mut Vec<String>, edit: &Edit, all: &[(String, String)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 128,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_mangled_definition_is_refused_in_words(

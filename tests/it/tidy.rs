@@ -95,6 +95,41 @@ pub fn none_of(violations: &[String], cure: &str) {
 }
 
 #[test]
+fn the_package_s_root_holds_what_a_visitor_looks_for_and_nothing_else() {
+    const ROOT: &[&str] = &[
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "README.md",
+        "docs",
+        "sagas",
+        "schemas",
+        "src",
+        "target",
+        "tests",
+    ];
+    let entries = fs::read_dir(root()).expect("the package is there");
+    let names = entries.map(|entry| entry.expect("it can be read").file_name());
+    let names = names.map(|name| name.to_string_lossy().into_owned());
+    let bad: Vec<_> =
+        names.filter(|name| !name.starts_with('.') && !ROOT.contains(&name.as_str())).collect();
+    none_of(&bad, "settings of tools are dotfiles; the rest goes under docs, src or tests");
+}
+
+#[test]
+fn what_chance_found_becomes_a_test_and_no_file_of_seeds() {
+    let blocks = |source: &Source| {
+        let opens = source.text.matches("proptest! {\n").count();
+        let kept = source.text.matches("failure_persistence: None").count();
+        opens > kept
+    };
+    let all = sources("src", "rs").into_iter().chain(sources("tests", "rs"));
+    let bad: Vec<_> = all.filter(blocks).map(|source| source.path).collect();
+    none_of(&bad, "give its configuration `failure_persistence: None`");
+}
+
+#[test]
 fn every_file_says_first_what_it_is() {
     let bad: Vec<_> =
         rust().into_iter().filter(|f| !f.text.starts_with("//! ")).map(|f| f.path).collect();

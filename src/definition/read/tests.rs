@@ -245,6 +245,8 @@ mod hostile {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// No text crashes the reader, and none is passed over in silence.
         #[test]
         fn a_spoiled_file_is_read_or_found_fault_with(how in prop::collection::vec(spoil(), 1..5)) {

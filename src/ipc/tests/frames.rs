@@ -209,6 +209,11 @@ fn w2_a_page_of_sagas_names_the_next_one() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config {
+        failure_persistence: None,
+        ..proptest::test_runner::Config::default()
+    })]
+
     #[test]
     fn w1_whatever_the_fields_hold_a_line_is_one_line_of_json(text in ".*", name in "[a-z]{1,8}") {
         let fields = map(json!({ (name.clone()): [text, {"k": text}, 1.5, null, true] }));

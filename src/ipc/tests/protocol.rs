@@ -399,6 +399,8 @@ fn line(frame: &ClientFrame) -> String {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn w2_what_a_client_writes_is_what_the_launcher_reads(frame in frame()) {
         let line = line(&frame);
