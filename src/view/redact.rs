@@ -1,6 +1,7 @@
 //! Hides what the catalog calls `sensitive` before anybody is shown a saga. The facts themselves
 //! keep the values: a saga could not go on after a crash without them.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -108,16 +109,17 @@ impl Sensitive {
     }
 }
 
-/// Texts that were found in sensitive fields.
+/// Texts that were found in sensitive fields, the longest first: one may begin as another does, and
+/// its rest must not be left.
 #[derive(Debug, Default)]
-struct Secrets(BTreeSet<String>);
+struct Secrets(BTreeSet<(Reverse<usize>, String)>);
 
 impl Secrets {
     /// Learns all texts of a value; numbers and booleans are too common to be looked for elsewhere.
     fn learn(&mut self, value: &Value) {
         if let Value::String(text) = value {
             if !text.is_empty() && text != HIDDEN {
-                self.0.insert(text.clone());
+                self.0.insert((Reverse(text.len()), text.clone()));
             }
         } else if let Value::Array(list) = value {
             list.iter().for_each(|value| self.learn(value));
@@ -140,14 +142,14 @@ impl Secrets {
 
     /// The text without its secrets, if it has any.
     fn hide_text(&self, text: &str) -> Option<String> {
-        if self.0.contains(text) {
-            return Some(HIDDEN.to_owned());
-        }
-        let inside = self.0.iter().filter(|secret| secret.len() >= INSIDE_MIN);
+        let fits = self.0.iter().skip_while(|(Reverse(length), _)| *length > text.len());
         let mut hidden: Option<String> = None;
-        for secret in inside {
+        for (Reverse(length), secret) in fits {
             let now = hidden.as_deref().unwrap_or(text);
-            if now.contains(secret.as_str()) {
+            if secret == text {
+                return Some(HIDDEN.to_owned());
+            }
+            if *length >= INSIDE_MIN && now.contains(secret.as_str()) {
                 hidden = Some(now.replace(secret.as_str(), HIDDEN));
             }
         }
@@ -239,4 +241,25 @@ fn hide_words(words: &mut Arc<str>, text: &dyn Fn(&str) -> Option<String>) {
 
 fn each(map: &mut Map<String, Value>, value: &mut dyn FnMut(&mut Value)) {
     map.values_mut().for_each(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_secret_that_begins_as_another_nothing_is_left() {
+        let mut secrets = Secrets::default();
+        secrets.learn(&json!(["key-1", "key-12", "ab"]));
+        for (text, shown) in [
+            ("key-12", Some("[redacted]")),
+            ("with key-12 and key-1", Some("with [redacted] and [redacted]")),
+            ("ab", Some("[redacted]")),
+            ("about", None),
+        ] {
+            assert_eq!(secrets.hide_text(text).as_deref(), shown, "{text}");
+        }
+    }
 }
