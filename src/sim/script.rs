@@ -15,17 +15,33 @@ pub(super) fn object(with: &With) -> Map<String, Value> {
 #[must_use]
 pub fn flow(value: &Value) -> String {
     match value {
-        Value::String(text) if is_plain(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
+        Value::String(text) => word(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::Array(items) => {
             format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", "))
         }
         Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
         Value::Object(fields) => {
-            let pairs = fields.iter().map(|(name, value)| format!("{name}: {}", flow(value)));
+            let pairs =
+                fields.iter().map(|(name, value)| format!("{}: {}", word(name), flow(value)));
             format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
         }
     }
+}
+
+/// A string or a key: without quotes where that means the same, else as JSON has it, with what YAML
+/// does not take in a text spelled out.
+fn word(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
+    let spelled = |one: char| match one {
+        '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+            format!("\\u{:04x}", u32::from(one))
+        }
+        one => one.to_string(),
+    };
+    Value::from(text).to_string().chars().map(spelled).collect()
 }
 
 /// Whether a string means the same without quotes, also to old readers of YAML.
@@ -132,4 +148,22 @@ pub(super) fn holds(end: &End, verdict: &Verdict) -> bool {
             .all(|(name, value)| got.and_then(|got| got.get(&name.value)) == Some(&value.value))
     });
     state && cause && reason && result
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::definition::read::json_of;
+
+    #[test]
+    fn a_value_is_read_back_from_what_is_written() {
+        let value = json!({
+            "no": "no", "a: b": ["~", "x y", "1.5", "\u{7f}\u{85}\u{9f}\u{2028}\u{feff}\u{1b}\n\t\"'"],
+            "": { "#": "é😀", "on": true }, "n": 1.5, "none": null, "{": [], "}": {},
+        });
+        let text = format!("value: {}\n", flow(&value));
+        assert_eq!(json_of(&text), Some(json!({ "value": value })), "{text}");
+    }
 }

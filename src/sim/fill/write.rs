@@ -41,6 +41,11 @@ fn text(text: &str) -> String {
     if words && letter && text.contains(' ') { text.to_owned() } else { flow(&text.into()) }
 }
 
+/// The same between brackets, where a comma ends the value.
+fn in_braces(value: &str) -> String {
+    if value.contains(',') { flow(&value.into()) } else { text(value) }
+}
+
 fn with(with: &With) -> String {
     if with.list.is_empty() {
         return String::new();
@@ -58,7 +63,7 @@ fn happening(what: &Happening, lines: &mut Vec<String>) {
                     format!("      reply: {{ echo: {}{} }}", event.value, with(fields))
                 }
                 Reply::Failed(reason) => {
-                    format!("      reply: {{ failed: {} }}", text(&reason.value))
+                    format!("      reply: {{ failed: {} }}", in_braces(&reason.value))
                 }
             }
         }
