@@ -61,7 +61,7 @@ pub enum ClientFrame {
     SignalSaga(SignalSaga),
     /// What is there now?
     GetSnapshot {
-        /// The client's own; a repeated one of the definition's signals does nothing more \[W9\].
+        /// Given back with the answer.
         id: Option<AskId>,
     },
     /// Which bus events came after a version?
@@ -222,7 +222,7 @@ pub struct StartSaga {
 /// See [`ClientFrame::SignalSaga`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignalSaga {
-    /// Given back with the answer.
+    /// The client's own; a repeated one of the definition's signals does nothing more \[W9\].
     pub id: Option<AskId>,
     /// Which saga.
     pub saga_id: SagaId,
