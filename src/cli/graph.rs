@@ -13,7 +13,7 @@ use super::out;
 use super::place::Where;
 use super::show;
 use super::source::{Source, source};
-use crate::diag::{nearest, render};
+use crate::diag::render;
 use crate::graph::{self, Story};
 use crate::ids::{DefinitionHash, SagaId};
 use crate::launcher::{Loaded, Pictures};
@@ -75,20 +75,13 @@ fn defined(args: &Args, name: &str) -> Result<Arc<Plan>, Failure> {
         return Ok(plan);
     }
     let names = library.sagas.iter().map(|saga| saga.name.value.as_str());
-    let place = directory.display();
     if names.clone().any(|known| known == name) || !library.catalog_is_whole {
         let text = render::human(&found, &library.sources, false);
         let message =
             format!("saga `{name}` cannot be drawn before it is valid\n\n{}", text.trim());
         return Err(Failure::new(Exit::No, message));
     }
-    Err(Failure::usage(match nearest(name, names.clone()) {
-        Some(near) => format!("no saga `{name}` in {place}; did you mean `{near}`?"),
-        None => {
-            let names: Vec<&str> = names.collect();
-            format!("no saga `{name}` in {place}; there are: {}", names.join(", "))
-        }
-    }))
+    Err(load::no_saga(name, &directory, names))
 }
 
 /// The plan that a saga runs by, and what became of its steps.

@@ -1,24 +1,26 @@
 //! Definitions from files and directories. Reads them, and leaves it to the floors below to say
 //! what is wrong with them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
 use crate::definition::read::FileKind;
+use crate::diag::nearest;
 use crate::launcher::read_definition;
 
 /// Where definitions are looked for when nothing is said.
 pub(super) const SAGAS: &str = "sagas";
 
-/// Files as the readers below want them, in a stable order.
+/// Files as the readers below want them, in a stable order: those that stand beside the ones that
+/// were asked for come first.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    /// Path as the user would write it, and content.
+    /// Path as messages show it, and content.
     pub list: Vec<(String, Vec<u8>)>,
-    /// How many of them were asked for; the others are catalogs that stand beside those.
-    pub asked: usize,
+    /// Those that were asked for: where each is, by the path as messages show it.
+    pub asked: BTreeMap<String, PathBuf>,
 }
 
 /// Reads the definitions that the paths name: of a directory all that it holds; of a file
@@ -43,57 +45,78 @@ pub(super) fn with_scenarios(
 
 /// The path, and where it is that of a saga, the scenarios of its name that stand beside it.
 pub(super) fn with_its_scenarios(path: PathBuf) -> impl Iterator<Item = PathBuf> {
-    let stem = path.to_str().and_then(|path| path.strip_suffix(".saga.yaml"));
-    let beside = stem.map(|stem| PathBuf::from(format!("{stem}.test.yaml")));
+    let of_a_saga = kind(&path, false) == Some(FileKind::Saga);
+    let beside = of_a_saga.then(|| scenarios_of(&path));
     std::iter::once(path).chain(beside.filter(|beside| beside.exists()))
 }
 
+/// Where the scenarios of a saga's file stand: `NAME.test.yaml` beside `NAME.saga.yaml`.
+pub(super) fn scenarios_of(saga: &Path) -> PathBuf {
+    saga.with_extension("").with_extension("test.yaml")
+}
+
 fn gather(paths: &[PathBuf], vocabulary: Option<&Path>, scenarios: bool) -> Result<Files, Failure> {
-    let kind = |path: &Path| kind(path, scenarios);
-    let list = |path: &Path, into: &mut BTreeSet<PathBuf>| list(path, scenarios, into);
-    let mut asked = BTreeSet::new();
-    let mut beside = BTreeSet::new();
-    for path in paths {
-        let about = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-        if about.is_dir() {
-            list(path, &mut asked)?;
-        } else if kind(path).is_none() {
-            return Err(not_ours(path));
-        } else {
-            asked.insert(path.clone());
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            beside.insert(parent.unwrap_or(Path::new(".")).to_owned());
-        }
-    }
-    if asked.is_empty() {
-        return Err(nothing_in(paths));
-    }
+    let asked = asked(paths, scenarios)?;
     let mut around = BTreeSet::new();
     match vocabulary {
-        Some(directory) => list(directory, &mut around)?,
+        Some(directory) => list(directory, scenarios, &mut around)?,
         None => {
-            for directory in &beside {
-                list(directory, &mut around)?;
+            for path in paths.iter().filter(|path| asked.contains(*path)) {
+                list(directory_of(path), scenarios, &mut around)?;
             }
         }
     }
-    let mut files = Files { list: Vec::new(), asked: asked.len() };
     // A file of scenarios is nothing without the saga that it names.
-    let plays = asked.iter().any(|path| kind(path) == Some(FileKind::Test));
-    let serves = |path: &PathBuf| match kind(path) {
+    let plays = asked.iter().any(|path| kind(path, scenarios) == Some(FileKind::Test));
+    let serves = |path: &PathBuf| match kind(path, scenarios) {
         Some(FileKind::Catalog) => true,
         Some(FileKind::Saga) => plays,
         Some(FileKind::Test) | None => false,
     };
-    let catalogs = around.into_iter().filter(serves);
-    let known: BTreeSet<PathBuf> =
-        asked.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    let catalogs = catalogs.filter(|path| path.canonicalize().is_ok_and(|p| !known.contains(&p)));
-    for path in catalogs.chain(asked.iter().cloned()) {
+    let known: BTreeSet<PathBuf> = asked.iter().map(|path| place(path)).collect();
+    let beside = around.into_iter().filter(|path| serves(path) && !known.contains(&place(path)));
+    let mut files = Files::default();
+    for path in beside.chain(asked.iter().cloned()) {
         let bytes = read_definition(&path).map_err(|error| unreadable(&path, &error))?;
         files.list.push((shown(&path), bytes));
     }
+    files.asked = asked.into_iter().map(|path| (shown(&path), path)).collect();
     Ok(files)
+}
+
+/// The files that the paths name, each once, however often and by whatever ways it is named.
+///
+/// # Errors
+/// As [`files`].
+fn asked(paths: &[PathBuf], scenarios: bool) -> Result<BTreeSet<PathBuf>, Failure> {
+    let mut named = BTreeSet::new();
+    for path in paths {
+        let about = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        if about.is_dir() {
+            list(path, scenarios, &mut named)?;
+        } else if kind(path, scenarios).is_none() {
+            return Err(not_ours(path));
+        } else {
+            named.insert(path.clone());
+        }
+    }
+    if named.is_empty() {
+        return Err(nothing_in(paths));
+    }
+    let mut places = BTreeSet::new();
+    named.retain(|path| places.insert(place(path)));
+    Ok(named)
+}
+
+/// Where a file really stands; a link is a file of its own.
+fn place(path: &Path) -> PathBuf {
+    let directory = directory_of(path);
+    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    directory.join(path.file_name().unwrap_or_default())
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// All definitions of a directory, which may have none.
@@ -116,31 +139,20 @@ pub(super) fn beside(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure
 /// # Errors
 /// As [`files`].
 pub(super) fn named(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String, Vec<u8>)>, Failure> {
-    let mut asked = BTreeSet::new();
-    for path in paths {
-        let about = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-        if about.is_dir() {
-            list(path, true, &mut asked)?;
-        } else if kind(path, true).is_none() {
-            return Err(not_ours(path));
-        } else {
-            asked.insert(path.clone());
-        }
-    }
-    if asked.is_empty() {
-        return Err(nothing_in(paths));
-    }
     let read = |path: PathBuf| {
         let bytes = read_definition(&path).map_err(|error| unreadable(&path, &error))?;
         let shown = shown(&path);
         Ok((path, shown, bytes))
     };
-    asked.into_iter().map(read).collect()
+    asked(paths, true)?.into_iter().map(read).collect()
 }
 
-/// The path as messages show it: relative as it was given, without a leading `./`.
+/// The path as messages show it: relative as it was given, without a leading `./`. One that is no
+/// UTF-8 is shown so that no two look alike.
 fn shown(path: &Path) -> String {
-    path.strip_prefix(".").unwrap_or(path).to_string_lossy().into_owned()
+    let path = path.strip_prefix(".").unwrap_or(path);
+    let escaped = || path.as_os_str().as_encoded_bytes().escape_ascii().to_string();
+    path.to_str().map_or_else(escaped, str::to_owned)
 }
 
 /// What the file holds by its name; scenarios are for some commands only.
@@ -175,6 +187,22 @@ pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::usage(format!(
         "cannot read {path}: {error}; name the definitions, or their directory with --sagas DIR"
     ))
+}
+
+/// A name that no saga there has: with the one that is meant, or all that there are.
+pub(super) fn no_saga<'n>(
+    name: &str,
+    directory: &Path,
+    names: impl Iterator<Item = &'n str> + Clone,
+) -> Failure {
+    let place = directory.display();
+    Failure::usage(match nearest(name, names.clone()) {
+        Some(near) => format!("no saga `{name}` in {place}; did you mean `{near}`?"),
+        None => {
+            let names: Vec<&str> = names.collect();
+            format!("no saga `{name}` in {place}; there are: {}", names.join(", "))
+        }
+    })
 }
 
 fn not_ours(path: &Path) -> Failure {

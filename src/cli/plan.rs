@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::exit::{Exit, Failure, Outcome};
 use super::load::{self, SAGAS};
 use super::out::{self, Shape};
-use crate::diag::{Diagnostics, nearest, render};
+use crate::diag::{Diagnostics, render};
 use crate::launcher::Loaded;
 use crate::limits::FOR_EACH_MAX;
 use crate::plan::Plan;
@@ -45,7 +45,7 @@ fn find(directory: &FilePath, name: &str) -> Result<Arc<Plan>, Failure> {
     let files = load::files(&[directory.to_owned()], None)?;
     let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
     if !library.sagas.iter().any(|saga| saga.name.value == name) && !found.has_errors() {
-        return Err(unknown(name, &plans));
+        return Err(load::no_saga(name, directory, plans.iter().map(|plan| &*plan.name)));
     }
     let saga = library.sagas.iter().find(|saga| saga.name.value == name);
     let concerns = |file| saga.is_none_or(|saga| saga.span.file == file);
@@ -60,15 +60,6 @@ fn find(directory: &FilePath, name: &str) -> Result<Arc<Plan>, Failure> {
             Err(Failure::new(Exit::No, message.trim_end()))
         }
     }
-}
-
-fn unknown(name: &str, plans: &[Arc<Plan>]) -> Failure {
-    let known = || plans.iter().map(|plan| &*plan.name);
-    let cure = match nearest(name, known()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known: {}", known().collect::<Vec<_>>().join(", ")),
-    };
-    Failure::usage(format!("there is no saga `{name}`; {cure}"))
 }
 
 fn document(plan: &Plan, forecast: &Forecast) -> Value {

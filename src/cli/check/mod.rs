@@ -2,7 +2,7 @@
 
 mod report;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -59,9 +59,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     } else {
         load::files(&paths, vocabulary)?
     };
-    let around = files.list.len() - files.asked;
-    let asked: BTreeSet<String> =
-        files.list[around..].iter().map(|(path, _)| path.clone()).collect();
+    let asked = files.asked;
     let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
     if found.has_errors() {
         let text = render::human(&found, &library.sources, out::colour());
@@ -69,8 +67,9 @@ pub(super) fn run(args: &Args) -> Outcome {
         return Err(Failure::new(Exit::No, format!("{message}\n\n{}", text.trim_end())));
     }
     let all = plans;
-    let plans =
-        all.iter().filter(|plan| path_of(&library, plan).is_some_and(|path| asked.contains(path)));
+    let plans = all
+        .iter()
+        .filter(|plan| path_of(&library, plan).is_some_and(|path| asked.contains_key(path)));
     let plans: Vec<Arc<Plan>> = plans.cloned().collect();
     if plans.is_empty() {
         let named: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -84,7 +83,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         report::summary(&tried, args.write);
     }
     if args.write {
-        write(&library, &tried)?;
+        write(&library, &asked, &tried)?;
     }
     let fails = tried.iter().any(|one| one.checked.counterexample.is_some());
     Ok(if fails { Exit::No } else { Exit::Fine })
@@ -124,25 +123,33 @@ fn explore(
 }
 
 /// Appends the counterexamples to the scenarios of their sagas; one that is there is left alone.
-fn write(library: &Library, tried: &[Tried]) -> Result<(), Failure> {
+fn write(
+    library: &Library,
+    asked: &BTreeMap<String, PathBuf>,
+    tried: &[Tried],
+) -> Result<(), Failure> {
     for one in tried {
         let Some((_, story)) = &one.checked.counterexample else { continue };
-        let (Some(own), name) = (path_of(library, &one.plan), &*one.plan.name) else { continue };
+        let name = &*one.plan.name;
+        let Some(own) = path_of(library, &one.plan).and_then(|own| asked.get(own)) else {
+            continue;
+        };
         let Story { script: Some(script), name: case, .. } = story else {
             let words = "something in it cannot be said in a case";
             out::warn(&format!("the counterexample of `{name}` is not written: {words}"));
             continue;
         };
-        let beside = format!("{}.test.yaml", own.trim_end_matches(".saga.yaml"));
         let file = library.scenarios.iter().rfind(|file| file.saga.value == name);
-        let path = file.map_or(beside, |file| library.sources.path(file.span.file).to_owned());
+        let at = file.and_then(|file| asked.get(library.sources.path(file.span.file)));
+        let path = at.cloned().unwrap_or_else(|| load::scenarios_of(own));
         let has = |file: &Scenarios| file.cases.iter().any(|known| known.name.value == *case);
         if file.is_some_and(has) {
+            let path = path.display();
             out::say(Tone::Faint, &format!("{path} has the case `{case}` already"));
             continue;
         }
         cases::append(&library.sources, file, name, &path, &[(case, script)])?;
-        out::say(Tone::Faint, &format!("added a case to {path}"));
+        out::say(Tone::Faint, &format!("added a case to {}", path.display()));
     }
     Ok(())
 }

@@ -56,8 +56,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         if let Some(after) = after
             && !args.check
         {
-            rewrite::replace(&path, &after).map_err(|error| {
-                Failure::new(Exit::No, format!("cannot write {}: {error}", path.display()))
+            rewrite::replace(&path, &bytes, &after).map_err(|why| {
+                Failure::new(Exit::No, format!("cannot write {shown}: {why}; it is as it was"))
             })?;
         }
     }
@@ -124,7 +124,16 @@ fn through(args: &Args) -> Outcome {
         .map_err(|error| Failure::new(Exit::No, format!("cannot read stdin: {error}")))?;
     let mut done = Done::default();
     let after = done.take("<stdin>", None, &bytes);
-    if args.check || done.is_refused() || args.shape.is_json() {
+    if args.check || args.shape.is_json() {
+        return report(args, &done);
+    }
+    // What comes out here goes into a file or onto a screen in place of what went in.
+    if let Some((found, sources)) = done.refused.first() {
+        let text = render::human(found, sources, out::colour());
+        let message = format!("stdin cannot be laid out\n\n{}", text.trim_end());
+        return Err(Failure::new(Exit::No, message));
+    }
+    if done.is_refused() {
         return report(args, &done);
     }
     let text = after.unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Results;
 use crate::cli::cases;
 use crate::cli::exit::Failure;
+use crate::cli::load;
 use crate::cli::out;
 use crate::definition::Scenarios;
 use crate::definition::scenario::Script;
@@ -25,12 +26,11 @@ pub(super) fn fill(results: &Results) -> Result<(), Failure> {
         let saga = results.defined.sagas.iter().find(|saga| saga.name.value == *plan.name);
         let Some(saga) = saga else { continue };
         let own = sources.path(saga.span.file);
-        let asked = |file: &&Scenarios| results.asked.contains(sources.path(file.span.file));
+        let at = |file: &Scenarios| results.asked.get(sources.path(file.span.file));
         let mut files = results.defined.scenarios.iter();
-        let file = files.rfind(|file| file.saga.value == *plan.name && asked(file));
-        if file.is_none() && !results.asked.contains(own) {
-            continue;
-        }
+        let file = files.rfind(|file| file.saga.value == *plan.name && at(file).is_some());
+        let beside = || results.asked.get(own).map(|own| load::scenarios_of(own));
+        let Some(path) = file.and_then(at).cloned().or_else(beside) else { continue };
         let missing: BTreeSet<Item> = missing(results, plan);
         let taken: BTreeSet<String> = file
             .iter()
@@ -40,13 +40,11 @@ pub(super) fn fill(results: &Results) -> Result<(), Failure> {
         if made.is_empty() {
             continue;
         }
-        let beside = format!("{}.test.yaml", own.trim_end_matches(".saga.yaml"));
-        let path = file.map_or(beside, |file| sources.path(file.span.file).to_owned());
         let cases: Vec<(&str, &Script)> =
             made.iter().map(|one| (&*one.name, &one.script)).collect();
         cases::append(sources, file, &plan.name, &path, &cases)?;
         let cases = if made.len() == 1 { "case" } else { "cases" };
-        out::say(Tone::Faint, &format!("added {} {cases} to {path}", made.len()));
+        out::say(Tone::Faint, &format!("added {} {cases} to {}", made.len(), path.display()));
     }
     Ok(())
 }

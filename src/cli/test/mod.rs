@@ -5,7 +5,7 @@ mod fill;
 mod junit;
 mod report;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,8 +63,9 @@ struct Results {
     defined: Library,
     catalog: Arc<Catalog>,
     plans: Vec<Arc<Plan>>,
-    /// Files that were asked for, and do not only stand beside these.
-    asked: BTreeSet<String>,
+    /// Files that were asked for, and do not only stand beside these: where each is, by the path
+    /// as messages show it.
+    asked: BTreeMap<String, PathBuf>,
 }
 
 impl Results {
@@ -111,8 +112,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 fn play(args: &Args, paths: &[PathBuf]) -> Result<Results, Failure> {
     let vocabulary = args.sagas.as_deref().filter(|_| !args.paths.is_empty());
     let files = load::with_scenarios(paths, vocabulary)?;
-    let around = files.list.len() - files.asked;
-    let asked = files.list[around..].iter().map(|(path, _)| path.clone()).collect();
+    let asked = files.asked;
     let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
     if found.has_errors() {
         let text = render::human(&found, &library.sources, out::colour());

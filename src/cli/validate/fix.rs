@@ -1,7 +1,6 @@
 //! `validate --fix`: sure fixes applied, round by round, and shown or written. Offers none itself.
 
-use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -31,13 +30,21 @@ pub(super) struct Mended {
     pub loaded: Loaded,
     /// What was done.
     pub done: Vec<Done>,
-    /// Path, text before and text after of the files that changed.
-    changed: Vec<(String, String, String)>,
+    /// The files that changed.
+    changed: Vec<Changed>,
+}
+
+struct Changed {
+    path: PathBuf,
+    /// The path as messages show it.
+    shown: String,
+    before: String,
+    after: String,
 }
 
 /// Applies the sure fixes of the files that were asked for until none is offered.
 pub(super) fn mend(files: Files) -> Mended {
-    let own = files.list.len() - files.asked;
+    let own = files.list.len() - files.asked.len();
     let before = files.list.clone();
     let mut list = files.list;
     let mut done = Vec::new();
@@ -63,8 +70,11 @@ pub(super) fn mend(files: Files) -> Mended {
     }
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let pairs = before.into_iter().zip(list).filter(|(before, after)| before.1 != after.1);
-    let changed = pairs.map(|((path, old), (_, new))| (path, text(old), text(new))).collect();
-    Mended { loaded, done, changed }
+    let changed = pairs.filter_map(|((shown, before), (_, after))| {
+        let path = files.asked.get(&shown)?.clone();
+        Some(Changed { path, shown, before: text(before), after: text(after) })
+    });
+    Mended { loaded, done, changed: changed.collect() }
 }
 
 fn offered<'l>(loaded: &'l Loaded, path: &str) -> Vec<(Code, &'l Fix)> {
@@ -85,15 +95,10 @@ impl Mended {
     /// # Errors
     /// One cannot be written, or is no longer what was checked.
     pub(super) fn write(&self) -> Result<(), Failure> {
-        for (path, before, after) in &self.changed {
-            let wrong = |words: &str| {
-                Failure::new(Exit::No, format!("cannot write {path}: {words}; it is as it was"))
-            };
-            let now = fs::read(path).map_err(|error| wrong(&error.to_string()))?;
-            if now != before.as_bytes() {
-                return Err(wrong("it changed while it was being checked"));
-            }
-            rewrite::replace(Path::new(path), after).map_err(|error| wrong(&error.to_string()))?;
+        for Changed { path, shown, before, after } in &self.changed {
+            rewrite::replace(path, before.as_bytes(), after).map_err(|why| {
+                Failure::new(Exit::No, format!("cannot write {shown}: {why}; it is as it was"))
+            })?;
         }
         Ok(())
     }
@@ -123,11 +128,11 @@ pub(super) fn json(done: &[Done]) -> Value {
 
 /// Prints what would be changed. The verdict is on the files as they are.
 pub(super) fn show(args: &Args, files: Files) -> Outcome {
-    let asked = files.asked;
+    let asked = files.asked.len();
     let found = Loaded::of(files.list.clone());
     let mended = mend(files);
-    let diff: String =
-        mended.changed.iter().map(|(path, old, new)| diff::unified(path, old, new)).collect();
+    let of = |one: &Changed| diff::unified(&one.shown, &one.before, &one.after);
+    let diff: String = mended.changed.iter().map(of).collect();
     if args.is_json() {
         let mut told = crate::diag::render::json(&found.diagnostics, &found.defined.sources, asked);
         told["fixed"] = json(&mended.done);

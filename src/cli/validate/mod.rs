@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     if args.dry_run {
         return fix::show(args, files);
     }
-    let asked = files.asked;
+    let asked = files.asked.len();
     let (loaded, fixed) = if args.fix {
         let mended = fix::mend(files);
         mended.write()?;

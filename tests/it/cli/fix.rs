@@ -1,6 +1,8 @@
 //! `validate --fix`: what is sure is cured in place, what is not is left to the author.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use serde_json::json;
@@ -44,6 +46,35 @@ fn what_is_sure_is_cured_in_place_and_the_rest_is_told() {
     assert_eq!(left.len(), 1, "nothing else stays: {left:?}");
     let again = run(here.path(), &["validate", "--fix"]);
     assert!(again.stderr.contains("nothing wrong") && !again.stderr.contains("fixed"));
+}
+
+#[test]
+fn what_is_read_only_is_left_as_it_is() {
+    let here = scratch(&[("sagas/a.catalog.yaml", CATALOG), ("sagas/tidy.saga.yaml", &mistaken())]);
+    let path = here.path().join("sagas/tidy.saga.yaml");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).expect("it is ours");
+    for args in [&["validate", "--fix"][..], &["fmt"]] {
+        let did = run(here.path(), args);
+        assert_eq!(did.exit, 1, "{}{}", did.stdout, did.stderr);
+        let words = "cannot write sagas/tidy.saga.yaml: it is read-only; it is as it was";
+        assert!(did.stderr.contains(words), "{}", did.stderr);
+        assert_eq!(fs::read_to_string(&path).ok(), Some(mistaken()));
+    }
+    assert_eq!(fs::read_dir(here.path().join("sagas")).expect("ours").count(), 2);
+}
+
+#[test]
+fn a_name_that_is_no_utf8_is_a_name() {
+    let here = scratch(&[("sagas/a.catalog.yaml", CATALOG)]);
+    let path = here.path().join("sagas").join(OsStr::from_bytes(b"caf\xe9.saga.yaml"));
+    fs::write(&path, mistaken()).expect("room");
+    let did = run(here.path(), &["validate", "--fix"]);
+    assert_eq!(did.exit, 0, "{}{}", did.stdout, did.stderr);
+    assert!(did.stderr.contains("fixed sagas/caf\\xe9.saga.yaml:5:1"), "{}", did.stderr);
+    let filled = run(here.path(), &["test", "--fill"]);
+    assert_eq!(filled.exit, 0, "{}{}", filled.stdout, filled.stderr);
+    assert!(here.path().join("sagas").join(OsStr::from_bytes(b"caf\xe9.test.yaml")).exists());
+    assert_eq!(run(here.path(), &["fmt"]).exit, 0);
 }
 
 #[test]

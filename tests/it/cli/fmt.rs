@@ -85,6 +85,8 @@ fn stdin_goes_to_stdout() {
     assert_eq!(piped(TIDY, &["--check"]).exit, 0);
     let broken = piped("saga: [\n", &[]);
     assert_eq!(broken.exit, 1);
-    assert!(broken.stdout.contains("SF001"), "{}", broken.stdout);
+    assert!(broken.stderr.contains("error[SF001]"), "{}", broken.stderr);
+    assert_eq!(broken.stdout, "", "who writes it into a file gets no talk");
+    assert!(piped("saga: [\n", &["--check"]).stdout.contains("SF001"));
     assert_eq!(run(package(), &["fmt", "-", "sagas"]).exit, 2);
 }

@@ -372,6 +372,28 @@ fn a_list_of_cases_that_cannot_be_gone_on_is_left_alone() {
 }
 
 #[test]
+fn cases_are_added_behind_the_last_one_wherever_that_stands() {
+    let cases = GOOD.strip_prefix("saga: tidy\n").expect("it begins so");
+    for text in [
+        format!("{cases}saga: tidy\n"),
+        format!("{GOOD}...\n"),
+        format!("{GOOD}# the end\n"),
+        GOOD.trim_end().to_owned(),
+        GOOD.replace('\n', "\r\n"),
+    ] {
+        let (here, did) = played(&text);
+        assert_eq!(did.exit, 0, "{text}\n{}{}", did.stdout, did.stderr);
+        let filled = run(here.path(), &["test", "--fill"]);
+        assert_eq!(filled.exit, 0, "{text}\n{}{}", filled.stdout, filled.stderr);
+        assert!(!filled.stdout.contains("missing"), "{text}\n{}", filled.stdout);
+        let path = here.path().join("sagas/tidy.test.yaml");
+        let grown = std::fs::read_to_string(path).expect("it is there");
+        let lone = grown.matches('\n').count() - grown.matches("\r\n").count();
+        assert_eq!(lone > 0, !text.contains('\r'), "one kind of line ends: {grown:?}");
+    }
+}
+
+#[test]
 fn a_broken_scenario_keeps_nothing_from_running() {
     let (here, did) = played("saga: tidy\ncases: 7\n");
     assert_eq!(did.exit, 1, "{}", did.stderr);

@@ -44,6 +44,18 @@ fn the_shipped_sagas_are_valid() {
 }
 
 #[test]
+fn a_file_that_is_named_in_two_ways_is_one_file() {
+    let here = bad();
+    let whole = here.path().join("sagas/tidy.saga.yaml");
+    let whole = whole.to_str().expect("UTF-8");
+    for paths in [&["sagas", "./sagas"][..], &["sagas", whole], &["sagas/../sagas", "sagas"]] {
+        let did = run(here.path(), &[&["validate", "--json"], paths].concat());
+        assert_eq!(did.json()["files"], 2, "{paths:?}: {}", did.stdout);
+        assert!(!did.stdout.contains("SF106"), "{paths:?}: {}", did.stdout);
+    }
+}
+
+#[test]
 fn all_mistakes_come_at_once_with_their_places() {
     let did = run(bad().path(), &["validate"]);
     assert_eq!(did.exit, 1);
