@@ -185,6 +185,6 @@ fn type_word(schema: &Value) -> String {
     }
 }
 
-fn doc(text: &str) -> Option<Line> {
-    (!text.is_empty()).then(|| Line::of(Tone::Faint, format!("      {text}")))
+fn doc(text: &str) -> impl Iterator<Item = Line> {
+    text.lines().map(|line| Line::of(Tone::Faint, format!("      {line}")))
 }

@@ -55,7 +55,7 @@ pub enum Failure {
         /// Lower case, no full stop, with the cure.
         message: String,
     },
-    /// The reader of our output went away: it has what it wanted, so this is no failure.
+    /// The reader of a stream went away: it has what it wanted, so this is no failure.
     PipeClosed,
 }
 

@@ -64,7 +64,7 @@ pub fn of_a_report(pairs: &[Pair]) -> Result<Map<String, Value>, String> {
 /// What the launcher said of the pairs, with how to write those that it wants as strings and got
 /// as something else.
 pub fn told(error: ClientError, pairs: &[Pair]) -> Failure {
-    let ClientError::Answered { code, message } = &error else { return error.into() };
+    let ClientError::Answered { message, .. } = &error else { return error.into() };
     let wants_text = |pair: &&Pair| {
         !pair.value.is_string()
             && message.contains(&format!("field `{}` must be a string", pair.key))
@@ -72,7 +72,7 @@ pub fn told(error: ClientError, pairs: &[Pair]) -> Failure {
     let Some(pair) = pairs.iter().find(wants_text) else { return error.into() };
     let (key, typed) = (&pair.key, Value::from(pair.typed.as_str()));
     let cure = format!("what looks like JSON is quoted to be a string: {key}='{typed}'");
-    Failure::new(Exit::No, format!("{message} ({code}); {cure}"))
+    Failure::new(Exit::No, format!("{error}; {cure}"))
 }
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ fn print_end(args: &Args, ended: Event) -> Outcome {
         ("", "") => String::new(),
         (cause, reason) => format!(" ({cause}): {reason}"),
     };
-    out::say(tone_of(&state), &format!("saga {} {state}{why}", ended.fields["saga_id"]));
+    let saga_id = ended.fields.get("saga_id").unwrap_or(&Value::Null);
+    out::say(tone_of(&state), &format!("saga {saga_id} {state}{why}"));
     if let Some(result) = ended.fields.get("result") {
         out::lines(&[Line::of(Tone::Plain, result.to_string())])?;
     }

@@ -53,7 +53,7 @@ fn print(args: &Args, event: &Event) -> Result<(), Failure> {
     if args.shape.is_json() {
         out::json_line(&event.raw)?;
     } else {
-        out::lines(&[line(event)])?;
+        out::stream(&[line(event)])?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use super::protocol::AskId;
 use super::transport::{self, ConnectError, ReadHalf, WriteHalf};
 use crate::ids::{SagaId, Seq, SessionNo};
 use crate::limits::ANSWER_BYTES_MAX;
+use crate::view::text::visible;
 
 /// Why the launcher could not be asked, or said no.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +30,7 @@ pub enum ClientError {
     #[error("the launcher closed the connection before it answered")]
     Closed,
     /// The launcher said no.
-    #[error("{message} ({code})")]
+    #[error("{} ({code})", visible(message))]
     Answered {
         /// Which of the closed list; `None`: a word of a newer launcher.
         code: ErrorWord,

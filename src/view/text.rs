@@ -1,6 +1,7 @@
 //! The table of `ps` and the page of `show`, from their JSON. Lines have tones, not colours: the
 //! face paints them.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use serde_json::Value;
@@ -50,6 +51,25 @@ impl Line {
     pub fn plain(&self) -> String {
         self.0.iter().map(|(_, text)| text.as_str()).collect()
     }
+}
+
+/// A text as a line of a terminal may hold it: what would move its cursor, be taken for an order
+/// or turn around what stands beside it is spelled out. Clients and authors write what they like.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let acts = |one: char| {
+        one.is_control()
+            || matches!(one, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(one, '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let spell = |one: char| match acts(one) {
+        true => one.escape_default().to_string(),
+        false => one.to_string(),
+    };
+    Cow::Owned(text.chars().map(spell).collect())
 }
 
 /// How a state of a saga or a step is meant.

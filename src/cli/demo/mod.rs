@@ -134,7 +134,7 @@ async fn the_plug_is_pulled(
     let command_id = asked["command_id"].clone();
     let pid = stage.launcher_pid();
     stage.kill_launcher().await?;
-    out::lines(&[Line::of(Tone::Bad, format!("   ✂ kill -9 {pid}"))])?;
+    out::stream(&[Line::of(Tone::Bad, format!("   ✂ kill -9 {pid}"))])?;
     let reply = story.until_said("reply", &command_id).await?;
     say(&format!(
         "   The host does its work all the same and answers {}, but nobody is there to hear it.",
@@ -143,7 +143,7 @@ async fn the_plug_is_pulled(
     stage.start_launcher().await?;
     let pid = stage.launcher_pid();
     let again = format!("   ↻ a new launcher (pid {pid}) reads the log and goes on");
-    out::lines(&[Line::of(Tone::Busy, again)])?;
+    out::stream(&[Line::of(Tone::Busy, again)])?;
     listen(stage, to, story.version).await?;
     let again = story.until_said("command", &command_id).await?;
     print_command("host", &again)?;
@@ -191,7 +191,7 @@ fn what_the_log_says(stage: &Stage) -> Result<(), Failure> {
     for line in &mut lines {
         line.0.insert(0, (Tone::Plain, "   ".to_owned()));
     }
-    Ok(out::lines(&lines)?)
+    Ok(out::stream(&lines)?)
 }
 
 fn epilogue(args: &Args) -> Result<(), Failure> {
@@ -224,12 +224,12 @@ async fn listen(stage: &Stage, to: Sender<Heard>, since: Seq) -> Result<(), Fail
 }
 
 fn act(number: &str, title: &str) -> Result<(), Failure> {
-    Ok(out::lines(&[Line::default(), Line::of(Tone::Strong, format!("{number}  {title}"))])?)
+    Ok(out::stream(&[Line::default(), Line::of(Tone::Strong, format!("{number}  {title}"))])?)
 }
 
 fn say(words: &str) -> Result<(), Failure> {
     let lines: Vec<Line> = words.lines().map(|line| Line::of(Tone::Plain, line)).collect();
-    Ok(out::lines(&lines)?)
+    Ok(out::stream(&lines)?)
 }
 
 /// Holds the story to its word.

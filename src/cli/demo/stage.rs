@@ -153,7 +153,7 @@ impl Stage {
     /// It fails; its own words say why.
     pub async fn command_line(&self, args: &[&str]) -> Result<(), Failure> {
         let typed = Line::of(Tone::Faint, format!("   $ sagaflow {}", args.join(" ")));
-        out::lines(&[typed])?;
+        out::stream(&[typed])?;
         let mut command = Command::new(&self.binary);
         command.args(args).arg("--data").arg(self.data());
         command.stdin(Stdio::null()).kill_on_drop(true);

@@ -211,7 +211,7 @@ impl Story {
                 .and(Tone::Strong, event.name.as_str())
                 .and(Tone::Plain, payload(&event.fields)),
         };
-        Ok(out::lines(&[line])?)
+        Ok(out::stream(&[line])?)
     }
 
     async fn tell_step(&mut self, saga_id: u64, event: &Event) -> Result<(), Failure> {
@@ -229,7 +229,7 @@ impl Story {
             }
             _ => return Ok(()),
         };
-        Ok(out::lines(&[line])?)
+        Ok(out::stream(&[line])?)
     }
 
     /// A command went out: its target, a moment later, tells what it was given.
@@ -257,7 +257,7 @@ pub fn print_command(who: &str, line: &Value) -> Result<(), Failure> {
         .and(Tone::Strong, line["cmd"].as_str().unwrap_or_default())
         .and(Tone::Plain, fields)
         .and(Tone::Faint, format!("   as {}", line["command_id"].as_str().unwrap_or_default()));
-    Ok(out::lines(&[text])?)
+    Ok(out::stream(&[text])?)
 }
 
 /// The vocabulary's fields of an event or a command.

@@ -26,7 +26,7 @@ impl Teller {
         if self.shape.is_json() {
             out::json_line(&value.to_string())?;
         } else {
-            out::lines(&[line])?;
+            out::stream(&[line])?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::usage::unread;
 use super::{Did, package, run, scratch};
 
 const CATALOG: &str = "\
@@ -85,6 +86,14 @@ fn r12_the_shortest_history_that_leaks_is_shown_and_becomes_a_case_that_fails() 
     std::fs::write(path, SAGA).expect("room on the disk");
     let mended = run(here.path(), &["check"]);
     assert_eq!(mended.exit, 0, "{}", mended.stdout);
+}
+
+#[test]
+fn a_counterexample_is_written_though_nobody_reads_it() {
+    let (here, _) = checked(&leaking(), &[]);
+    assert_eq!(unread(here.path(), &["check", "--write"]), Some(1));
+    let played = run(here.path(), &["test"]);
+    assert_eq!(played.exit, 1, "{}{}", played.stdout, played.stderr);
 }
 
 #[test]

@@ -18,6 +18,24 @@ fn the_reference_shows_every_command_as_it_is() {
     assert!(fresh == written, "docs/reference/cli.md is stale: UPDATE=1 cargo test");
 }
 
+#[test]
+fn the_table_of_commands_names_each_of_them() {
+    let written = std::fs::read_to_string(package().join("docs/reference/cli.md"));
+    let written = written.expect("the reference is there");
+    let (head, _) = written.split_once(BEGIN).expect("the reference has a generated part");
+    let rows: Vec<&str> = head.lines().filter(|line| line.starts_with("| `sagaflow")).collect();
+    let named = |name: &str| {
+        rows.iter().any(|row| {
+            let commands = row.split('|').nth(1).unwrap_or_default().split('`');
+            let mut names = commands.map(|it| it.trim_start_matches("sagaflow "));
+            names.any(|it| it.split(' ').next() == Some(name))
+        })
+    };
+    for sub in sagaflow::cli::command().get_subcommands() {
+        assert!(named(sub.get_name()), "no row for `{}` in {rows:#?}", sub.get_name());
+    }
+}
+
 fn reference() -> String {
     let mut command = sagaflow::cli::command().term_width(98).color(clap::ColorChoice::Never);
     command.build();

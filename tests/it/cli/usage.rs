@@ -1,8 +1,10 @@
 //! Exit codes and streams: what scripts of users rely on.
 
 use std::io::Read as _;
+use std::path::Path;
 use std::process::Stdio;
 
+use super::validate::{BAD, CATALOG};
 use super::{did, package, run, sagaflow, scratch};
 
 /// Runs in an empty directory; the exit code is this, and stderr holds these words.
@@ -91,6 +93,29 @@ fn a_reader_that_goes_away_is_no_failure() {
     let stderr = child.stderr.as_mut().expect("piped");
     stderr.read_to_string(&mut talk).expect("UTF-8");
     assert_eq!((child.wait().expect("it ends").code(), talk.as_str()), (Some(0), ""));
+}
+
+/// The exit code of a command whose output nobody reads.
+pub fn unread(here: &Path, args: &[&str]) -> Option<i32> {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = sagaflow(here, args);
+    command.stdout(writer).stderr(Stdio::null()).status().expect("the binary runs").code()
+}
+
+#[test]
+fn a_verdict_stands_whether_it_is_read_or_not() {
+    let here = scratch(&[("sagas/a.catalog.yaml", CATALOG), ("sagas/tidy.saga.yaml", BAD)]);
+    for args in [
+        &["validate"][..],
+        &["validate", "--json"],
+        &["validate", "--format", "sarif"],
+        &["validate", "--format", "github"],
+        &["validate", "--dry-run"],
+    ] {
+        assert_eq!(unread(here.path(), args), Some(1), "{args:?}");
+    }
+    assert_eq!(unread(package(), &["validate", "--json"]), Some(0));
 }
 
 #[test]
