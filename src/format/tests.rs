@@ -83,6 +83,8 @@ fn brackets_of_several_lines_stay_so_when_they_must() {
 
 #[test]
 fn a_number_that_readers_disagree_about_is_quoted() {
+    let text = "saga: a\ninput:\n  part: |-\n    012\n";
+    check(text, text);
     check("saga: a\ninput: { part: 012, n: 12 }\n", "saga: a\ninput: { part: \"012\", n: 12 }\n");
 }
 

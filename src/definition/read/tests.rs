@@ -163,6 +163,19 @@ fn hostile_yaml_is_refused_in_words() {
 }
 
 #[test]
+fn a_text_below_a_sign_is_a_string_whatever_it_says() {
+    let text = "a: |-\n  true\nb: >- # c\n\n  12\nc:\n  - |2-\n    null\n  - \"d\": |-\n      1\n    e:\n      2\nf:\n  # |\n  3\n";
+    let expected = serde_json::json!({
+        "a": "true", "b": "\n12", "c": ["null", { "d": "1", "e": 2 }], "f": 3,
+    });
+    assert_eq!(json_of(text), Some(expected));
+    assert_eq!(
+        codes(&read("saga: a\ndoc: |-\n  no\n").1).iter().find(|one| **one == "SF012"),
+        None
+    );
+}
+
+#[test]
 fn line_ends_and_byte_order_marks_of_other_systems_move_no_place() {
     let text = format!("\u{feff}{}", CASCADE.replace('\n', "\r\n"));
     let (library, found) = read(&text);

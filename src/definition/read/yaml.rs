@@ -206,7 +206,8 @@ impl Placer<'_> {
 
     fn scalar(&self, decoded: String, span: Span) -> Node {
         let source = self.text.get(span.range()).unwrap_or("");
-        let plain = !source.starts_with(['"', '\'', '|', '>']);
+        let quoted = source.starts_with(['"', '\'', '|', '>']);
+        let plain = !quoted && !self.is_block(span.range().start);
         let trimmed = source.trim_end_matches(WHITE);
         let span = Span::new(self.file, span.range().start..span.range().start + trimmed.len());
         let verbatim = match trimmed.as_bytes() {
@@ -220,6 +221,23 @@ impl Placer<'_> {
         };
         let text = Text { value: decoded, span, verbatim };
         Node { span, kind: Kind::Scalar(Scalar { text, plain }) }
+    }
+
+    /// Whether what begins here is the text below a `|` or `>`: a string whatever it says. The
+    /// library tells only where the text begins.
+    fn is_block(&self, start: usize) -> bool {
+        let before = self.text.get(..start).unwrap_or("");
+        let above = before.trim_end_matches(WHITE);
+        if !before[above.len()..].contains('\n') {
+            return false;
+        }
+        let line = above.rsplit('\n').next().unwrap_or("");
+        let header = line.find(" #").map_or(line, |comment| &line[..comment]);
+        let signs = header
+            .trim_end()
+            .trim_end_matches(|sign: char| sign.is_ascii_digit() || ['+', '-'].contains(&sign));
+        let key = signs.strip_suffix(['|', '>']).unwrap_or("");
+        !line.trim_start().starts_with('#') && key.trim_end().ends_with([':', '-'])
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the library's errors, open-ended")]
