@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::exit::Failure;
 use crate::definition::read::FileKind;
 use crate::diag::nearest;
-use crate::launcher::read_definition;
+use crate::launcher::{self, kind_of, read_definition};
 
 /// Where definitions are looked for when nothing is said.
 pub(super) const SAGAS: &str = "sagas";
@@ -45,7 +45,7 @@ pub(super) fn with_scenarios(
 
 /// The path, and where it is that of a saga, the scenarios of its name that stand beside it.
 pub(super) fn with_its_scenarios(path: PathBuf) -> impl Iterator<Item = PathBuf> {
-    let of_a_saga = kind(&path, false) == Some(FileKind::Saga);
+    let of_a_saga = kind_of(&path, false) == Some(FileKind::Saga);
     let beside = of_a_saga.then(|| scenarios_of(&path));
     std::iter::once(path).chain(beside.filter(|beside| beside.exists()))
 }
@@ -67,8 +67,8 @@ fn gather(paths: &[PathBuf], vocabulary: Option<&Path>, scenarios: bool) -> Resu
         }
     }
     // A file of scenarios is nothing without the saga that it names.
-    let plays = asked.iter().any(|path| kind(path, scenarios) == Some(FileKind::Test));
-    let serves = |path: &PathBuf| match kind(path, scenarios) {
+    let plays = asked.iter().any(|path| kind_of(path, scenarios) == Some(FileKind::Test));
+    let serves = |path: &PathBuf| match kind_of(path, scenarios) {
         Some(FileKind::Catalog) => true,
         Some(FileKind::Saga) => plays,
         Some(FileKind::Test) | None => false,
@@ -94,7 +94,7 @@ fn asked(paths: &[PathBuf], scenarios: bool) -> Result<BTreeSet<PathBuf>, Failur
         let about = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         if about.is_dir() {
             list(path, scenarios, &mut named)?;
-        } else if kind(path, scenarios).is_none() {
+        } else if kind_of(path, scenarios).is_none() {
             return Err(not_ours(path));
         } else {
             named.insert(path.clone());
@@ -147,31 +147,15 @@ pub(super) fn named(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String, Vec<u8>)>
     asked(paths, true)?.into_iter().map(read).collect()
 }
 
-/// The path as messages show it: relative as it was given, without a leading `./`. One that is no
-/// UTF-8 is shown so that no two look alike.
+/// The path as messages show it: relative as it was given, without a leading `./`.
 fn shown(path: &Path) -> String {
-    let path = path.strip_prefix(".").unwrap_or(path);
-    let escaped = || path.as_os_str().as_encoded_bytes().escape_ascii().to_string();
-    path.to_str().map_or_else(escaped, str::to_owned)
+    launcher::shown(path.strip_prefix(".").unwrap_or(path))
 }
 
-/// What the file holds by its name; scenarios are for some commands only.
-fn kind(path: &Path, scenarios: bool) -> Option<FileKind> {
-    FileKind::of(&path.to_string_lossy()).filter(|kind| match kind {
-        FileKind::Catalog | FileKind::Saga => true,
-        FileKind::Test => scenarios,
-    })
-}
-
-/// Adds the definitions of one directory; as the launcher does, it looks no deeper.
+/// Adds the definitions of one directory.
 fn list(directory: &Path, scenarios: bool, into: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
-    let wrong = |error: std::io::Error| unreadable(directory, &error);
-    for entry in fs::read_dir(directory).map_err(wrong)? {
-        let path = entry.map_err(wrong)?.path();
-        if kind(&path, scenarios).is_some() {
-            into.insert(path);
-        }
-    }
+    let paths = launcher::definitions_in(directory, scenarios);
+    into.extend(paths.map_err(|error| unreadable(directory, &error))?);
     Ok(())
 }
 

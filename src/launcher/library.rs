@@ -37,28 +37,49 @@ impl Loaded {
     }
 }
 
-/// Reads the saga and catalog files of a directory, in the order of their names.
+/// What a file holds by its name; scenarios are for authors, and looked at only for them.
+#[must_use]
+pub fn kind_of(path: &Path, scenarios: bool) -> Option<FileKind> {
+    let kind = FileKind::of(&path.to_string_lossy());
+    kind.filter(|kind| scenarios || *kind != FileKind::Test)
+}
+
+/// A path as messages show it. One that is no UTF-8 is shown so that no two look alike.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let escaped = || path.as_os_str().as_encoded_bytes().escape_ascii().to_string();
+    path.to_str().map_or_else(escaped, str::to_owned)
+}
+
+/// The definitions of a directory, in the order of their names; it is looked at no deeper.
 ///
 /// # Errors
-/// The directory or one of its files cannot be read.
-pub fn read_directory(directory: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+/// The directory cannot be read.
+pub fn definitions_in(directory: &Path, scenarios: bool) -> io::Result<Vec<PathBuf>> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        let kind = path.to_str().and_then(FileKind::of);
-        // Scenarios are for authors: what is wrong in one keeps nothing from running.
-        if kind.is_some_and(|kind| kind != FileKind::Test) {
+        if kind_of(&path, scenarios).is_some() {
             paths.push(path);
         }
     }
     paths.sort();
+    Ok(paths)
+}
+
+/// Reads the saga and catalog files of a directory, in the order of their names. Scenarios are left
+/// out: what is wrong in one keeps nothing from running.
+///
+/// # Errors
+/// The directory or one of its files cannot be read.
+pub fn read_directory(directory: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
     let read = |path: PathBuf| {
-        let name = path.display().to_string();
+        let name = shown(&path);
         let bytes = read_definition(&path)
             .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
         Ok((name, bytes))
     };
-    paths.into_iter().map(read).collect()
+    definitions_in(directory, false)?.into_iter().map(read).collect()
 }
 
 /// Reads one definition, as [`read_text`] does.

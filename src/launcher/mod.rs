@@ -20,7 +20,9 @@ mod turns;
 
 pub use boot::{BootError, restore};
 pub use core::{Core, Identity, Pending};
-pub use library::{Loaded, read_definition, read_directory, read_text};
+pub use library::{
+    Loaded, definitions_in, kind_of, read_definition, read_directory, read_text, shown,
+};
 pub use lock::{DataLock, LockError};
 pub use picture::Pictures;
 pub use rows::{Draft, turn as turn_of};

@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use serde_json::json;
 
 use super::validate::{BAD, CATALOG};
-use super::{run, scratch};
+use super::{run, sagaflow, scratch};
 
 /// A mistake of each kind: sure, sure and uncovering another, and not sure.
 fn mistaken() -> String {
@@ -75,6 +75,11 @@ fn a_name_that_is_no_utf8_is_a_name() {
     assert_eq!(filled.exit, 0, "{}{}", filled.stdout, filled.stderr);
     assert!(here.path().join("sagas").join(OsStr::from_bytes(b"caf\xe9.test.yaml")).exists());
     assert_eq!(run(here.path(), &["fmt"]).exit, 0);
+    let other = here.path().join(OsStr::from_bytes(b"d\xe9"));
+    fs::rename(here.path().join("sagas"), &other).expect("room");
+    let mut command = sagaflow(here.path(), &["run", "--check-only", "--sagas"]);
+    let checked = super::did(command.arg(&other).output().expect("the binary runs"));
+    assert!(checked.stderr.contains("1 saga, nothing wrong"), "{}", checked.stderr);
 }
 
 #[test]
