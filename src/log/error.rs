@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::ids::{SagaId, Seq};
+use crate::log::migrate::beside;
 
 /// Why a log cannot be opened; the file is untouched \[L1\].
 #[derive(Debug, thiserror::Error)]
@@ -35,17 +36,14 @@ pub enum OpenError {
         what: String,
     },
     /// A log that is broken.
-    #[error(
-        "the log {} is damaged ({what}) and was left untouched; restore a copy of it, \
-         or save what can be read with `sqlite3 {} .recover`, \
-         or move it away together with its -wal file to start with an empty log",
-        path.display(), path.display()
-    )]
+    #[error("the log {} is damaged ({what}) and was left untouched; {cure}", path.display())]
     Damaged {
         /// The log.
         path: PathBuf,
         /// What is wrong.
         what: String,
+        /// The ways on, and what each of them loses.
+        cure: String,
     },
     /// No such log.
     #[error("there is no log {}; is this the data directory of a launcher?", path.display())]
@@ -67,7 +65,10 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// The disk is full. Nothing of the turn was written; it may be tried again \[L7\].
-    #[error("the disk that holds the log is full: {why}")]
+    #[error(
+        "the disk that holds the log is full: {why}; free some space on it and start the launcher \
+         again, nothing of what it told is lost"
+    )]
     Full {
         /// What the system said.
         why: String,
@@ -138,6 +139,7 @@ impl fmt::Display for Damage {
 }
 
 impl std::error::Error for Damage {}
+
 impl OpenError {
     /// The system's own refusal, with what is usually behind it.
     pub(super) fn access(path: &Path, source: &io::Error) -> Self {
@@ -145,9 +147,75 @@ impl OpenError {
             (io::ErrorKind::PermissionDenied, "; the data directory must belong to this user"),
             (io::ErrorKind::ReadOnlyFilesystem, "; the data directory must be writable"),
             (io::ErrorKind::NotFound, "; the data directory does not exist"),
+            (io::ErrorKind::NotADirectory, "; the data directory must be a directory"),
             (io::ErrorKind::StorageFull, "; free some space on that disk"),
         ];
         let cure = cures.iter().find(|(kind, _)| *kind == source.kind()).map_or("", |c| c.1);
         OpenError::Access { path: path.to_owned(), why: format!("{source}{cure}") }
+    }
+
+    /// The log's own file contradicts itself; much of it may still be read.
+    pub(super) fn damaged(path: &Path, what: String) -> Self {
+        let cure = format!(
+            "restore a copy of the data directory, or save what can be read with \
+             `sqlite3 {} .recover`, or start with an empty log, after `{}`",
+            quoted(path),
+            put_aside(path, &["", "-wal", "-shm"])
+        );
+        OpenError::Damaged { path: path.to_owned(), what, cure }
+    }
+
+    /// The log's own file is not there or holds nothing, so there is nothing to be read from it.
+    pub(super) fn emptied(path: &Path, what: String) -> Self {
+        let cure = format!(
+            "nothing can be read from it, so restore a copy of the data directory, or start with \
+             an empty log, after `{}`: every saga is forgotten then, and ids begin at 1 again",
+            put_aside(path, &["", "-wal", "-shm"])
+        );
+        OpenError::Damaged { path: path.to_owned(), what, cure }
+    }
+
+    /// The -wal lacks what was committed. `alone` is what the log's own file holds without it, and
+    /// `partly` what can still be read of the -wal, in words.
+    pub(super) fn lacking(path: &Path, what: String, alone: &str, partly: Option<&str>) -> Self {
+        let mut cure = format!(
+            "restore a copy of the whole data directory, or, without one:\n  {}\n    \
+             goes on from what {} itself holds: {alone}\n",
+            put_aside(path, &["-wal", "-shm"]),
+            path.display(),
+        );
+        if let Some(partly) = partly {
+            let directory = path.parent().unwrap_or(Path::new("."));
+            cure += &format!(
+                "  cp -a {} {} && sqlite3 {} 'pragma wal_checkpoint(truncate)'\n    \
+                 keeps {partly} of the -wal as well; look at it with: sagaflow ps --check-log\n",
+                quoted(directory),
+                quoted(&beside(directory, "-kept")),
+                quoted(path),
+            );
+        }
+        cure += "and start again; what came later is forgotten: sagas go on from where they were \
+                 then, commands are sent again, and ids are given out a second time";
+        OpenError::Damaged { path: path.to_owned(), what, cure }
+    }
+}
+
+/// The command that moves those of the log's files that are there out of the way, and deletes none.
+fn put_aside(log: &Path, suffixes: &[&str]) -> String {
+    let aside = log.with_file_name("damaged");
+    let files = suffixes.iter().map(|suffix| beside(log, suffix));
+    let there: Vec<_> = files.filter(|file| file.symlink_metadata().is_ok()).collect();
+    let names: Vec<_> = there.iter().map(|file| quoted(file)).collect();
+    let aside = quoted(&aside);
+    format!("mkdir {aside} && mv {} {aside}/", names.join(" "))
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
+    match text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }

@@ -12,6 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::log::error::OpenError;
+use crate::log::kept::{self, Behind};
 
 /// One step a format, each in one transaction; step `i` leads to format `i + 1`. Only appended to.
 const MIGRATIONS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql")];
@@ -43,16 +44,16 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// an empty file at `path` is then always a damage, never a start that a crash cut short.
 pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     let refuse = |error: &io::Error| OpenError::access(path, error);
-    let wal = beside(path, "-wal");
-    if fs::metadata(&wal).is_ok_and(|left| left.len() > 0) {
-        let what = format!("it is gone, but {} is there and holds newer records", wal.display());
-        return Err(OpenError::Damaged { path: path.to_owned(), what });
-    }
+    nothing_left_of(path)?;
     let fresh = beside(path, ".new");
     for left in [fresh.clone(), beside(&fresh, "-wal"), beside(&fresh, "-shm")] {
-        match fs::remove_file(left) {
+        match fs::remove_file(&left) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                let why = format!("{} is a directory; move it away", left.display());
+                return Err(OpenError::Access { path: path.to_owned(), why });
+            }
             Err(error) => return Err(refuse(&error)),
         }
     }
@@ -70,6 +71,27 @@ pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     built.map_err(|error: rusqlite::Error| explain(path, &error))?;
     let placed = fs::rename(&fresh, path).and_then(|()| sync_directory(path));
     placed.map_err(|error| refuse(&error))
+}
+
+/// A log that is not there must not have left a -wal, which would be poured into a new one.
+///
+/// # Errors
+/// It has, or its name is a link that leads nowhere: to a disk that is not mounted, perhaps.
+pub(super) fn nothing_left_of(path: &Path) -> Result<(), OpenError> {
+    if let Ok(to) = fs::read_link(path) {
+        let why = format!(
+            "it is a symbolic link to {}, and nothing is there; put that file back (is its disk \
+             mounted?), or remove the link to start with an empty log",
+            to.display()
+        );
+        return Err(OpenError::Access { path: path.to_owned(), why });
+    }
+    let wal = beside(path, "-wal");
+    if fs::metadata(&wal).is_ok_and(|left| left.len() > 0) {
+        let what = format!("it is gone, but {} is there and holds newer records", wal.display());
+        return Err(OpenError::emptied(path, what));
+    }
+    Ok(())
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -92,6 +114,13 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, OpenError> {
         Ok(connection) => return Ok(connection),
         Err(error) => error,
     };
+    if is_full(&refused) {
+        let why = format!(
+            "{refused}; even a reader needs some space there: free some, or copy the directory \
+             to another disk and give the copy as --data"
+        );
+        return Err(OpenError::Access { path: path.to_owned(), why });
+    }
     let code = refused.sqlite_error_code();
     if !matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) {
         return Err(explain(path, &refused));
@@ -107,6 +136,11 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, OpenError> {
     }
     read_through(&immutable(path), OpenFlags::SQLITE_OPEN_URI)
         .map_err(|error| explain(path, &error))
+}
+
+/// Opens the log's own file as if it had no -wal. Nobody may write it meanwhile.
+pub(super) fn read_alone(path: &Path) -> Option<Connection> {
+    read_through(&immutable(path), OpenFlags::SQLITE_OPEN_URI).ok()
 }
 
 fn read_through(path: &Path, more: OpenFlags) -> Result<Connection, rusqlite::Error> {
@@ -144,11 +178,20 @@ pub(super) fn harden(connection: &Connection) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
-/// Looks whether the file is a log that this program may touch; answers its format.
+/// A log that may be opened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inspected {
+    /// Its format.
+    pub format: i64,
+    /// What its -wal holds that counts for nothing.
+    pub behind: Behind,
+}
+
+/// Looks whether the file is a log that this program may touch, and whole.
 ///
 /// # Errors
 /// It is not, and nothing was changed \[L1\].
-pub(super) fn inspect(path: &Path) -> Result<i64, OpenError> {
+pub(super) fn inspect(path: &Path) -> Result<Inspected, OpenError> {
     let header = read_header(path)?;
     let word = |at: usize| {
         let bytes: [u8; 4] = header[at..at + 4].try_into().expect("four bytes were sliced");
@@ -160,6 +203,7 @@ pub(super) fn inspect(path: &Path) -> Result<i64, OpenError> {
     }
     newest_known(path, word(60))?;
     whole(path, word(28) * page_size(&header))?;
+    let behind = kept::look(path)?;
     // The header may be older than the -wal beside it; only SQLite can read both together.
     let connection = open_read_only(path)?;
     let (format, tables): (i64, i64) = (|| {
@@ -171,7 +215,7 @@ pub(super) fn inspect(path: &Path) -> Result<i64, OpenError> {
     newest_known(path, format)?;
     // A log is made under another name, and gets its own with its format: none is without.
     match format {
-        1.. => Ok(format),
+        1.. => Ok(Inspected { format, behind }),
         _ if tables == 0 => {
             let what = "an SQLite file without a table of ours".to_owned();
             Err(OpenError::Foreign { path: path.to_owned(), what })
@@ -181,7 +225,7 @@ pub(super) fn inspect(path: &Path) -> Result<i64, OpenError> {
                 "its format number, `pragma user_version`, is {format}, and formats count from 1; \
                  somebody has set it"
             );
-            Err(OpenError::Damaged { path: path.to_owned(), what })
+            Err(OpenError::damaged(path, what))
         }
     }
 }
@@ -202,14 +246,14 @@ fn newest_known(path: &Path, found: i64) -> Result<(), OpenError> {
 }
 
 fn read_header(path: &Path) -> Result<[u8; HEADER_BYTES], OpenError> {
-    let damaged = |what: &str| OpenError::Damaged { path: path.to_owned(), what: what.to_owned() };
+    let emptied = |what: &str| OpenError::emptied(path, what.to_owned());
     let foreign = |what: &str| OpenError::Foreign { path: path.to_owned(), what: what.to_owned() };
     let metadata = fs::metadata(path).map_err(|error| OpenError::access(path, &error))?;
     if !metadata.is_file() {
         return Err(foreign("it is not a plain file"));
     }
     if metadata.len() == 0 {
-        return Err(damaged("it is empty"));
+        return Err(emptied("it is empty"));
     }
     let mut head = Vec::with_capacity(HEADER_BYTES);
     let read =
@@ -218,7 +262,7 @@ fn read_header(path: &Path) -> Result<[u8; HEADER_BYTES], OpenError> {
     if !head.starts_with(b"SQLite format 3\0") {
         return Err(foreign("it does not begin as an SQLite file does"));
     }
-    head.try_into().map_err(|_| damaged("it ends within its header"))
+    head.try_into().map_err(|_| emptied("it ends within its header"))
 }
 
 /// A file that is shorter than its header says has lost its end, unless the rest is still to come
@@ -230,7 +274,7 @@ fn whole(path: &Path, expected: i64) -> Result<(), OpenError> {
         return Ok(());
     }
     let what = format!("it was cut short: {length} bytes of {expected} are there");
-    Err(OpenError::Damaged { path: path.to_owned(), what })
+    Err(OpenError::damaged(path, what))
 }
 
 /// Brings a log of an older format to today's, one transaction a step.
@@ -279,25 +323,25 @@ pub(super) fn is_full(error: &rusqlite::Error) -> bool {
 
 /// Says in our words why SQLite refused the file.
 pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
-    let path = path.to_owned();
     if let Some(what) = misfit(error) {
-        return OpenError::Damaged { path, what };
+        return OpenError::damaged(path, what);
     }
     let access =
-        |cure: &str| OpenError::Access { path: path.clone(), why: format!("{error}{cure}") };
+        |cure: &str| OpenError::Access { path: path.to_owned(), why: format!("{error}{cure}") };
     if is_full(error) {
         return access("; free some space on that disk");
     }
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            OpenError::Damaged { path, what: error.to_string() }
+            OpenError::damaged(path, error.to_string())
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             access("; another program writes it, end that one first")
         }
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-            access("; the data directory and the files in it must belong to this user")
-        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => access(
+            "; the data directory and the files in it must belong to this user, and their \
+                 disk must not be mounted read-only",
+        ),
         Some(_) | None => access(""),
     }
 }

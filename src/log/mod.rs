@@ -13,12 +13,14 @@ use crate::time::{Millis, Timestamp};
 
 mod error;
 mod faulty;
+mod kept;
 mod memory;
 mod migrate;
 mod offline;
 mod place;
 mod read;
 mod retention;
+mod shm;
 mod sqlite;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::log::error::OpenError;
-use crate::log::migrate::{FORMAT, explain, inspect, open_read_only};
+use crate::log::migrate::{FORMAT, explain, inspect, nothing_left_of, open_read_only};
 use crate::log::read::OnSqlite;
 
 /// The log of a launcher that another process is, or that is dead.
@@ -23,10 +23,13 @@ impl LogReader {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         match path.try_exists() {
             Ok(true) => {}
-            Ok(false) => return Err(OpenError::Missing { path: path.to_owned() }),
+            Ok(false) => {
+                nothing_left_of(path)?;
+                return Err(OpenError::Missing { path: path.to_owned() });
+            }
             Err(error) => return Err(OpenError::access(path, &error)),
         }
-        let format = inspect(path)?;
+        let format = inspect(path)?.format;
         if format != FORMAT {
             let why = format!(
                 "it has the older format {format}; `sagaflow run` on that directory brings it to \

@@ -60,9 +60,20 @@ pub(super) struct Lost {
     pub path: PathBuf,
     /// What became of it.
     pub how: String,
+    /// What is left of what it held.
+    pub state: Left,
+}
+
+/// What is left of what a file held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
     /// Only the -wal is gone, and the log beside it is the one that was opened: what the -wal held
     /// can still be moved there.
-    pub can_be_saved: bool,
+    CanBeSaved,
+    /// Nobody can tell: it may not be looked at.
+    Unseen,
+    /// Not all.
+    Lost,
 }
 
 /// What the log must hold.
@@ -86,36 +97,50 @@ impl Place {
     /// Looks whether both are where they were, and not cut. `pages` is asked where the log has
     /// shrunk; absent: SQLite cannot tell.
     pub(super) fn check(&mut self, pages: impl FnOnce() -> Option<Pages>) -> Result<(), Lost> {
-        let lost = |seat: &Seat, how, can_be_saved| {
-            let path = seat.path.clone();
-            Err(Lost { path, how, can_be_saved })
+        let lost = |seat: &Seat, how: &str, state| {
+            let (path, how) = (seat.path.clone(), how.to_owned());
+            Err(Lost { path, how, state })
+        };
+        let hidden = |seat: &Seat, error: &io::Error| {
+            lost(seat, &format!("put out of reach ({error})"), Left::Unseen)
         };
         let log = match self.log.look() {
             Seen::Same(size) => size,
-            Seen::Empty => return lost(&self.log, "emptied".to_owned(), false),
-            Seen::Gone => return lost(&self.log, "deleted or moved away".to_owned(), false),
-            Seen::Another => return lost(&self.log, "replaced by another file".to_owned(), false),
-            Seen::Hidden(error) => return lost(&self.log, format!("hidden ({error})"), false),
+            Seen::Empty => return lost(&self.log, "emptied", Left::Lost),
+            Seen::Gone => return lost(&self.log, "deleted or moved away", Left::Lost),
+            Seen::Another => return lost(&self.log, "replaced by another file", Left::Lost),
+            Seen::Hidden(error) => return hidden(&self.log, &error),
         };
         match self.wal.look() {
             Seen::Same(size) => {
                 if self.wal_is_torn(size) {
-                    return lost(&self.wal, "cut".to_owned(), false);
+                    return lost(&self.wal, "cut", Left::Lost);
                 }
                 self.wal.size = size;
             }
             // Whoever moves all that it holds into the log may empty it. Who did not is found out
             // by the next commit, which leaves a hole.
             Seen::Empty => {}
-            Seen::Gone => return lost(&self.wal, "deleted or moved away".to_owned(), true),
-            Seen::Another => return lost(&self.wal, "replaced by another file".to_owned(), false),
-            Seen::Hidden(error) => return lost(&self.wal, format!("hidden ({error})"), false),
+            Seen::Gone => return lost(&self.wal, "deleted or moved away", Left::CanBeSaved),
+            Seen::Another => return lost(&self.wal, "replaced by another file", Left::Lost),
+            Seen::Hidden(error) => return hidden(&self.wal, &error),
         }
         if log.bytes < self.log.size.bytes && !self.log_is_whole(log, pages()) {
-            return lost(&self.log, "cut".to_owned(), false);
+            return lost(&self.log, "cut", Left::Lost);
         }
         self.log.size = log;
         Ok(())
+    }
+
+    /// The -wal.
+    pub(super) fn wal(&self) -> &Path {
+        &self.wal.path
+    }
+
+    /// Whether that many frames can be read of the -wal. What cannot be read now is no proof.
+    pub(super) fn wal_holds(&self, frames: i64) -> bool {
+        let wal = wal::read(&self.wal.path);
+        wal.map_or(true, |wal| i64::from(wal.frames) >= frames)
     }
 
     /// Whether something was cut out of the -wal, which is read where its size leaves a doubt.
@@ -129,7 +154,7 @@ impl Place {
         // What cannot be read now is no proof; SQLite will say so where it matters. Read twice: in
         // the middle of a stranger's commit its end can be seen before its beginning.
         let mut looks = (0..2).map(|_| wal::read(&self.wal.path));
-        let torn = looks.all(|wal| wal.is_ok_and(|wal| wal.torn));
+        let torn = looks.all(|wal| wal.is_ok_and(|wal| wal.is_torn()));
         // Found out once: on a disk that packs what it stores every commit would read it.
         self.packs |= hole && !torn;
         torn

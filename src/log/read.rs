@@ -230,7 +230,7 @@ pub(super) fn last_id(connection: &Connection) -> Result<i64, rusqlite::Error> {
     Ok(connection.query_row(newest, [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-fn high_water(connection: &Connection) -> Result<HighWater, ReadError> {
+pub(super) fn high_water(connection: &Connection) -> Result<HighWater, ReadError> {
     let mut query = connection.prepare_cached("SELECT value FROM mark WHERE name = ?1")?;
     let mut mark = |mark: Mark| -> Result<u64, ReadError> {
         let value = query.query_row([mark.as_str()], |row| row.get(0)).optional()?;

@@ -5,12 +5,15 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, MAIN_DB, params};
 
 use crate::ids::Seq;
 use crate::log::error::{AppendError, OpenError};
-use crate::log::migrate::{create, explain, harden, inspect, is_full, migrate_from, writer_flags};
-use crate::log::place::{Lost, Pages, Place};
+use crate::log::kept::Behind;
+use crate::log::migrate::{
+    Inspected, create, explain, harden, inspect, is_full, migrate_from, writer_flags,
+};
+use crate::log::place::{Left, Lost, Pages, Place};
 use crate::log::read::{OnSqlite, last_id, stored};
 use crate::log::retention::{self, Cursor};
 use crate::log::{
@@ -29,6 +32,10 @@ const CACHE_KIB: i64 = 16 * 1024;
 const BUSY_MS: i64 = 5_000;
 /// More than the statements that the log has, so that none is ever compiled twice.
 const STATEMENTS: usize = 48;
+
+/// What is said of facts that are gone.
+const NOT_SAVED: &str =
+    "what was committed since then, and perhaps before, is not in the files that are there";
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
@@ -68,11 +75,15 @@ impl SqliteLog {
             Ok(false) => create(path)?,
             Err(error) => return Err(OpenError::access(path, &error)),
         }
-        let format = inspect(path)?;
+        let Inspected { format, behind } = inspect(path)?;
         let opened = (|| {
             let mut connection = Connection::open_with_flags(path, writer_flags())?;
+            writable(&connection)?;
             prepare(&connection)?;
             migrate_from(&mut connection, format)?;
+            if behind == Behind::Leftover {
+                sweep_leftover(&connection);
+            }
             // A file that lacks a table of ours is found out here and not at the first turn.
             for statement in [DEFINE, CREATE, UPDATE, RECORD, RAISE, REPLACE_WORLD] {
                 connection.prepare_cached(statement)?;
@@ -113,13 +124,27 @@ impl SqliteLog {
     /// Whether what was committed lies where the next launcher will look for it.
     fn is_kept(&mut self) -> Result<(), AppendError> {
         let kept = self.place.check(|| pages(&self.connection).ok());
-        let Err(Lost { path, how, can_be_saved }) = kept else { return Ok(()) };
-        let saved = if can_be_saved && self.save_wal() {
-            "what it held was saved into the log"
-        } else {
-            "what was committed since then, and perhaps before, is not in the files that are there"
+        let Err(Lost { path, how, state }) = kept else { return Ok(()) };
+        let saved = match state {
+            Left::CanBeSaved if self.save_wal() => "what it held was saved into the log",
+            Left::Unseen => "what is in it cannot be seen",
+            Left::CanBeSaved | Left::Lost => NOT_SAVED,
         };
         Err(AppendError::Lost { path, how, saved })
+    }
+
+    /// Whether the -wal holds what must still be moved out of it. SQLite moves pages without a look
+    /// at their checksums, so what somebody wrote over would end up in the log.
+    fn is_wal_whole(&self) -> Result<(), AppendError> {
+        let asked = self.connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| {
+            Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        });
+        let Ok((frames, moved)) = asked else { return Ok(()) };
+        if frames <= moved || self.place.wal_holds(frames) {
+            return Ok(());
+        }
+        let (path, how) = (self.place.wal().to_owned(), "cut or written over".to_owned());
+        Err(AppendError::Lost { path, how, saved: NOT_SAVED })
     }
 
     /// Moves all that the -wal holds into the log; the descriptor is good though the name is gone.
@@ -163,7 +188,9 @@ impl Log for SqliteLog {
         Ok(swept)
     }
 
-    fn close(self: Box<Self>) -> Result<(), AppendError> {
+    fn close(mut self: Box<Self>) -> Result<(), AppendError> {
+        self.is_kept()?;
+        self.is_wal_whole()?;
         // Only a clean end may move what is left and remove the -wal: that is what readers of a
         // dead launcher's directory need.
         let option = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
@@ -174,6 +201,13 @@ impl Log for SqliteLog {
         let closed = self.connection.close().map_err(|(_, error)| error);
         moved.and(closed).map_err(|error| AppendError::Fatal { why: error.to_string() })
     }
+}
+
+/// SQLite opens what it may not write for reading alone, and would say so at the first turn.
+fn writable(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let read_only = connection.is_readonly(MAIN_DB)?;
+    let refused = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+    if read_only { Err(rusqlite::Error::SqliteFailure(refused, None)) } else { Ok(()) }
 }
 
 /// What the writer asks of its connection.
@@ -187,6 +221,16 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+}
+
+/// Ends the round of the -wal, so that what a power cut left in it of a commit that nobody knows of
+/// is never taken for something that was cut away.
+fn sweep_leftover(connection: &Connection) {
+    let swept =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    if !matches!(swept, Ok(0)) {
+        tracing::warn!(?swept, "the end of the -wal could not be tidied after a power cut");
+    }
 }
 
 /// How much there is of the log, in its file and in its -wal.

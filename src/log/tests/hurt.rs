@@ -119,6 +119,10 @@ fn a_log_is_read_where_nothing_can_be_written() {
     fs::copy(scratch.path(), &closed).expect("the log is copied");
     disk.freeze();
 
+    // SQLite itself would open it for reading, and fail at the first turn.
+    let said = SqliteLog::open(&closed).expect_err("it cannot be written").to_string();
+    assert!(said.contains("closed.db cannot be opened") && said.contains("read-only"), "{said}");
+
     let reader = LogReader::open(&closed).expect("a closed log is read");
     assert_eq!(rows_since(&reader, 0).len(), 1);
     let said = LogReader::open(&killed).expect_err("its -wal cannot be read").to_string();

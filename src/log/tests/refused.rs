@@ -45,7 +45,8 @@ fn refused(spoil: impl FnOnce(&Path)) -> String {
     let read = LogReader::open(&scratch.path()).expect_err("the log is refused to readers too");
     assert!(files(&scratch) == before, "the files were touched: {error}");
     assert_eq!(error.to_string(), read.to_string());
-    error.to_string().replace(&scratch.path().display().to_string(), "LOG")
+    let said = error.to_string().replace(&scratch.path().display().to_string(), "LOG");
+    said.replace(&scratch.directory.path().display().to_string(), "DIR")
 }
 
 /// What is done to a log's bytes.
@@ -113,7 +114,7 @@ fn l1_what_is_not_a_whole_log_is_refused_with_what_to_do() {
     for (expected, spoil) in cases {
         let said = refused(|path| edit(path, spoil));
         assert!(said.starts_with(expected), "{said}");
-        let cures = ["sqlite3 LOG .recover", "move the file away"];
+        let cures = ["sqlite3 LOG .recover", "move the file away", "mv LOG DIR/damaged/"];
         assert!(cures.iter().any(|cure| said.contains(cure)), "{said}");
     }
 }
@@ -258,4 +259,35 @@ fn l1_a_log_of_format_1_is_opened_with_all_that_it_holds() {
     };
     log.rows_with_ids(Timestamp(0), 999, &mut each).expect("the log is read");
     assert_eq!(found, old);
+}
+
+/// Nothing can be read from an empty file, and nothing tells of its being emptied but itself.
+#[test]
+fn r8_an_emptied_log_is_refused_without_advice_that_cannot_help() {
+    let said = refused(|path| edit(path, Vec::clear));
+    assert!(said.contains("it is empty") && said.contains("nothing can be read from it"), "{said}");
+    assert!(said.contains("ids begin at 1 again") && !said.contains(".recover"), "{said}");
+}
+
+/// \[R8\]: a link to a disk that is not mounted would be replaced by a new log.
+#[test]
+fn r8_a_link_that_leads_nowhere_is_no_new_log() {
+    let said = refused(|path| {
+        fs::remove_file(path).expect("the log is removed");
+        std::os::unix::fs::symlink("/not/mounted/log.db", path).expect("room");
+    });
+    assert!(said.contains("a symbolic link to /not/mounted/log.db, and nothing"), "{said}");
+    assert!(said.contains("is its disk mounted?"), "{said}");
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_of_the_log_is_refused_and_not_waited_for() {
+    for suffix in ["", "-wal", "-shm"] {
+        let said = refused(|path| {
+            let path = crate::log::migrate::beside(path, suffix);
+            fs::remove_file(&path).ok();
+            nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("room");
+        });
+        assert!(said.contains("plain file") && said.contains("away"), "{said}");
+    }
 }
