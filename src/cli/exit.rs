@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::ipc::client::ClientError;
+use crate::launcher::LockError;
 use crate::log::{OpenError, ReadError};
 
 /// The exit codes.
@@ -85,6 +86,22 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
         let exit = if error.is_unreachable() { Exit::Unreachable } else { Exit::No };
         Failure::new(exit, error.to_string())
+    }
+}
+
+impl From<&LockError> for Exit {
+    fn from(error: &LockError) -> Exit {
+        match error {
+            LockError::Held { .. } | LockError::LogHeld { .. } => Exit::Held,
+            LockError::NoDirectory { .. } => Exit::Usage,
+            LockError::NoFile { .. } | LockError::Os { .. } => Exit::Log,
+        }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Failure {
+        Failure::new(Exit::from(&error), error.to_string())
     }
 }
 

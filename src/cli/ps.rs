@@ -7,7 +7,7 @@ use super::link::{Link, block_on};
 use super::out::{self, Shape};
 use super::place::Where;
 use super::source::{Source, now, source};
-use crate::launcher::Pictures;
+use crate::launcher::{Pictures, can_be};
 use crate::log::{Filter, LogRead, LogReader, ReadError};
 use crate::saga::record::State;
 use crate::saga::words::STATES;
@@ -75,6 +75,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 
 /// The full check of \[L1\], on request.
 fn check_log(args: &Args) -> Outcome {
+    can_be(&args.place.data())?;
     let wrong = match LogReader::open(&args.place.log())?.full_check() {
         // What cannot even be checked is a finding: that was the question.
         Err(ReadError::Damaged { what }) => vec![what],

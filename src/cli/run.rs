@@ -14,7 +14,7 @@ use super::place::Where;
 use super::talk::Talk;
 use crate::diag::{Diagnostics, SourceMap, render};
 use crate::ipc::session::Allow;
-use crate::launcher::{self, BootError, Config, Loaded, LockError, Manners, RunError, read_text};
+use crate::launcher::{self, BootError, Config, Loaded, Manners, RunError, read_text};
 use crate::view::text::Tone;
 
 /// Arguments of `run`.
@@ -116,9 +116,8 @@ fn failed(error: &RunError) -> Failure {
             let text = render::human(found, &library.sources, false);
             return Failure::new(Exit::No, format!("{error}\n\n{}", text.trim_end()));
         }
-        RunError::Lock(LockError::Held { .. }) => Exit::Held,
-        RunError::Lock(LockError::NoFile { .. } | LockError::Os { .. })
-        | RunError::Open(_)
+        RunError::Lock(error) => Exit::from(error),
+        RunError::Open(_)
         | RunError::Boot(BootError::Read(_) | BootError::World(_))
         | RunError::Append(_) => Exit::Log,
         RunError::Sagas { path, source } => return load::unreadable(path, source),

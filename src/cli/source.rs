@@ -9,6 +9,7 @@ use super::link::block_on;
 use super::out;
 use super::place::Where;
 use crate::ipc::client::Client;
+use crate::launcher::can_be;
 use crate::log::{LogReader, OpenError};
 use crate::time::Timestamp;
 
@@ -37,6 +38,7 @@ pub(super) fn source(place: &Where) -> Result<Source, Failure> {
             Some(_) => {}
         }
     }
+    can_be(&place.data())?;
     match LogReader::open(&place.log()) {
         Ok(log) => {
             if !by_file {

@@ -23,7 +23,7 @@ pub use core::{Core, Identity, Pending};
 pub use library::{
     Loaded, definitions_in, kind_of, read_definition, read_directory, read_text, shown,
 };
-pub use lock::{DataLock, LockError};
+pub use lock::{DataLock, LockError, can_be};
 pub use picture::Pictures;
 pub use rows::{Draft, turn as turn_of};
 pub use run::{Config, LOG_FILE, RunError, load, run};

@@ -2,6 +2,7 @@
 //! the contract: nothing
 //! of the data directory is touched before its lock is held \[W11\].
 
+use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -84,9 +85,18 @@ pub const LOG_FILE: &str = "sagaflow.db";
 /// # Errors
 /// It could not start, or a commit failed.
 pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), RunError> {
-    let lock = DataLock::take(&config.data)?;
+    let was_used = DataLock::was_taken(&config.data);
+    let mut lock = DataLock::take(&config.data)?;
     let path = config.data.join(LOG_FILE);
+    let begun_again = was_used && fs::symlink_metadata(&path).is_err();
+    lock.take_log(&path)?;
     let log = SqliteLog::open(&path)?;
+    // It may have been made just now.
+    lock.take_log(&path)?;
+    if begun_again {
+        let path = path.display();
+        tracing::warn!("{path} was not there, though its directory was used: ids begin at 1");
+    }
     let catalog = Arc::new(loaded.defined.catalog.clone());
     let coordinator = restore(&log, catalog, loaded.plans)?;
     let unclean = !coordinator.world().stopped_cleanly;

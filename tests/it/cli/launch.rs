@@ -36,7 +36,16 @@ fn it_starts_on_nothing_that_is_wrong() {
     check(&run(at, &["run", "--sagas", sagas, "--config", "none.yaml"]), 2, &["none.yaml"]);
     let config = run(at, &["run", "--sagas", sagas, "--config", "launcher.yaml", "--check-only"]);
     check(&config, 1, &["launcher.yaml:1:1", "did you mean `allow`"]);
-    check(&run(at, &["run", "--sagas", sagas, "--data", "a_file/data"]), 5, &["a_file/data"]);
+    std::os::unix::fs::symlink("not/mounted", at.join("a_link")).expect("room");
+    for (data, what) in [
+        ("a_file", "a_file is a file; move it away"),
+        ("a_file/data", "a_file is a file; move it away"),
+        ("a_link", "a_link is a symbolic link to not/mounted, and nothing is there"),
+    ] {
+        check(&run(at, &["run", "--sagas", sagas, "--data", data]), 2, &[what]);
+        check(&run(at, &["ps", "--data", data]), 2, &[what]);
+        check(&run(at, &["ps", "--check-log", "--data", data]), 2, &[what]);
+    }
 
     let open = at.join("open");
     std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)).expect("our own");

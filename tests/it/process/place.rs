@@ -5,12 +5,14 @@ use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc::{F_UNLCK, F_WRLCK, SEEK_SET, flock};
+use nix::sys::signal::Signal;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use sagaflow::log::LogRead;
 
 use super::{House, Launcher, Peer};
+use crate::cli::run;
 
 fn report(id: &str) -> Value {
     json!({"cmd": "report", "id": id, "event": "pool_window_removed", "label": id})
@@ -148,4 +150,67 @@ fn r2_l3_a_stranger_who_looks_at_the_log_and_leaves_harms_nothing() {
     let mut tool = house.register("tool");
     assert_eq!(tool.ask(&report("after"))["event"], "accepted");
     assert!(wal(&house).exists());
+}
+
+/// \[R8\]: what a launcher leaves that ended so is refused by all who open it, in the same words.
+fn check_refused(house: &House, word: &str) {
+    let mut launcher = Launcher::start(house.run());
+    assert_eq!(launcher.wait(), Some(5), "{}", launcher.said());
+    let said = launcher.said();
+    assert!(said.contains(word) && said.contains("ids are given out a second time"), "{said}");
+    for more in [&[][..], &["--check-log"]] {
+        let ps = run(house.dir.path(), &[&["ps", "--data", "data"], more].concat());
+        assert_eq!((ps.exit, ps.stderr.trim_end()), (5, &*said), "it says what `run` says");
+    }
+}
+
+#[test]
+fn r8_a_wal_that_was_emptied_under_the_launcher_is_refused_by_the_next() {
+    let house = check_taken(
+        |house: &House| {
+            let wal = fs::OpenOptions::new().write(true).open(wal(house));
+            wal.and_then(|wal| wal.set_len(0)).expect("it is ours");
+        },
+        &["-wal was cut"],
+    );
+    check_refused(&house, "-wal is gone, and commits stand behind it");
+    fs::remove_file(house.log_path().with_file_name("sagaflow.db-shm")).expect("it is there");
+    check_refused(&house, "-wal is gone, and commits stand behind it");
+}
+
+#[test]
+fn r8_a_wal_of_which_half_was_cut_is_refused_by_the_next_launcher_and_by_ps() {
+    let house = check_taken(
+        |house: &House| {
+            let wal = fs::OpenOptions::new().write(true).open(wal(house)).expect("it is ours");
+            let half = wal.metadata().expect("it is there").len() / 2;
+            wal.set_len(half).expect("it is ours");
+        },
+        &["-wal was cut"],
+    );
+    check_refused(&house, "-wal was cut or written over");
+}
+
+/// \[R8\]: nothing in the log's own file tells of what the -wal held.
+#[test]
+fn r8_a_wal_that_is_deleted_after_a_kill_is_missed_by_the_next_launcher() {
+    let (house, launcher, _) = told_one();
+    launcher.kill();
+    fs::remove_file(wal(&house)).expect("it is there");
+    check_refused(&house, "-wal is gone, where ");
+}
+
+/// Who starts over is told that ids do too.
+#[test]
+fn a_launcher_that_begins_again_in_a_used_directory_says_so() {
+    let (house, launcher, _) = told_one();
+    launcher.kill();
+    for suffix in ["", "-wal", "-shm"] {
+        let name = format!("sagaflow.db{suffix}");
+        fs::remove_file(house.log_path().with_file_name(name)).expect("it is there");
+    }
+    let mut launcher = house.launch();
+    launcher.signal(Signal::SIGTERM);
+    assert_eq!(launcher.wait(), Some(0));
+    assert!(launcher.said().contains("ids begin at 1"), "{}", launcher.said());
 }
