@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::code::{ErrorCode, ProtocolError};
 use super::json::Envelope;
 use super::protocol::{ActionFailed, AskId, Echo, Register, Report, SagaFilter};
+use crate::definition::read::BRACKETS;
 use crate::ids::{SagaId, Seq};
 use crate::limits::{CLIENT_WORD_BYTES_MAX, SUBSCRIBE_GLOBS_MAX};
 use crate::saga::words::STATES;
@@ -44,6 +45,11 @@ impl Fields {
 
     pub fn report(&mut self) -> Result<Report, ProtocolError> {
         let event = self.word("event")?;
+        // Their fields look like half an echo, which is not what is wrong with such a report.
+        if BRACKETS.contains(&&*event) {
+            let message = format!("`{event}` is published by the launcher alone");
+            return Err(ProtocolError::mild(ErrorCode::NotAllowed, message));
+        }
         let echo = self.echo()?;
         let mut fields = std::mem::take(&mut self.envelope.rest);
         if fields.keys().any(|name| name.starts_with('_')) {

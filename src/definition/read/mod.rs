@@ -26,7 +26,7 @@ use crate::definition::spread::{InTurn, Spread};
 use crate::definition::{Catalog, Library, Loss};
 use crate::diag::{Allows, Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span};
 
-pub use catalog::Origin;
+pub use catalog::{BRACKETS, Origin};
 
 /// What the launcher itself reports.
 pub const LAUNCHER: &str = include_str!("../../targets/launcher.catalog.yaml");

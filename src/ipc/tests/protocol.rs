@@ -425,3 +425,13 @@ proptest! {
         parse_line(&bytes).ok();
     }
 }
+
+/// Its fields look like half an echo: the answer was that `step` is missing.
+#[test]
+fn r1_a_bracket_that_somebody_reports_is_refused_as_what_it_is() {
+    for event in ["saga_started", "saga_completed", "saga_failed", "saga_resolved", "saga_step"] {
+        let line = format!(r#"{{"cmd":"report","id":"x","event":"{event}","saga_id":1}}"#);
+        let message = format!("`{event}` is published by the launcher alone");
+        refused(line.as_bytes(), ErrorCode::NotAllowed, &message);
+    }
+}
