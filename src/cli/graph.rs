@@ -131,7 +131,7 @@ fn running(args: &Args, saga_id: u64) -> Result<(Arc<Plan>, Option<Story>), Fail
 fn kept(log: &LogReader, saga: &Value) -> Option<Arc<Plan>> {
     let hash = DefinitionHash(saga["definition"].as_str()?.into());
     let row = log.definition(&hash).ok().flatten()?;
-    compile_stored(&row.name, &row.source, &row.catalog).ok()
+    compile_stored((&row.name, &row.source, &row.catalog), Vec::new()).ok()
 }
 
 fn story(saga_id: u64, saga: &Value) -> Story {

@@ -87,7 +87,9 @@ impl Coordinator {
         mut fields: Map<String, Value>,
         asker: Asker,
     ) -> Result<Newcomer, Refusal> {
-        let Some(plan) = self.definitions.get(name).cloned() else {
+        let caller = asker.parent.as_ref().and_then(|parent| self.live.get(&parent.saga));
+        let tied = caller.and_then(|live| live.plan.callees.iter().find(|one| *one.name == *name));
+        let Some(plan) = tied.or_else(|| self.definitions.get(name)).cloned() else {
             let known: Vec<&str> = self.definitions.names().map(|name| &**name).collect();
             let message = match crate::diag::nearest(name, known) {
                 Some(near) => format!("no saga `{name}` is loaded; did you mean `{near}`?"),
@@ -186,6 +188,7 @@ impl Coordinator {
         self.world.apply_began(id, self.now, &began);
         let seq = self.world.next_seq;
         let saga = Saga::began(id, &began, seq, self.now);
+        self.note_older(&plan);
         self.live.insert(id, Box::new(Live::new(saga, plan, RowState::New)));
         self.world.next_seq = seq.next();
         let record = Record::Began(Box::new(began));

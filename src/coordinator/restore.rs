@@ -77,10 +77,7 @@ impl Coordinator {
     ) -> Result<(), Corrupt> {
         let saga = fold(id, &plan, records)?;
         if saga.is_open() || saga.is_incident() {
-            let current = self.definitions.get(&plan.name).map(|current| &current.hash);
-            if current != Some(&plan.hash) {
-                self.older.entry(plan.hash.clone()).or_insert((plan.clone(), 0)).1 += 1;
-            }
+            self.note_older(&plan);
             let mut live = Box::new(Live::new(saga, plan, RowState::Clean));
             // Nothing that people see of it changes.
             live.touched = true;
@@ -91,6 +88,15 @@ impl Coordinator {
             }
         }
         Ok(())
+    }
+
+    /// Counts a saga of a text that is not loaded any more: its declarations hold while it is open
+    /// \[L4\].
+    pub(super) fn note_older(&mut self, plan: &Arc<Plan>) {
+        let current = self.definitions.get(&plan.name).map(|current| &current.hash);
+        if current != Some(&plan.hash) {
+            self.older.entry(plan.hash.clone()).or_insert((plan.clone(), 0)).1 += 1;
+        }
     }
 
     /// What tells two coordinators apart, if anything: the fold of the log must be the live state

@@ -1,5 +1,6 @@
 //! What a turn leaves behind: facts to commit, and what to tell afterwards. Serialises nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -229,8 +230,7 @@ impl Coordinator {
             if let Some(live) = fact.saga.and_then(|id| self.live.get_mut(&id)) {
                 live.row = live.row.stale();
                 if matches!(fact.record, Record::Began(_)) {
-                    let definition = live.plan.hash.clone();
-                    self.defined.entry(definition).or_insert_with(|| live.plan.clone());
+                    define(&mut self.defined, &live.plan);
                 }
             }
             self.out.ended.extend(fact.saga.zip(end(&fact.record)));
@@ -430,5 +430,13 @@ fn head(saga: &Saga) -> SagaHead {
         started_at: saga.started_at,
         ended_at: saga.ended_at,
         resolved: saga.resolved.as_ref().map(|o| o.reason.clone()).zip(saga.resolved_at),
+    }
+}
+
+/// Keeps a text, and those of all that it calls \[L4\]. There is no circle of calls.
+fn define(defined: &mut BTreeMap<DefinitionHash, Arc<Plan>>, plan: &Arc<Plan>) {
+    if !defined.contains_key(&plan.hash) {
+        defined.insert(plan.hash.clone(), plan.clone());
+        plan.callees.iter().for_each(|callee| define(defined, callee));
     }
 }

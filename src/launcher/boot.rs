@@ -180,8 +180,11 @@ impl Plans<'_> {
         if let Some(why) = self.failed.get(hash) {
             return Err(why.clone());
         }
+        // No text calls itself; a damaged log may say so.
+        self.failed.insert(hash.clone(), format!("its definition {hash} calls itself"));
         match self.compile(hash) {
             Ok(plan) => {
+                self.failed.remove(hash);
                 self.known.insert(hash.clone(), plan.clone());
                 Ok(plan)
             }
@@ -192,10 +195,13 @@ impl Plans<'_> {
         }
     }
 
-    fn compile(&self, hash: &DefinitionHash) -> Result<Arc<Plan>, String> {
+    fn compile(&mut self, hash: &DefinitionHash) -> Result<Arc<Plan>, String> {
         let stored = self.log.definition(hash).map_err(|error| error.to_string())?;
         let stored = stored.ok_or_else(|| format!("the log has no definition {hash}"))?;
-        let plan = compile_stored(&stored.name, &stored.source, &stored.catalog);
+        let callees = stored.calls.iter().map(|called| self.get(called));
+        let callees = callees.collect::<Result<_, _>>()?;
+        let text = (&*stored.name, &*stored.source, &*stored.catalog);
+        let plan = compile_stored(text, callees);
         let plan = plan.map_err(|diagnostics| {
             let first = diagnostics.iter().next().map(|found| found.message.clone());
             let first = first.unwrap_or_default();

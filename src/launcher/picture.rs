@@ -30,7 +30,8 @@ impl Pictures {
             return known.clone();
         }
         let stored = log.definition(hash).ok().flatten();
-        let plan = stored.and_then(|d| compile_stored(&d.name, &d.source, &d.catalog).ok());
+        let plan =
+            stored.and_then(|d| compile_stored((&d.name, &d.source, &d.catalog), Vec::new()).ok());
         let sensitive = Arc::new(plan.map(|plan| Sensitive::of(&plan)).unwrap_or_default());
         self.sensitive.insert(hash.clone(), sensitive.clone());
         sensitive

@@ -116,6 +116,7 @@ pub fn turn(rows: Vec<Row>, ids: Vec<Seq>, out: &TurnOut, world: &World) -> Turn
             name: plan.name.clone(),
             source: plan.source.clone(),
             catalog: plan.catalog.clone(),
+            calls: plan.callees.iter().map(|callee| callee.hash.clone()).collect(),
             first_seen_at: out.now,
         });
     }

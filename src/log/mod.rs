@@ -212,6 +212,8 @@ pub struct DefinitionRow {
     pub source: Arc<str>,
     /// The declarations, as one JSON catalog document.
     pub catalog: Arc<str>,
+    /// The hashes of the definitions that it calls, in the order of their names.
+    pub calls: Vec<DefinitionHash>,
     /// When it was first used.
     pub first_seen_at: Timestamp,
 }

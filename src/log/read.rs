@@ -133,15 +133,18 @@ impl<T: OnSqlite> LogRead for T {
 
     fn definition(&self, hash: &DefinitionHash) -> Result<Option<DefinitionRow>, ReadError> {
         const DEFINITION: &str =
-            "SELECT name, source, catalog, first_seen_at FROM definition WHERE hash = ?1";
+            "SELECT name, source, catalog, first_seen_at, calls FROM definition WHERE hash = ?1";
         let mut query = self.connection().prepare_cached(DEFINITION)?;
         let found = query.query_row([&*hash.0], |row| {
             let first_seen_at: String = row.get(3)?;
+            let calls: String = row.get(4)?;
+            let calls: Vec<String> = serde_json::from_str(&calls).unwrap_or_default();
             Ok(DefinitionRow {
                 hash: hash.clone(),
                 name: row.get(0)?,
                 source: row.get(1)?,
                 catalog: row.get(2)?,
+                calls: calls.into_iter().map(|hash| DefinitionHash(hash.into())).collect(),
                 first_seen_at: Timestamp::parse(&first_seen_at).unwrap_or_default(),
             })
         });

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, MAIN_DB, params};
+use serde_json::Value;
 
 use crate::ids::Seq;
 use crate::log::error::{AppendError, OpenError};
@@ -39,8 +40,8 @@ const NOT_SAVED: &str =
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
-const DEFINE: &str = "INSERT INTO definition (hash, name, source, catalog, first_seen_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (hash) DO NOTHING";
+const DEFINE: &str = "INSERT INTO definition (hash, name, source, catalog, calls, first_seen_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (hash) DO NOTHING";
 const CREATE: &str = "INSERT INTO saga (saga_id, name, definition, trigger_event, input, \
      created_at, state, cause, reason, result, started_at, ended_at, resolved_at, resolution) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
@@ -289,9 +290,11 @@ fn define(
     clock: &mut Clock,
     definition: &DefinitionRow,
 ) -> Result<(), rusqlite::Error> {
-    let DefinitionRow { hash, name, source, catalog, first_seen_at } = definition;
+    let DefinitionRow { hash, name, source, catalog, calls, first_seen_at } = definition;
     let seen = clock.text(*first_seen_at);
-    connection.prepare_cached(DEFINE)?.execute(params![hash.0, name, source, catalog, seen])?;
+    let calls: Value = calls.iter().map(|called| &*called.0).collect();
+    let row = params![hash.0, name, source, catalog, calls.to_string(), seen];
+    connection.prepare_cached(DEFINE)?.execute(row)?;
     Ok(())
 }
 

@@ -90,7 +90,7 @@ fn linked(plans: Vec<Plan>, library: &Library, levels: &[Vec<usize>]) -> Vec<Arc
         names.sort_unstable();
         names.dedup();
         let callees = names.into_iter().filter_map(|name| done.get(order.get(name)?));
-        plan.callees = callees.cloned().collect();
+        plan.bind(callees.cloned().collect());
         done.insert(place, Arc::new(plan));
     }
     done.extend(open.into_iter().map(|(place, plan)| (place, Arc::new(plan))));
@@ -124,24 +124,38 @@ fn compile_one<'a>(
     compiled
 }
 
-/// Compiles a saga as it was kept in the log with the declarations that it uses \[L4\]. Rules are
-/// not asked
-/// again: what ran under an older version goes on running.
+impl Plan {
+    /// Ties it to the texts of what it calls: they are a part of what it is \[L4\].
+    fn bind(&mut self, callees: Vec<Arc<Plan>>) {
+        if !callees.is_empty() {
+            let tied = callees.iter().map(|callee| format!("{} {}\n", callee.name, callee.hash));
+            self.hash = hash(&self.hash.0, &tied.collect::<String>());
+        }
+        self.callees = callees;
+    }
+}
+
+/// Compiles a saga as it was kept in the log with the declarations that it uses, and those that it
+/// calls \[L4\]. Rules are not asked again: what ran under an older version goes on running.
 ///
 /// # Errors
 ///
 /// What makes the text unusable: it cannot be read, names something unknown, or holds an expression
 /// that
 /// cannot be parsed.
-pub fn compile_stored(name: &str, source: &str, catalog: &str) -> Result<Arc<Plan>, Diagnostics> {
+pub fn compile_stored(
+    (name, source, catalog): (&str, &str, &str),
+    callees: Vec<Arc<Plan>>,
+) -> Result<Arc<Plan>, Diagnostics> {
     let (library, mut found) = load_kept(source, catalog);
     let Some(saga) = library.sagas.first().filter(|saga| saga.name.value == name) else {
         return Err(found);
     };
     let source: Arc<str> = source.into();
-    // What it calls is looked for when it is called.
-    let callees = Arc::default();
-    let compiled = compile::compile(saga, &library.catalog, &callees, &source, &mut found);
+    // That it may call what it calls was found when it was loaded.
+    let unasked = Arc::default();
+    let mut compiled = compile::compile(saga, &library.catalog, &unasked, &source, &mut found);
+    compiled.plan.bind(callees);
     let unusable: Diagnostics = found.into_iter().filter(makes_unusable).collect();
     if unusable.has_errors() { Err(unusable) } else { Ok(Arc::new(compiled.plan)) }
 }

@@ -89,8 +89,8 @@ pub struct Plan {
     has_branches: bool,
     /// Whether a step calls another saga.
     pub has_calls: bool,
-    /// The definitions that it calls, as they stood beside it: what it is rehearsed with. Which
-    /// text runs is decided at each call, so a plan out of the log has none.
+    /// The definitions that it calls, as they stood beside it: no later text takes their place in a
+    /// saga of this one \[L4\]. Those that nobody has defined are missing.
     pub callees: Vec<Arc<Plan>>,
     /// Whether any step or `cancel_on` waits for an `event`, so that the routing index has to look.
     pub waits_for_events: bool,

@@ -367,12 +367,13 @@ steps: [{ id: pause, delay: 1s }]
 #[test]
 fn what_was_kept_compiles_to_the_same_plan() {
     let plan = plan(STEPS);
-    let again = compile_stored(&plan.name, &plan.source, &plan.catalog).expect("it was compiled");
+    let again = compile_stored((&plan.name, &plan.source, &plan.catalog), Vec::new())
+        .expect("it was compiled");
     assert_eq!(again.hash, plan.hash);
     assert_eq!(again.catalog, plan.catalog);
     assert_eq!(format!("{:?}", again.steps), format!("{:?}", plan.steps));
-    assert!(compile_stored("other", &plan.source, &plan.catalog).is_err());
-    assert!(compile_stored(&plan.name, &plan.source, "{}").is_err());
+    assert!(compile_stored(("other", &plan.source, &plan.catalog), Vec::new()).is_err());
+    assert!(compile_stored((&plan.name, &plan.source, "{}"), Vec::new()).is_err());
 }
 
 #[test]

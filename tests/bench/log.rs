@@ -153,6 +153,7 @@ fn turn_of(at: Timestamp, seq: &mut u64, rows: Vec<(u64, u64)>) -> Turn {
             name: "window_cleanup_cascade".into(),
             source: "saga: window_cleanup_cascade\n".into(),
             catalog: "{}".into(),
+            calls: Vec::new(),
             first_seen_at: at,
         });
     }

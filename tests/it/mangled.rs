@@ -138,7 +138,8 @@ proptest! {
         let _ = render::human(&found, &library.sources, false);
         // What reading found forbids loading, too.
         for plan in plans.iter().filter(|_| !found.has_errors()) {
-            let again = compile_stored(&plan.name, &plan.source, &plan.catalog);
+            let text = (&*plan.name, &*plan.source, &*plan.catalog);
+            let again = compile_stored(text, plan.callees.clone());
             let again = again.map(|again| again.hash.clone());
             prop_assert_eq!(again, Ok(plan.hash.clone()), "what was kept is another plan");
         }

@@ -65,6 +65,7 @@ fn definition() -> DefinitionRow {
         name: "window_cleanup_cascade".into(),
         source: "saga: window_cleanup_cascade\n".into(),
         catalog: "{}".into(),
+        calls: Vec::new(),
         first_seen_at: NOON,
     }
 }

@@ -75,24 +75,24 @@ fn l1_a_newer_log_is_refused_and_both_formats_are_named() {
     let said = refused(|path| edit(path, |bytes| bytes[60..64].copy_from_slice(&[0, 0, 0, 9])));
     assert_eq!(
         said,
-        "the log LOG has format 9, and this sagaflow knows formats up to 2; \
+        "the log LOG has format 9, and this sagaflow knows formats up to 3; \
          start the newer sagaflow that wrote it, or give another --data directory"
     );
 }
 
-/// The newer program was killed right after it migrated: the file itself still says 2.
+/// The newer program was killed right after it migrated: the file itself still says 3.
 #[test]
 fn l1_a_newer_log_is_refused_when_only_its_wal_says_so() {
     let said = refused(|path| {
         let newer = Connection::open(path).expect("the log is opened");
-        newer.pragma_update(None, "user_version", 3).expect("the log is written");
+        newer.pragma_update(None, "user_version", 4).expect("the log is written");
         let wal = format!("{}-wal", path.display());
         let kept = fs::read(&wal).expect("the -wal is read");
         drop(newer);
-        edit(path, |bytes| bytes[60..64].copy_from_slice(&[0, 0, 0, 2]));
+        edit(path, |bytes| bytes[60..64].copy_from_slice(&[0, 0, 0, 3]));
         fs::write(wal, kept).expect("the -wal is written");
     });
-    assert!(said.starts_with("the log LOG has format 3, and this"), "{said}");
+    assert!(said.starts_with("the log LOG has format 4, and this"), "{said}");
 }
 
 #[test]

@@ -221,3 +221,55 @@ fn w9_an_id_is_taken_once_across_kills_and_only_what_is_durable_is_accepted() {
     let count = |name: &str| names(&events).iter().filter(|event| *event == name).count();
     assert_eq!((count("pressed"), count("saga_started")), (1, 1));
 }
+
+/// L4: a caller keeps the texts of what it calls, in the log.
+#[test]
+fn l4_a_caller_calls_what_stood_beside_it_after_a_kill_and_an_edit() {
+    let catalog = "targets: { host: {} }\nevents: { did: {} }\ncommands: { work: { target: host, \
+                   echoes: [did], idempotent: true, undo: none } }\n";
+    let step = "issue: work, await: { echo: did }, timeout: 1m";
+    let parent = format!(
+        "saga: parent\ntrigger: {{ call: {{}} }}\neviction: {{ policy: parallel }}\n\
+         timeout: 1h\nsteps:\n  - {{ id: first, {step} }}\n  - {{ id: sub, call: child, \
+         timeout: 10m }}\nresult: {{ out: \"${{{{ steps.sub.result.old }}}}\" }}\n"
+    );
+    let child = format!(
+        "saga: child\ntrigger: {{ call: {{}} }}\neviction: {{ policy: parallel }}\ntimeout: 5m\n\
+         steps: [{{ id: inner, {step} }}]\nresult: {{ old: 7 }}\n"
+    );
+    let house = House::with(&[
+        ("sagas/c.catalog.yaml", catalog),
+        ("sagas/parent.saga.yaml", &parent),
+        ("sagas/child.saga.yaml", &child),
+    ]);
+    let launcher = house.launch();
+    let mut tool = house.register("tool");
+    let start = json!({"cmd": "start_saga", "id": 1, "saga": "parent"});
+    assert_eq!(tool.ask(&start)["saga_id"], 1);
+    launcher.kill();
+    house.write("sagas/parent.saga.yaml", &parent.replace(".old", ".new"));
+    house.write("sagas/child.saga.yaml", &child.replace("old: 7", "new: 8"));
+    let launcher = house.launch();
+    let mut host = house.register("host");
+    let first = host.until("work");
+    host.echo(&first, "did", json!({}));
+    let inner = host.until("work");
+    assert_eq!(inner["step"], "inner");
+    // Not even that there is no such saga any more takes it away.
+    launcher.kill();
+    for file in ["sagas/parent.saga.yaml", "sagas/child.saga.yaml"] {
+        std::fs::remove_file(house.at(file)).expect("it was there");
+    }
+    let _launcher = house.launch();
+    let mut host = house.register("host");
+    let again = host.until("work");
+    assert_eq!(again["command_id"], inner["command_id"]);
+    host.echo(&again, "did", json!({}));
+    let end = loop {
+        let end = host.until("saga_completed");
+        if end["saga_id"] == 1 {
+            break end;
+        }
+    };
+    assert_eq!(end["result"], json!({"out": 7}));
+}

@@ -11,7 +11,7 @@ use sagaflow::saga::record::{Cause, State};
 use sagaflow::time::Millis;
 use serde_json::{Value, json};
 
-use super::{did, go, refuse, sagas};
+use super::{CATALOG, did, go, refuse, sagas};
 use crate::world::World;
 
 const PARENT: &str = r#"
@@ -67,6 +67,40 @@ fn held() -> World {
 fn brackets(world: &World) -> Vec<String> {
     let story = world.story().into_iter();
     story.filter(|name| name.starts_with("saga_")).collect()
+}
+
+#[test]
+fn l4_a_caller_that_runs_calls_the_text_that_stood_beside_it() {
+    let mut world = sagas(&[PARENT, CHILD]);
+    world.connect("host");
+    world.connect("srv");
+    go(&mut world, "k");
+    // Its result is called otherwise now, it asks for something else, and its caller knows.
+    let child = CHILD.replace("result: { n:", "result: { m:").replace("issue: b", "issue: c");
+    let parent = PARENT.replace("steps.sub.result.n", "steps.sub.result.m");
+    let files = |parent, child| {
+        [("c.catalog.yaml", CATALOG), ("0.saga.yaml", parent), ("1.saga.yaml", child)]
+    };
+    world.crash_to(&files(&parent, &child));
+    world.connect("host");
+    world.connect("srv");
+    go(&mut world, "l");
+    let first = world.sent().iter().find(|sent| sent.id() == "1.one.1").cloned();
+    world.echo(&first.expect("it was sent"), "did", Value::Null).expect("it is declared");
+    let work = did(&mut world, "b");
+    did(&mut world, "s");
+    did(&mut world, "c");
+    assert_eq!(world.state(1), State::Completed, "{:?}", world.verdict(1));
+    // Who began today calls what is there today, and no file is asked for what was.
+    did(&mut world, "a");
+    assert_eq!(world.last("c").owed.saga.0, work.owed.saga.0 + 1);
+    world.crash_to(&[("c.catalog.yaml", CATALOG)]);
+    world.connect("host");
+    world.connect("srv");
+    did(&mut world, "c");
+    did(&mut world, "s");
+    did(&mut world, "c");
+    assert_eq!(world.state(2), State::Completed);
 }
 
 #[test]
