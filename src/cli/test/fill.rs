@@ -38,6 +38,13 @@ pub(super) fn fill(results: &Results) -> Result<(), Failure> {
             .collect();
         let made = fill::fill(&results.catalog, plan, missing, &taken);
         if made.is_empty() {
+            if file.is_none() {
+                out::warn(&format!(
+                    "no case could be made for `{}`: nothing that was tried leads to its end; \
+                     write the first one by hand",
+                    plan.name
+                ));
+            }
             continue;
         }
         let cases: Vec<(&str, &Script)> =

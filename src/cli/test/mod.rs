@@ -91,10 +91,10 @@ pub(super) fn run(args: &Args) -> Outcome {
     let default = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
     let paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
     let paths: Vec<PathBuf> = paths.into_iter().flat_map(load::with_its_scenarios).collect();
-    let mut results = play(args, &paths)?;
+    let mut results = play(args, &paths, args.fill)?;
     if args.fill && results.failed() == 0 {
         fill::fill(&results)?;
-        results = play(args, &paths)?;
+        results = play(args, &paths, false)?;
     }
     if let Some(path) = &args.junit {
         fs::write(path, junit::junit(&results))
@@ -109,7 +109,8 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(if results.failed() > 0 { Exit::No } else { Exit::Fine })
 }
 
-fn play(args: &Args, paths: &[PathBuf]) -> Result<Results, Failure> {
+/// Plays all that there is; `none_will_do`: there may be nothing yet.
+fn play(args: &Args, paths: &[PathBuf], none_will_do: bool) -> Result<Results, Failure> {
     let vocabulary = args.sagas.as_deref().filter(|_| !args.paths.is_empty());
     let files = load::with_scenarios(paths, vocabulary)?;
     let asked = files.asked;
@@ -119,7 +120,7 @@ fn play(args: &Args, paths: &[PathBuf]) -> Result<Results, Failure> {
         let message = "the definitions are not valid, so no scenario is played";
         return Err(Failure::new(Exit::No, format!("{message}\n\n{}", text.trim_end())));
     }
-    if library.scenarios.is_empty() && !args.fill {
+    if library.scenarios.is_empty() && !none_will_do {
         let named: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         let named = named.join(", ");
         return Err(Failure::usage(format!(

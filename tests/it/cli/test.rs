@@ -372,6 +372,20 @@ fn a_list_of_cases_that_cannot_be_gone_on_is_left_alone() {
 }
 
 #[test]
+fn a_saga_for_which_no_case_can_be_made_is_named() {
+    let odd = WINDING
+        .replace("saga: wind", "saga: odd")
+        .replace("minLength: 3", "minLength: 3, pattern: \"^[0-9]{9}-that-nobody-guesses$\"");
+    let grab = "  grab: { target: host, fields: { label: { type: string } }, echoes: [reaped], \
+                idempotent: true, undo: reap }\n";
+    let catalog = format!("{CATALOG}{grab}");
+    let here = scratch(&[("sagas/a.catalog.yaml", &catalog), ("sagas/odd.saga.yaml", &odd)]);
+    let filled = run(here.path(), &["test", "--fill"]);
+    assert_eq!(filled.exit, 2, "{}{}", filled.stdout, filled.stderr);
+    assert!(filled.stderr.contains("no case could be made for `odd`"), "{}", filled.stderr);
+}
+
+#[test]
 fn cases_are_added_behind_the_last_one_wherever_that_stands() {
     let cases = GOOD.strip_prefix("saga: tidy\n").expect("it begins so");
     for text in [
