@@ -61,6 +61,8 @@ pub const WRITE_BATCH_BYTES: usize = 64 * 1024;
 pub const QUESTIONS_PER_TURN: usize = 4;
 /// Connections at once. Beyond: a private `busy`, and the connection is closed.
 pub const CONNECTIONS_MAX: usize = 1024;
+/// Lines of a newcomer that wait until its elder is gone. Beyond: `busy`, and it is closed.
+pub const PARKED_LINES: usize = 256;
 /// Frames that a connection hands to the inbox at once. Beyond: the rest is the next batch.
 pub const READ_BATCH_FRAMES: usize = 64;
 /// Bytes of lines that a connection hands to the inbox at once. Beyond: the rest is the next batch;

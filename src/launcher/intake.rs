@@ -16,6 +16,7 @@ use crate::ipc::protocol::{
 use crate::ipc::server::{Asked, Inbound};
 use crate::ipc::session::{Member, Session};
 use crate::ipc::{ErrorCode, ProtocolError};
+use crate::limits::PARKED_LINES;
 use crate::log::Log;
 use crate::saga::record::Dedup;
 
@@ -23,10 +24,19 @@ use super::core::{Conn, Core, Parked, Tell};
 
 impl<L: Log> Core<L> {
     pub(super) fn take(&mut self, message: Inbound) {
-        let from = self.conns.get_mut(&message.conn());
-        if let Some(parked) = from.and_then(|conn| conn.parked.as_mut()) {
-            parked.messages.push_back(message);
-            return;
+        let conn = message.conn();
+        if let Some(from) = self.conns.get_mut(&conn)
+            && let Some(parked) = &mut from.parked
+        {
+            let ends = matches!(message, Inbound::Closed { .. });
+            if ends || parked.messages.len() < PARKED_LINES {
+                parked.messages.push_back(message);
+                return;
+            }
+            // Nothing of it was taken, and nothing will be.
+            from.parked = None;
+            let words = "too much was said before the older client of this target was gone";
+            return self.refuse(conn, &ProtocolError::fatal(ErrorCode::Busy, words));
         }
         match message {
             Inbound::Opened { conn, outbox } => {

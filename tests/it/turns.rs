@@ -19,7 +19,8 @@ use sagaflow::launcher::{
     Core, Identity, Loaded, Manners, Message, Turns, read_directory, restore,
 };
 use sagaflow::limits::{
-    ANSWER_BYTES_MAX, DEDUP_TOTAL, EVENTS_RETENTION, RETENTION, TURN_INPUTS_MAX, WORLD_EVERY,
+    ANSWER_BYTES_MAX, DEDUP_TOTAL, EVENTS_RETENTION, PARKED_LINES, RETENTION, TURN_INPUTS_MAX,
+    WORLD_EVERY,
 };
 use sagaflow::log::{
     self, Fault, FaultyLog, Log, LogRead, LogReader, MemoryLog, Retention, Row, SqliteLog,
@@ -98,6 +99,23 @@ fn w12_what_a_newcomer_says_while_it_waits_is_taken_in_its_order() {
     assert_eq!(hosts(&core), (false, vec![]));
     turn(&mut core, vec![opened(3), register(3)]);
     assert_eq!(hosts(&core), (true, vec![3]));
+}
+
+/// Whoever did not wait for its own `registered` filled the launcher's memory.
+#[test]
+fn w12_a_newcomer_that_says_too_much_while_it_waits_is_sent_away() {
+    let mut core = core();
+    turn(&mut core, vec![opened(1), register(1)]);
+    let newer = Arc::new(Outbox::new(16));
+    turn(&mut core, vec![opened_to(2, &newer), register(2)]);
+    let report = json!({"cmd": "report", "event": "window_closed", "label": "a"});
+    turn(&mut core, (0..PARKED_LINES).map(|_| said(2, &report)).collect());
+    let told = waiting(&newer);
+    assert_eq!((&told[0]["code"], &told[0]["fatal"]), (&json!("busy"), &json!(true)), "{told:?}");
+    assert!(!newer.is_open());
+    turn(&mut core, vec![closed(2), closed(1)]);
+    assert_eq!(hosts(&core), (false, vec![]));
+    assert_eq!(core.coordinator().sagas().count(), 0, "nothing of it was taken");
 }
 
 /// \[W9\]: a target got no answer to what it had said right before, and could not know whether it
