@@ -90,10 +90,14 @@ fn r5_others_reports_stand_for_the_answers_and_nobody_is_sent_anything() {
     assert_eq!(world.verdict(1).state, State::Completed);
     assert_eq!(world.verdict(1).result.as_deref(), Some(&json!({"n": 7})));
     assert!(world.commands().is_empty());
-    let said = |record: &Record| match record {
-        Record::Began(began) => Some(began.observes),
-        Record::Issued(issued) => Some(issued.observed),
-        _ => None,
+    let said = |record: &Record| {
+        if let Record::Began(began) = record {
+            Some(began.observes)
+        } else if let Record::Issued(issued) = record {
+            Some(issued.observed)
+        } else {
+            None
+        }
     };
     assert_eq!(world.of_saga(1).filter_map(said).collect::<Vec<_>>(), [true, true, true]);
     let started = world.published("saga_started")[0];
