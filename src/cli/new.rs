@@ -2,6 +2,7 @@
 //! written. Overwrites nothing.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure, Outcome};
@@ -70,17 +71,24 @@ pub(super) fn write_new(files: &[(PathBuf, String)]) -> Result<(), Failure> {
         let message = format!("{there} is there already, and nothing is overwritten; move it away");
         return Err(Failure::new(Exit::No, message));
     }
-    for (path, text) in files {
-        let wrong = |error: std::io::Error| {
-            Failure::new(Exit::No, format!("cannot write {}: {error}", path.display()))
-        };
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(wrong)?;
+    for (at, (path, text)) in files.iter().enumerate() {
+        if let Err(error) = write_one(path, text) {
+            files[..at].iter().for_each(|(path, _)| drop(fs::remove_file(path)));
+            let message = format!("cannot write {}: {error}; nothing was written", path.display());
+            return Err(Failure::new(Exit::No, message));
         }
-        fs::write(path, text).map_err(wrong)?;
+    }
+    for (path, _) in files {
         out::say(Tone::Good, &format!("wrote {}", path.display()));
     }
     Ok(())
+}
+
+fn write_one(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::File::create_new(path)?.write_all(text.as_bytes())
 }
 
 /// The text of the saga: around the first command with which it is free of mistakes.

@@ -62,6 +62,20 @@ fn what_is_there_is_not_overwritten() {
 }
 
 #[test]
+fn what_cannot_be_written_whole_is_not_begun() {
+    // Something that is no directory stands where the schemas go: the last ones that are written.
+    let here = scratch(&[("schemas", "mine")]);
+    let did = run(here.path(), &["init"]);
+    assert_eq!(did.exit, 1);
+    assert!(did.stderr.contains("cannot write schemas/saga.schema.json"), "{}", did.stderr);
+    assert!(did.stderr.contains("nothing was written"), "{}", did.stderr);
+    assert!(!did.stderr.contains("wrote"), "{}", did.stderr);
+    for name in ["sagas/seats.catalog.yaml", "sagas/book_seat.saga.yaml", "seats.host.yaml"] {
+        assert!(!here.path().join(name).exists(), "{name}");
+    }
+}
+
+#[test]
 fn a_new_saga_brings_a_catalog_where_there_is_none() {
     let here = scratch(&[]);
     assert_eq!(run(here.path(), &["new", "ship_parcel"]).exit, 0);
