@@ -11,7 +11,7 @@ use super::answers;
 use super::desk::Desk;
 use super::frames::{self, Frame};
 use super::places::{Units, path_of};
-use super::runs;
+use super::runs::{self, Run};
 use crate::cli::exit::Exit;
 
 /// Messages that may wait; beyond, the editor's stream is not read.
@@ -73,7 +73,8 @@ pub struct Server<W: Write> {
     pub desk: Desk,
     /// In what the editor counts.
     pub units: Units,
-    runs: usize,
+    /// What it started and has not heard the end of.
+    runs: Vec<Run>,
     to_self: SyncSender<Input>,
     /// Whether the editor tells of changed files when it is asked to.
     watches: bool,
@@ -98,7 +99,7 @@ pub fn serve(out: impl Write) -> io::Result<Exit> {
     });
     let desk = Desk::default();
     let (stage, units) = (Stage::Before, Units::Utf16);
-    Server { out, stage, desk, units, runs: 0, to_self, watches: false }.run(&inputs)
+    Server { out, stage, desk, units, runs: Vec::new(), to_self, watches: false }.run(&inputs)
 }
 
 impl<W: Write> Server<W> {
@@ -275,16 +276,16 @@ impl<W: Write> Server<W> {
         else {
             return Err((Wrong::Params, "the command needs the name of a file of ours".to_owned()));
         };
-        if self.runs >= RUNS_MAX {
+        if self.runs.len() >= RUNS_MAX {
             return Err((Wrong::Failed, "two runs are still going on".to_owned()));
         }
-        runs::start(command, &path, self.to_self.clone()).map_err(|why| (Wrong::Failed, why))?;
-        self.runs += 1;
+        let run = runs::start(command, &path, self.to_self.clone());
+        self.runs.push(run.map_err(|why| (Wrong::Failed, why))?);
         Ok(Value::Null)
     }
 
     fn ran(&mut self, fine: bool, summary: &str, text: &str) -> io::Result<()> {
-        self.runs = self.runs.saturating_sub(1);
+        self.runs.retain(Run::is_going);
         self.notify("window/logMessage", json!({ "type": 3, "message": text }))?;
         self.say(if fine { 3 } else { 1 }, summary)
     }

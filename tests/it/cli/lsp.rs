@@ -262,6 +262,50 @@ fn an_editor_that_vanishes_ends_its_server() {
     assert_eq!(editor.editor.left(), 1, "without `shutdown` it is no clean end");
 }
 
+/// Nobody would read what a run says to a server that is gone, and it may last for minutes.
+#[test]
+fn runs_end_with_their_server() {
+    let branch = |at| {
+        let step = |of| {
+            format!(
+                "        - {{ id: s{at}_{of}, issue: close, with: {{ label: \"${{{{ input.label \
+                 }}}}\" }}, await: {{ echo: closed }}, timeout: 1s, best_effort: true }}\n"
+            )
+        };
+        format!("      b{at}:\n{}{}{}", step(1), step(2), step(3))
+    };
+    let wide = format!(
+        "saga: tidy\ntrigger: {{ call: {{ fields: {{ label: {{ type: string }} }} }} }}\ninput: {{ \
+         label: \"${{{{ trigger.label }}}}\" }}\neviction: {{ key: input.label, policy: refuse \
+         }}\ntimeout: 30s\nalways: [input.label != 'never']\nsteps:\n  - id: all\n    \
+         parallel:\n{}    join: settled\n",
+        (0..8).map(branch).collect::<String>()
+    );
+    let mut editor = Desk::greeted(&wide);
+    let (name, uri) = ("tidy.saga.yaml", editor.uri("tidy.saga.yaml"));
+    let run = json!({ "command": "sagaflow.check", "arguments": [uri] });
+    assert_eq!(editor.ask("workspace/executeCommand", run)["result"], Value::Null);
+    let file = editor.directory.path().join("s").join(name);
+    let goes_on = || {
+        let all = std::fs::read_dir("/proc").expect("there is one").flatten();
+        let mut lines = all.filter_map(|one| std::fs::read(one.path().join("cmdline")).ok());
+        let file = file.as_os_str().as_encoded_bytes();
+        lines.any(|line| line.windows(file.len()).any(|part| part == file))
+    };
+    assert!(goes_on(), "the run was started");
+    let Desk { editor, directory } = editor;
+    editor.left();
+    // It was told to end before its server did, and is a process for a moment more.
+    for _look in 0..100 {
+        if !goes_on() {
+            drop(directory);
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("the run goes on without its server");
+}
+
 #[test]
 fn what_is_no_message_harms_nobody() {
     let mut editor = Desk::greeted(SAGA);
