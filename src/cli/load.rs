@@ -23,6 +23,18 @@ pub(super) struct Files {
     pub asked: BTreeMap<String, PathBuf>,
 }
 
+/// What a command is to look at, and the directory of the vocabulary where that is another: the
+/// paths that are named, or else the whole directory of `--sagas`.
+pub(super) fn asked_for<'a>(
+    paths: &[PathBuf],
+    sagas: Option<&'a Path>,
+) -> (Vec<PathBuf>, Option<&'a Path>) {
+    match paths {
+        [] => (vec![sagas.unwrap_or(Path::new(SAGAS)).to_owned()], None),
+        paths => (paths.to_vec(), sagas),
+    }
+}
+
 /// Reads the definitions that the paths name: of a directory all that it holds; of a file
 /// that one, with the catalogs of `vocabulary` or else those that stand beside it.
 ///

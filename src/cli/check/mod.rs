@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::cases;
 use super::exit::{Exit, Failure, Outcome};
-use super::load::{self, SAGAS};
+use super::load;
 use super::out::{self, Shape};
 use crate::clock::Clock;
 use crate::definition::{Library, Scenarios};
@@ -50,9 +50,7 @@ struct Tried {
 
 /// Explores all, prints what was found; a counterexample makes the exit code 1.
 pub(super) fn run(args: &Args) -> Outcome {
-    let default = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
-    let mut paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
-    let vocabulary = args.sagas.as_deref().filter(|_| !args.paths.is_empty());
+    let (mut paths, vocabulary) = load::asked_for(&args.paths, args.sagas.as_deref());
     let files = if args.write {
         paths = paths.into_iter().flat_map(load::with_its_scenarios).collect();
         load::with_scenarios(&paths, vocabulary)?

@@ -7,11 +7,11 @@ mod report;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::{Exit, Failure, Outcome};
-use super::load::{self, SAGAS};
+use super::load;
 use super::out::{self, Shape};
 use crate::definition::{Catalog, Library, Scenarios};
 use crate::diag::{Span, render};
@@ -88,13 +88,12 @@ impl Results {
 
 /// Plays all, prints the results; a case that fails makes the exit code 1.
 pub(super) fn run(args: &Args) -> Outcome {
-    let default = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
-    let paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
+    let (paths, vocabulary) = load::asked_for(&args.paths, args.sagas.as_deref());
     let paths: Vec<PathBuf> = paths.into_iter().flat_map(load::with_its_scenarios).collect();
-    let mut results = play(args, &paths, args.fill)?;
+    let mut results = play(&paths, vocabulary, args.fill)?;
     if args.fill && results.failed() == 0 {
         fill::fill(&results)?;
-        results = play(args, &paths, false)?;
+        results = play(&paths, vocabulary, false)?;
     }
     if let Some(path) = &args.junit {
         fs::write(path, junit::junit(&results))
@@ -110,8 +109,11 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 /// Plays all that there is; `none_will_do`: there may be nothing yet.
-fn play(args: &Args, paths: &[PathBuf], none_will_do: bool) -> Result<Results, Failure> {
-    let vocabulary = args.sagas.as_deref().filter(|_| !args.paths.is_empty());
+fn play(
+    paths: &[PathBuf],
+    vocabulary: Option<&Path>,
+    none_will_do: bool,
+) -> Result<Results, Failure> {
     let files = load::with_scenarios(paths, vocabulary)?;
     let asked = files.asked;
     let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);

@@ -5,7 +5,7 @@ mod fix;
 use std::path::PathBuf;
 
 use super::exit::{Exit, Failure, Outcome};
-use super::load::{self, SAGAS};
+use super::load;
 use super::out;
 use crate::diag::{Diagnostics, Severity, render, sarif};
 use crate::launcher::Loaded;
@@ -59,9 +59,7 @@ impl Args {
 
 /// Prints the findings; errors among them make the exit code 1, warnings only when they are denied.
 pub(super) fn run(args: &Args) -> Outcome {
-    let default = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
-    let paths = if args.paths.is_empty() { vec![default] } else { args.paths.clone() };
-    let vocabulary = args.sagas.as_deref().filter(|_| !args.paths.is_empty());
+    let (paths, vocabulary) = load::asked_for(&args.paths, args.sagas.as_deref());
     let files = load::with_scenarios(&paths, vocabulary)?;
     if args.dry_run {
         return fix::show(args, files);
