@@ -277,7 +277,7 @@ fn runs_end_with_their_server() {
     let wide = format!(
         "saga: tidy\ntrigger: {{ call: {{ fields: {{ label: {{ type: string }} }} }} }}\ninput: {{ \
          label: \"${{{{ trigger.label }}}}\" }}\neviction: {{ key: input.label, policy: refuse \
-         }}\ntimeout: 30s\nalways: [input.label != 'never']\nsteps:\n  - id: all\n    \
+         }}\ntimeout: 30s\nalways: [size(input.label) < 100]\nsteps:\n  - id: all\n    \
          parallel:\n{}    join: settled\n",
         (0..8).map(branch).collect::<String>()
     );
