@@ -61,8 +61,9 @@ const SHAPE: &str = "write minute, hour, day of the month, month and day of the 
 const MINUTE: i64 = 60_000;
 /// Minutes of a day.
 const DAY: i64 = 1_440;
-/// The 29th of February is eight years away at most; so is everything that ever comes.
-const DAYS_AHEAD: i64 = 366 * 9;
+/// A 29th of February on one day of the week is forty years away at most, over a century that has
+/// no leap day; so is everything that ever comes.
+const DAYS_AHEAD: i64 = 366 * 41;
 
 impl Cron {
     /// Reads a cron text.
@@ -266,6 +267,8 @@ mod tests {
     fn the_rarest_day_is_found() {
         check("0 0 29 2 *", "2026-11-21T00:00:00.000Z", &["2028-02-29T00:00:00.000Z"]);
         check("0 0 29 feb *", "2096-03-01T00:00:00.000Z", &["2104-02-29T00:00:00.000Z"]);
+        // A field that begins with `*` restricts as well: a leap day that is a Sunday.
+        check("0 0 29 2 */7", "2088-03-01T00:00:00.000Z", &["2128-02-29T00:00:00.000Z"]);
         check("59 23 31 12 *", "1969-12-31T23:58:00.000Z", &["1969-12-31T23:59:00.000Z"]);
     }
 
