@@ -133,6 +133,8 @@ impl Coordinator {
         self.push_world(Record::SessionOpened(opened));
         self.owed.target_came(target);
         for id in self.owed.sagas_of(target) {
+            // A command that may have been sent from now on can be a sub-saga's pivot [R13].
+            self.note_family(id, 0);
             self.decide(id, Input::SessionOpened { target }, 0);
         }
         session

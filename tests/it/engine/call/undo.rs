@@ -174,3 +174,26 @@ fn r13_a_childs_pivot_that_is_refused_leaves_its_caller_free() {
     did(&mut world, "un_a");
     assert_eq!(world.verdict(1).state, State::Compensated);
 }
+
+/// A command may have been sent as soon as its target has a session: without a fact of the
+/// sub-saga's own its caller learns of it.
+#[test]
+fn r13_a_childs_pivot_that_a_new_session_gets_is_its_callers_too() {
+    let parent = PARENT
+        .replace("issue: a", "issue: s")
+        .replace("timeout: 2m", "timeout: 2m, pivot: true")
+        .replace("with: { k: \"${{ steps.sub.result.n }}\" }, ", "")
+        .replace("result: { n: \"${{ steps.sub.result.n }}\" }", "");
+    let mut world = sagas(&[&parent, &PIVOT.replace("issue: b,", "issue: s,")]);
+    world.connect("srv");
+    go(&mut world, "k");
+    did(&mut world, "s");
+    did(&mut world, "s");
+    world.connect("host");
+    let refused = world.signal(SagaId(1), Signal::Cancel, "enough").expect_err("it is past");
+    assert!(refused.message.contains("point of no return"), "{}", refused.message);
+    did(&mut world, "burn");
+    did(&mut world, "s");
+    did(&mut world, "c");
+    assert_eq!(world.verdict(1).state, State::Completed);
+}
