@@ -12,6 +12,7 @@ use crate::saga::decide::SagaScope;
 use crate::saga::record::{Joined, Record, State};
 
 use super::begin::{Asker, Newcomer};
+use super::keys::Holders;
 use super::{Coordinator, Refusal, RefusalCode};
 
 impl Coordinator {
@@ -24,20 +25,18 @@ impl Coordinator {
         depth: usize,
     ) -> Result<SagaId, Refusal> {
         let (name, keys) = (&newcomer.plan.name, &newcomer.keys);
-        let holders = self.keys.holders(name, keys, newcomer.family()).others;
+        let Holders { others: holders, kin } = self.keys.holders(name, keys, newcomer.family());
+        let waits = !holders.is_empty() || (!kin && self.keys.waiting(name, keys).count > 0);
         // A sub-saga is its caller's own, who may undo it: it is merged into nobody else's.
         if newcomer.asker.parent.is_some() {
-            return Ok(self.begin(newcomer, !holders.is_empty(), depth));
+            return Ok(self.begin(newcomer, waits, depth));
         }
         let going = holders.iter().copied().filter(|id| self.goes_forward(*id));
         let mut open =
             going.chain(self.keys.queue(name, keys)).filter(|id| self.may_be_joined(*id));
         match open.next() {
             Some(id) => self.join(id, newcomer),
-            None => {
-                let waits = !holders.is_empty() || self.keys.waiting(name, keys).count > 0;
-                Ok(self.begin(newcomer, waits, depth))
-            }
+            None => Ok(self.begin(newcomer, waits, depth)),
         }
     }
 

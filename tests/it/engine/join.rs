@@ -263,3 +263,39 @@ steps:
         assert_eq!(world.state(1), state, "{said}");
     }
 }
+
+/// A sub-saga waits for those that came before it, also where nobody holds its key yet \[R18\].
+#[test]
+fn r18_a_call_under_join_does_not_overtake_who_waits() {
+    let kid = r#"
+saga: kid
+trigger: { call: { fields: { l: { type: array, items: { type: string } } } } }
+eviction: { key: trigger.l, policy: join }
+timeout: 1m
+defaults: { timeout: 10s }
+steps:
+  - { id: work, issue: a, await: { echo: did } }
+  - { id: more, issue: b, await: { echo: did } }
+"#;
+    let caller = r#"
+saga: it
+trigger: { event: go }
+eviction: { policy: parallel }
+timeout: 10m
+steps:
+  - { id: sub, call: kid, with: { l: ["y"] } }
+"#;
+    let mut world = sagas(&[caller, kid]);
+    world.connect("host");
+    world.start("kid", json!({"l": ["x"]})).expect("it is the first");
+    did(&mut world, "a");
+    refuse(&mut world, "b");
+    world.start("kid", json!({"l": ["x", "y"]})).expect("it may wait");
+    go(&mut world, "k");
+    assert_eq!(world.states(), ["compensating", "queued", "running", "queued"]);
+    did(&mut world, "un_a");
+    assert_eq!(world.states(), ["running", "running", "queued"], "one after the other");
+    did(&mut world, "a");
+    did(&mut world, "b");
+    assert_eq!(world.states(), ["running", "running"]);
+}
