@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::ids::Seq;
-use crate::plan::{Body, Plan, StepIx};
+use crate::plan::{Body, Plan, StepIx, Undo};
 #[cfg(test)]
 use crate::saga::fault::{self, Fault};
 use crate::saga::record::{Dequeued, Ending, Issued, Outcome, Record, State, Unwinding, Verdict};
@@ -271,7 +271,10 @@ impl Saga {
                 self.runs.iter().filter(|r| r.undone == Some(false)).map(|r| r.key).collect();
             for key in failed {
                 self.run_mut(key).undone = None;
-                self.reset_undo_of(plan, key);
+                // One whose answer came late is done, and is not asked for again.
+                if !self.was_undone_late(plan, key) {
+                    self.reset_undo_of(plan, key);
+                }
             }
         } else {
             self.state = State::Running;
@@ -320,6 +323,12 @@ impl Saga {
 
     fn reset_undo_of(&mut self, plan: &Plan, step: StepKey) {
         self.reset(plan, step, |ix| plan.is_undo(ix));
+    }
+
+    fn was_undone_late(&self, plan: &Plan, step: StepKey) -> bool {
+        let Undo::Step { step: undo, .. } = &plan.step(step.step).undo else { return false };
+        let undo = self.run(StepKey { branch: step.branch, step: *undo });
+        undo.and_then(Run::outcome) == Some(Ending::Succeeded)
     }
 
     fn reset(&mut self, plan: &Plan, owner: StepKey, picks: impl Fn(StepIx) -> bool) {

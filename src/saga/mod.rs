@@ -17,4 +17,5 @@ pub mod said;
 pub mod state;
 pub mod stuck;
 pub mod targets;
+pub mod undoers;
 pub mod words;

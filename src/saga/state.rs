@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::ids::{DefinitionHash, SagaId, Seq};
-use crate::plan::{Body, Join, Plan, StepIx, Undo};
+use crate::plan::{Join, Plan, StepIx};
 use crate::saga::branches::Branch;
 use crate::saga::reactions::Reactions;
 use crate::saga::record::{Began, Cause, Ending, Fate, Operator, Parent, State, Verdict};
@@ -389,72 +389,5 @@ impl Saga {
         let mut roofs = self.roofs(plan, owner);
         let won = roofs.find(|run| run.outcome() == Some(Ending::Succeeded));
         won.map(|run| run.key)
-    }
-
-    /// Whether anything inside that step may have happened.
-    #[must_use]
-    pub fn any_within(&self, plan: &Plan, owner: StepKey) -> bool {
-        self.runs.iter().any(|run| {
-            self.is_within(plan, run.key, owner)
-                && !plan.is_undo(run.key.step)
-                && !plan.is_probe(run.key.step)
-                && run.may_have_happened()
-                && run.undone != Some(true)
-        })
-    }
-
-    /// Whether the step has an undo of its own that is still to be tried \[R12\].
-    #[must_use]
-    pub fn needs_undo(&self, plan: &Plan, key: StepKey) -> bool {
-        self.needs_undo_in(plan, key, Extent::Whole)
-    }
-
-    /// The same, where no more than that is undone.
-    #[must_use]
-    pub fn needs_undo_in(&self, plan: &Plan, key: StepKey, extent: Extent) -> bool {
-        let step = plan.step(key.step);
-        let Undo::Step { covers, .. } = &step.undo else { return false };
-        let Some(run) = self.run(key) else { return false };
-        if run.undone.is_some() || is_undone_by_another(plan, key.step, extent) {
-            return false;
-        }
-        let covered = |ix: &StepIx| {
-            self.run(StepKey { branch: key.branch, step: *ix }).is_some_and(Run::may_have_happened)
-        };
-        let inside = step.verb.holds_steps() && self.any_within(plan, key);
-        run.may_have_happened() || inside || covers.iter().any(covered)
-    }
-}
-
-/// Whether another step's undo stands for this one's: a `covers`, or a group's own `compensate`.
-/// What stands around that which is undone comes later, if ever.
-fn is_undone_by_another(plan: &Plan, ix: StepIx, extent: Extent) -> bool {
-    let is_attempt = |of| matches!(extent, Extent::Attempt(key) if key.step == of);
-    if is_attempt(ix) {
-        return false;
-    }
-    if plan.step(ix).covered_by.is_some() {
-        return true;
-    }
-    let mut body = plan.step(ix).body;
-    loop {
-        match body {
-            Body::Main | Body::Finally | Body::Undo(_) | Body::Probe(_) => return false,
-            Body::OnTimeout(owner) => body = plan.step(owner).body,
-            Body::Group(owner) | Body::Branches(owner) => {
-                if matches!(extent, Extent::Losers(key) if key.step == owner) {
-                    return false;
-                }
-                let group = plan.step(owner);
-                let attempt = is_attempt(owner);
-                if group.undo != Undo::Nothing || (group.covered_by.is_some() && !attempt) {
-                    return true;
-                }
-                if attempt {
-                    return false;
-                }
-                body = group.body;
-            }
-        }
     }
 }

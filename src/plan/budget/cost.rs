@@ -240,8 +240,8 @@ pub(super) fn undone_by(plan: &Plan, steps: &[StepIx]) -> BTreeSet<StepIx> {
 /// Undoing these steps, one after the other.
 pub(super) fn undoing(plan: &Plan, steps: &BTreeSet<StepIx>) -> Cost {
     steps.iter().fold(Cost::default(), |sum, ix| {
-        let marks = Cost::of_records(undone_marks(plan, *ix));
-        let asked = of_question(plan, *ix);
+        let marks = Cost::of_records(1 + stood_for(plan, *ix).len() as u64);
+        let asked = of_questions(plan, *ix);
         let one = of_list(plan, undo_of(plan, *ix), false) + asked + marks;
         // Each element is undone, and those of a loop in order one after the other.
         let most = (FOR_EACH_MAX as u64).saturating_pow(plan.step(*ix).loops);
@@ -263,18 +263,33 @@ fn of_question(plan: &Plan, ix: StepIx) -> Cost {
     Cost { best: Millis(0), worst: super::question(plan, ix), commands, records: records + 1 }
 }
 
-/// `undone` records of one undo: of its step, of what it covers, and of all inside of these.
-fn undone_marks(plan: &Plan, ix: StepIx) -> u64 {
+/// The same about all that an undo stands for: they are asked at once.
+fn of_questions(plan: &Plan, ix: StepIx) -> Cost {
+    let loops = plan.step(ix).loops;
+    let asked = std::iter::once(ix).chain(stood_for(plan, ix));
+    let all = asked.fold(Cost::default(), |sum, one| {
+        let question = of_question(plan, one);
+        let deeper = plan.step(one).loops.saturating_sub(loops);
+        let most = (FOR_EACH_MAX as u64).saturating_pow(deeper);
+        let commands = question.commands.saturating_mul(most);
+        sum + Cost { commands, records: question.records.saturating_mul(most), ..question }
+    });
+    Cost { worst: super::questions(plan, ix), ..all }
+}
+
+/// Other steps that an undo stands for: what it covers, and all inside of that and of its step.
+pub(super) fn stood_for(plan: &Plan, ix: StepIx) -> Vec<StepIx> {
     let covers = match &plan.step(ix).undo {
         Undo::Step { covers, .. } => covers.as_slice(),
         Undo::Nothing => &[],
     };
-    let inside = |step: &StepIx| {
-        let mut roofs = covers.iter().chain(std::iter::once(&ix));
-        roofs.any(|roof| plan.is_within(*step, *roof)) && !plan.is_undo(*step)
+    let mut roofs = covers.to_vec();
+    roofs.push(ix);
+    let stands = |step: &StepIx| {
+        covers.contains(step) || roofs.iter().any(|roof| plan.is_within(*step, *roof))
     };
     let all = (0..plan.steps.len()).filter_map(|at| u32::try_from(at).ok()).map(StepIx);
-    (1 + covers.len() + all.filter(inside).count()) as u64
+    all.filter(|step| stands(step) && !plan.is_undo(*step)).collect()
 }
 
 /// Commands and records of one attempt of a step that is no group.

@@ -175,6 +175,12 @@ fn question(plan: &Plan, ix: StepIx) -> Longest {
     probe.map_or(Longest::default(), |probe| attempt(plan, probe.step))
 }
 
+/// The questions that are asked, all at once, before that step is undone.
+fn questions(plan: &Plan, ix: StepIx) -> Longest {
+    let others = cost::stood_for(plan, ix).into_iter().map(|one| question(plan, one));
+    others.fold(question(plan, ix), Longest::or)
+}
+
 /// Undoing all that one attempt of a group did; nothing for another step, which is tried again as
 /// it is.
 fn undone_within(plan: &Plan, ix: StepIx) -> Longest {
@@ -182,7 +188,7 @@ fn undone_within(plan: &Plan, ix: StepIx) -> Longest {
     if plan.step(ix).verb.holds_steps() {
         undoers(plan, ix, &mut steps);
     }
-    let undo = |ix: &StepIx| question(plan, *ix) + list(plan, undo_of(plan, *ix));
+    let undo = |ix: &StepIx| questions(plan, *ix) + list(plan, undo_of(plan, *ix));
     steps.iter().fold(Longest::default(), |sum, ix| sum + undo(ix))
 }
 

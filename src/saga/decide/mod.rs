@@ -190,6 +190,8 @@ enum Next {
     Undo(Option<StepKey>),
     /// Undo that step, if it is still to be undone.
     UndoOf(StepKey, Option<StepKey>),
+    /// Ask what became of that step, for an undo waits to know.
+    Question(StepKey),
     /// The verdict is found.
     Finish(Verdict),
     /// Nothing more until something comes in.
@@ -253,7 +255,8 @@ impl Decision<'_> {
                 Next::Failed(step, cause, reason) => self.failed(step, cause, reason),
                 Next::GiveUp(step, cause, reason) => self.give_up(step, cause, reason),
                 Next::Undo(scope) => self.next_undo(scope),
-                Next::UndoOf(key, scope) => self.undo_of(key, scope),
+                Next::UndoOf(key, scope) => self.begin_if_needed(key, scope),
+                Next::Question(step) => self.ask_before_undo(step),
                 Next::Finish(verdict) => self.finish(verdict),
                 Next::Branches(owner) => self.start_branches(owner),
                 Next::Rest => match self.pending.pop() {

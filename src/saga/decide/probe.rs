@@ -25,7 +25,7 @@ impl Decision<'_> {
     }
 
     /// Whether that step is in doubt and can be asked about, and was not since it was last sent.
-    pub(super) fn doubted(&self, step: StepKey) -> bool {
+    pub(super) fn can_be_settled(&self, step: StepKey) -> bool {
         let Some(run) = self.run(step) else { return false };
         let Some(asks) = self.question(step) else { return false };
         let sent = run.command.as_ref().map(|command| command.owed);

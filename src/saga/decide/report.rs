@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::expr;
-use crate::plan::{Alternative, Body, Source, Undo};
+use crate::plan::{Alternative, Source};
 use crate::saga::decide::{Decision, Next, Origin, Report};
 #[cfg(test)]
 use crate::saga::fault::{self, Fault};
@@ -144,29 +144,10 @@ impl Decision<'_> {
     }
 
     fn undo_was_issued(&self, step: StepKey) -> bool {
-        let mut at = step;
-        loop {
-            let undoer = self.plan.step(at.step).covered_by.unwrap_or(at.step);
-            if let Undo::Step { step: undo, .. } = &self.plan.step(undoer).undo
-                && self
-                    .run(StepKey { branch: at.branch, step: *undo })
-                    .is_some_and(|run| run.phase != Phase::Idle)
-            {
-                return true;
-            }
-            // A group's own undo stands for all that is inside.
-            at = match self.plan.step(at.step).body {
-                Body::Group(_) | Body::Branches(_) => match self.saga.owner(self.plan, at) {
-                    Some(owner) => owner,
-                    None => return false,
-                },
-                Body::Main
-                | Body::Finally
-                | Body::OnTimeout(_)
-                | Body::Undo(_)
-                | Body::Probe(_) => return false,
-            };
-        }
+        self.saga.undoers(self.plan, step).any(|undoer| {
+            let undo = self.undo_of_step(undoer).and_then(|undo| self.run(undo));
+            undo.is_some_and(|run| run.phase != Phase::Idle)
+        })
     }
 
     fn correlates(&self, step: StepKey, on: &Alternative, report: Report<'_>) -> bool {

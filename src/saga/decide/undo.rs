@@ -51,11 +51,10 @@ impl Decision<'_> {
     }
 
     /// Begins an undo that was found to be next, unless what came in between has begun it.
-    pub(super) fn undo_of(&mut self, key: StepKey, scope: Option<StepKey>) -> Next {
-        let Undo::Step { step, .. } = &self.plan.step(key.step).undo else { return Next::Rest };
-        let undo = StepKey { branch: key.branch, step: *step };
-        let asked = self.question(key);
-        let mut begun = std::iter::once(undo).chain(asked);
+    pub(super) fn begin_if_needed(&mut self, key: StepKey, scope: Option<StepKey>) -> Next {
+        let undo = self.undo_of_step(key);
+        let questions = self.doubts_of(key).into_iter().filter_map(|step| self.question(step));
+        let mut begun = undo.into_iter().chain(questions);
         let open = begun.any(|step| self.run(step).is_some_and(Run::is_open));
         let needed = self.saga.needs_undo_in(self.plan, key, self.extent_of(scope));
         if open || !needed || self.saga.verdict.is_some() {
@@ -64,11 +63,48 @@ impl Decision<'_> {
         self.begin_undo(key)
     }
 
-    fn begin_undo(&self, key: StepKey) -> Next {
-        // The answer may spare the undo.
-        let asks = self.doubted(key);
-        let body = if asks { Body::Probe(key.step) } else { Body::Undo(key.step) };
-        Next::Enter(key.branch, body, 0)
+    /// The step that undoes that one.
+    pub(super) fn undo_of_step(&self, key: StepKey) -> Option<StepKey> {
+        match &self.plan.step(key.step).undo {
+            Undo::Step { step, .. } => Some(StepKey { step: *step, ..key }),
+            Undo::Nothing => None,
+        }
+    }
+
+    fn begin_undo(&mut self, key: StepKey) -> Next {
+        // The answers may spare the undo, or tell it what there is to undo.
+        let doubts = self.doubts_of(key).into_iter();
+        let mut doubts = doubts.filter(|step| self.can_be_settled(*step));
+        if let Some(first) = doubts.next() {
+            let rest: Vec<StepKey> = doubts.collect();
+            self.pending.extend(rest.into_iter().rev().map(Next::Question));
+            return Next::Enter(first.branch, Body::Probe(first.step), 0);
+        }
+        match self.undo_of_step(key) {
+            // Its answer came when it had been given up already.
+            Some(undo) if self.run(undo).and_then(Run::outcome) == Some(Ending::Succeeded) => {
+                Next::After(undo)
+            }
+            Some(_) | None => Next::Enter(key.branch, Body::Undo(key.step), 0),
+        }
+    }
+
+    /// Asks what became of a step whose undo waits for that, unless it is asked or known already.
+    pub(super) fn ask_before_undo(&self, step: StepKey) -> Next {
+        let asked = self.question(step).and_then(|asks| self.run(asks));
+        let open = asked.is_some_and(Run::is_open) || self.saga.verdict.is_some();
+        if open || !self.can_be_settled(step) {
+            return Next::Rest;
+        }
+        Next::Enter(step.branch, Body::Probe(step.step), 0)
+    }
+
+    /// What is in doubt of all that the step's undo stands for.
+    fn doubts_of(&self, key: StepKey) -> Vec<StepKey> {
+        let own = self.run(key).into_iter();
+        let all = own.chain(self.saga.stood_for(self.plan, key));
+        let doubted = all.filter(|run| run.outcome() == Some(Ending::InDoubt));
+        doubted.filter(|run| run.undone.is_none()).map(|run| run.key).collect()
     }
 
     fn undo_in_order(&self, scope: Option<StepKey>) -> Found {
@@ -220,29 +256,13 @@ impl Decision<'_> {
 
     /// Records the undo of a step and of all that it stands for.
     fn push_undone(&mut self, undone: StepKey, failure: Option<&Arc<str>>) {
-        let covers = match &self.plan.step(undone.step).undo {
-            Undo::Step { covers, .. } => covers.as_slice(),
-            Undo::Nothing => &[],
-        };
-        let covers: Vec<StepKey> =
-            covers.iter().map(|step| StepKey { branch: undone.branch, step: *step }).collect();
+        let stood_for = self.saga.stood_for(self.plan, undone);
+        let left = stood_for.filter(|run| run.may_have_happened() && run.undone.is_none());
+        let left = left.map(|run| run.key);
         #[cfg(test)]
-        let covers = if fault::is(Fault::CoversNothing) { Vec::new() } else { covers };
-        let inside = self.saga.runs.iter().map(|run| run.key).filter(|step| {
-            let mut roofs = covers.iter().chain(std::iter::once(&undone));
-            roofs.any(|roof| self.saga.is_within(self.plan, *step, *roof))
-                && !self.plan.is_undo(step.step)
-                && !self.plan.is_probe(step.step)
-        });
-        let stood_for: Vec<StepKey> = covers
-            .iter()
-            .copied()
-            .chain(inside)
-            .filter(|step| {
-                self.run(*step).is_some_and(|r| r.may_have_happened() && r.undone.is_none())
-            })
-            .collect();
-        for step in std::iter::once(undone).chain(stood_for) {
+        let left = left.filter(|_| !fault::is(Fault::CoversNothing));
+        let left: Vec<StepKey> = left.collect();
+        for step in std::iter::once(undone).chain(left) {
             let (step, attempt) = (self.path(step), self.attempt_of(step));
             let (ok, reason) = (failure.is_none(), failure.cloned());
             self.push(Record::Undone(Undone { step, ok, attempt, reason }));

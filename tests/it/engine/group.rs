@@ -359,3 +359,47 @@ steps:
     refuse(&mut world, "b");
     assert_eq!(world.last("un_a").with("k"), "compensating action_failed no such thing");
 }
+
+/// A group with an undo of its own, in which something runs in the place of a step.
+fn alternative(group: &str) -> World {
+    let mut world = it(&format!(
+        "timeout: 10m\ndefaults: {{ timeout: 10s }}\nsteps:\n{group}\n    compensate: {{ issue: un_c, \
+         await: {{ echo: undid }} }}\n  - {{ id: last, issue: look, await: {{ echo: did }} }}\n"
+    ));
+    go(&mut world, "k");
+    world.advance(Millis(5_000));
+    world
+}
+
+#[test]
+fn r19_what_ran_in_a_steps_place_is_only_recorded_once_its_groups_undo_is_issued() {
+    let mut world = alternative(
+        r"  - id: all
+    group:
+      - id: slow
+        await: { event: nudged, where: event.k == input.k }
+        timeout: 5s
+        on_timeout: [{ id: other, issue: a, await: { echo: did } }]",
+    );
+    world.advance(Millis(10_000));
+    assert_eq!(world.commands(), ["a", "un_c"]);
+    did(&mut world, "a");
+    assert!(world.trail(1).contains(&"other late".to_owned()), "{:?}", world.trail(1));
+    did(&mut world, "un_c");
+    assert_eq!(world.state(1), State::Compensated);
+}
+
+#[test]
+fn r12_what_ran_in_a_groups_place_is_undone_by_its_own_undo_and_the_group_is_not() {
+    let mut world = alternative(
+        r"  - id: all
+    group: [{ id: slow, await: { event: nudged, where: event.k == input.k }, timeout: 1h }]
+    timeout: 5s
+    on_timeout: [{ id: other, issue: a, await: { echo: did } }]",
+    );
+    did(&mut world, "a");
+    refuse(&mut world, "look");
+    assert_eq!(world.commands(), ["a", "look", "un_a"]);
+    did(&mut world, "un_a");
+    assert_eq!(world.state(1), State::Compensated, "{:?}", world.trail(1));
+}

@@ -351,3 +351,88 @@ fn a_question_that_is_open_survives_a_crash() {
     did(&mut world, "b");
     assert_eq!(world.state(1), State::Completed);
 }
+
+/// What one undo stands for is asked about before it, all at once.
+const STOOD_FOR: &str = r"
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - { id: zero, issue: tell, await: none }
+  - id: all
+    parallel:
+      left:
+        - id: one
+          issue: once
+          await: { echo: did }
+          probe: { issue: look, await: { echo: did }, timeout: 5s, done_when: event.n == 1 }
+      right:
+        - id: two
+          issue: once
+          await: { echo: did }
+          probe: { issue: look, await: { echo: did }, timeout: 5s, done_when: event.n == 1 }
+    join: all
+    compensate: { issue: un_c, await: { echo: undid } }
+";
+
+/// It was cancelled, and the two questions are answered so.
+fn asked_of_both(answers: [i64; 2]) -> World {
+    let mut world = it(STOOD_FOR);
+    go(&mut world, "k");
+    world.signal(SagaId(1), Signal::Cancel, "enough").expect("it runs");
+    assert_eq!(world.commands(), ["tell", "once", "once", "look", "look"]);
+    let asked: Vec<_> = world.sent().iter().filter(|sent| sent.cmd() == "look").cloned().collect();
+    for (sent, n) in asked.iter().zip(answers) {
+        assert_eq!(world.commands().len(), 5, "the undo waits for both");
+        world.echo(sent, "did", json!({ "n": n })).expect("it is the target's to say");
+    }
+    world
+}
+
+#[test]
+fn r12_what_a_groups_own_undo_stands_for_is_asked_about_before_it() {
+    let mut world = asked_of_both([0, 1]);
+    did(&mut world, "un_c");
+    let trail = world.trail(1);
+    assert!(trail.contains(&"all.left.one failed".to_owned()), "{trail:?}");
+    assert!(trail.contains(&"all.right.two compensated".to_owned()), "{trail:?}");
+    assert_eq!(world.state(1), State::Compensated);
+}
+
+#[test]
+fn r12_a_group_whose_doubts_turn_out_to_be_nothing_is_not_undone() {
+    let world = asked_of_both([0, 0]);
+    assert_eq!(world.state(1), State::Failed, "{:?}", world.trail(1));
+}
+
+#[test]
+fn r12_what_another_undo_covers_is_asked_about_before_it() {
+    let covers = |n: i64| {
+        let mut world = it(r"
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - id: zero
+    issue: look
+    await: { echo: did }
+    compensate: { issue: un_c, await: { echo: undid }, covers: [one] }
+  - id: one
+    issue: once
+    await: { echo: did }
+    probe: { issue: look, await: { echo: did }, timeout: 5s, done_when: event.n == 1 }
+");
+        go(&mut world, "k");
+        did(&mut world, "look");
+        world.signal(SagaId(1), Signal::Cancel, "enough").expect("it runs");
+        world.crash();
+        world.connect("host");
+        found(&mut world, n);
+        world
+    };
+    let mut world = covers(1);
+    did(&mut world, "un_c");
+    assert_eq!(world.state(1), State::Compensated);
+    let mut world = covers(0);
+    did(&mut world, "un_c");
+    assert!(world.trail(1).contains(&"one failed".to_owned()), "{:?}", world.trail(1));
+    assert_eq!(world.state(1), State::Compensated, "`zero` was done");
+}

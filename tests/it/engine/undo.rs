@@ -385,3 +385,45 @@ fn r16_a_saga_with_nothing_to_undo_is_failed_and_says_why() {
         "state": "failed", "cause": "action_failed"});
     assert_eq!(failed, wanted);
 }
+
+/// A saga whose second undo has been given up, and whose first one runs.
+fn one_undo_in_doubt() -> World {
+    let mut world = it(r"
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - { id: one, issue: a, await: { echo: did } }
+  - { id: two, issue: b, await: { echo: did } }
+  - { id: three, issue: look, await: { echo: did } }
+");
+    go(&mut world, "k");
+    did(&mut world, "a");
+    did(&mut world, "b");
+    refuse(&mut world, "look");
+    world.advance(Millis(10_000));
+    assert_eq!(world.commands()[3..], ["un_b", "un_a"]);
+    world
+}
+
+#[test]
+fn r11_an_undo_whose_answer_came_late_is_not_asked_for_again() {
+    let mut world = one_undo_in_doubt();
+    did(&mut world, "un_b");
+    did(&mut world, "un_a");
+    assert_eq!(world.state(1), State::FailedCompensation, "an operator looks at it");
+    world.crash();
+    world.signal(SagaId(1), Signal::Retry, "it was slow").expect("it is an incident");
+    assert_eq!(world.state(1), State::Compensated, "{:?}", world.trail(1));
+    assert_eq!(world.commands().len(), 5, "nothing was to be sent for that");
+}
+
+#[test]
+fn r11_an_undo_whose_refusal_came_late_is_tried_anew() {
+    let mut world = one_undo_in_doubt();
+    refuse(&mut world, "un_b");
+    did(&mut world, "un_a");
+    world.signal(SagaId(1), Signal::Retry, "mended").expect("it is an incident");
+    assert_eq!(world.last("un_b").id(), "1.two.undo.2", "the same one would be refused again");
+    did(&mut world, "un_b");
+    assert_eq!(world.state(1), State::Compensated);
+}
