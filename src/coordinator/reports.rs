@@ -9,6 +9,7 @@ use crate::definition::catalog::EventDecl;
 use crate::ids::{SagaId, Seq};
 use crate::plan::{Plan, Verb};
 use crate::saga::decide::Input;
+use crate::saga::reactions;
 use crate::saga::record::{Dedup, Event, Record};
 
 use super::begin::Asker;
@@ -181,26 +182,19 @@ impl Coordinator {
             );
             return Err(Refusal::new(RefusalCode::NotAllowed, message));
         }
-        let Some(ix) = live.plan.find(step) else { return Ok(()) };
-        match &live.plan.step(ix).verb {
-            Verb::Issue { target, .. } if **target != *from.kind => {
-                let message = format!(
-                    "step `{step}` of saga {saga} is `{target}`'s to answer, not `{}`'s",
-                    from.kind
-                );
-                Err(Refusal::new(RefusalCode::NotAllowed, message))
-            }
-            Verb::Issue { .. }
-            | Verb::Await
-            | Verb::Emit { .. }
-            | Verb::Delay(_)
-            | Verb::Group(_)
-            | Verb::Parallel { .. }
-            | Verb::ForEach(_)
-            | Verb::Call(_)
-            | Verb::Recall
-            | Verb::Fail(_)
-            | Verb::Done => Ok(()),
+        let deed = match live.plan.find(step) {
+            Some(ix) => Some(&live.plan.step(ix).verb),
+            None => reactions::find(&live.plan, step).map(|reaction| &reaction.deed),
+        };
+        if let Some(Verb::Issue { target, .. }) = deed
+            && **target != *from.kind
+        {
+            let message = format!(
+                "step `{step}` of saga {saga} is `{target}`'s to answer, not `{}`'s",
+                from.kind
+            );
+            return Err(Refusal::new(RefusalCode::NotAllowed, message));
         }
+        Ok(())
     }
 }

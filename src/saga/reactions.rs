@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::Seq;
+use crate::plan::{Plan, Reaction};
 use crate::saga::state::{Command, Saga};
 use crate::time::Timestamp;
 
@@ -84,4 +85,11 @@ fn is_false(flag: &bool) -> bool {
 #[must_use]
 pub fn path(place: usize) -> Arc<str> {
     Arc::from(format!("reaction[{place}]"))
+}
+
+/// The reaction of that path.
+#[must_use]
+pub fn find<'a>(plan: &'a Plan, of: &str) -> Option<&'a Reaction> {
+    let mut all = plan.reactions.iter().enumerate();
+    all.find(|(place, _)| *path(*place) == *of).map(|(_, reaction)| reaction)
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::limits::EMIT_DEPTH;
 use crate::plan::{Reaction, Source, Verb};
 use crate::saga::decide::{Decision, Origin, Report};
-use crate::saga::reactions::{Reacted, ReactionOver, path};
+use crate::saga::reactions::{Reacted, ReactionOver, find, path};
 use crate::saga::record::{Emitted, Record, State};
 
 impl Decision<'_> {
@@ -87,12 +87,12 @@ impl Decision<'_> {
 
     /// A reaction's command was written to a session, or never will be; whether it is one.
     pub(super) fn reaction_over(&mut self, command_id: &str, failure: Option<&Arc<str>>) -> bool {
-        let owed = self.saga.reactions.owed.iter();
-        let found = owed.map(|(step, command)| (step.clone(), command.id.clone()));
-        let Some((step, id)) = found.into_iter().find(|(_, id)| **id == *command_id) else {
+        let mut owed = self.saga.reactions.owed.iter();
+        let Some((step, command)) = owed.find(|(_, command)| *command.id == *command_id) else {
             return false;
         };
-        let (command_id, failure) = (Some(id), failure.cloned());
+        let step = step.clone();
+        let (command_id, failure) = (Some(command.id.clone()), failure.cloned());
         self.push(Record::ReactionOver(ReactionOver { step, command_id, failure }));
         self.end_at_last();
         true
@@ -100,9 +100,8 @@ impl Decision<'_> {
 
     /// The target could not do it: too late to matter, and worth a line.
     pub(super) fn reaction_refused(&mut self, step: &str, reason: &Arc<str>) {
-        let place = (0..self.plan.reactions.len()).map(path).find(|path| **path == *step);
-        if let Some(step) = place.filter(|_| self.saga.is_open()) {
-            let failure = Some(reason.clone());
+        if self.saga.is_open() && find(self.plan, step).is_some() {
+            let (step, failure) = (Arc::from(step), Some(reason.clone()));
             self.push(Record::ReactionOver(ReactionOver { step, command_id: None, failure }));
         }
     }

@@ -1,6 +1,6 @@
 //! What a saga does on the side \[R21, R22, R23, P3, P5\].
 
-use sagaflow::coordinator::Signal;
+use sagaflow::coordinator::{RefusalCode, Signal};
 use sagaflow::ids::SagaId;
 use sagaflow::saga::record::{Record, State};
 use sagaflow::time::Millis;
@@ -165,4 +165,22 @@ steps: [{ id: one, issue: b, await: { echo: did }, timeout: 1m }]
     world.report("tool", "go", json!({"k": "k", "n": 1})).expect("it is declared");
     refuse(&mut world, "a");
     assert_eq!(world.state(1), State::Running);
+}
+
+#[test]
+fn r5_a_reactions_command_is_its_targets_alone_to_refuse() {
+    let mut world = it(REACTS);
+    world.connect("srv");
+    go(&mut world, "k");
+    nudge(&mut world, "k");
+    let asked = world.last("a");
+    let srv = world.client("srv");
+    let step = (asked.owed.saga, &*asked.owed.step);
+    let reason = std::sync::Arc::from("not mine");
+    world.begin_turn();
+    let refused = world.coordinator_mut().action_failed(&srv, step, None, &reason);
+    assert_eq!(refused.expect_err("it is the host's").code, RefusalCode::NotAllowed);
+    world.turn();
+    assert!(!world.of_saga(1).any(|record| matches!(record, Record::ReactionOver(over) if
+        over.failure.is_some())));
 }
