@@ -20,19 +20,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Diagnostics) {
         };
         let RetryChoice::Retry(retry) = choice else { continue };
         let Some((at, word)) = in_doubt(retry) else { continue };
-        let issue = match &step.verb {
-            Verb::Issue { .. } => written.what(),
-            Verb::Await
-            | Verb::Emit { .. }
-            | Verb::Delay(_)
-            | Verb::Group(_)
-            | Verb::Parallel { .. }
-            | Verb::ForEach(_)
-            | Verb::Call(_)
-            | Verb::Recall
-            | Verb::Fail(_)
-            | Verb::Done => continue,
-        };
+        let issue = written.what();
         if by_default {
             out.add_default_retry_not_repeatable(issue, at, command, word);
         } else {

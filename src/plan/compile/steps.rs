@@ -56,6 +56,31 @@ pub(super) struct Seat {
     pub path: Arc<str>,
 }
 
+impl Seat {
+    /// A step that sits there, without a policy.
+    pub fn step(self, verb: Verb, loops: u32) -> Step {
+        Step {
+            path: self.path,
+            body: self.body,
+            position: self.position,
+            verb,
+            condition: None,
+            wait: None,
+            fail_on: Vec::new(),
+            timeout: None,
+            on_timeout: OnTimeout::Fail,
+            retry: None,
+            undo: Undo::Nothing,
+            covered_by: None,
+            pivot: false,
+            best_effort: false,
+            loops,
+            echo_is_read: false,
+            probe: None,
+        }
+    }
+}
+
 impl<'a> Compiler<'a> {
     /// The way forward.
     pub(super) fn forward(&mut self, start: Flow) -> Vec<StepIx> {
@@ -176,23 +201,9 @@ impl<'a> Compiler<'a> {
             reachable: before.live,
         });
         self.steps.push(Step {
-            path: seat.path,
-            body: seat.body,
-            position: seat.position,
-            verb: Verb::Done,
-            condition: None,
-            wait: None,
-            fail_on: Vec::new(),
-            timeout: None,
-            on_timeout: OnTimeout::Fail,
-            retry: None,
-            undo: Undo::Nothing,
-            covered_by: None,
             pivot: node.pivot.is_some(),
             best_effort: node.best_effort.is_some(),
-            loops: way.loops,
-            echo_is_read: false,
-            probe: None,
+            ..seat.step(Verb::Done, way.loops)
         });
         ix
     }

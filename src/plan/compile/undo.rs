@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::observe::Said;
 use super::payload::issue_of;
-use super::steps::Way;
+use super::steps::{Seat, Way};
 use super::{Compiler, Passed, PendingUndo, Written};
 use crate::definition::CommandDecl;
 use crate::definition::catalog::CatalogUndo;
@@ -14,7 +14,7 @@ use crate::diag::At;
 use crate::expr::{self, Template};
 use crate::plan::flow::Flow;
 use crate::plan::outline::{self, Part};
-use crate::plan::{Await, Body, FailOn, OnTimeout, Step, StepIx, Undo, Verb, types};
+use crate::plan::{Await, Body, FailOn, StepIx, Undo, Verb, types};
 use crate::time::Millis;
 
 /// What an undo undoes.
@@ -108,36 +108,14 @@ impl<'a> Compiler<'a> {
         let answer = |event| FailOn { on: self.answer(event, &said), reason: None };
         let fail_on = undo.failures.iter().map(answer).collect();
         let waits = !alternatives.is_empty();
-        let verb = issue_of(&undo, with);
-        let step = StepIx(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
-        self.by_path.entry((&*path).into()).or_insert(step);
-        self.written.push(Written {
-            step: pending.step,
-            by_catalog: true,
-            part: Part::Undo,
-            pivot: Passed::No,
-            reachable: true,
-        });
-        self.steps.push(Step {
-            path,
-            body: Body::Undo(pending.owner),
-            position: 0,
-            retry: self.default_retry(),
-            verb,
-            condition: None,
-            wait: waits.then_some(Await { all: false, alternatives }),
-            fail_on,
-            timeout: timeout.filter(|_| waits),
-            on_timeout: OnTimeout::Fail,
-            undo: Undo::Nothing,
-            covered_by: None,
-            pivot: false,
-            best_effort: false,
-            loops: pending.way.loops,
-            echo_is_read: false,
-            probe: None,
-        });
-        Undo::Step { step, covers: Vec::new() }
+        let retry = self.default_retry();
+        let ix = self.undo_unwritten(pending, issue_of(&undo, with));
+        let step = &mut self.steps[ix.0 as usize];
+        step.wait = waits.then_some(Await { all: false, alternatives });
+        step.fail_on = fail_on;
+        step.timeout = timeout.filter(|_| waits);
+        step.retry = retry;
+        Undo::Step { step: ix, covers: Vec::new() }
     }
 
     /// What an undo of the catalog says of this saga: what its step did not say as a literal.
@@ -155,9 +133,14 @@ impl<'a> Compiler<'a> {
 
     /// The undo of a `call`: what its sub-saga did is undone by that one's own undos.
     fn recall(&mut self, pending: &PendingUndo<'a>) -> Undo {
+        Undo::Step { step: self.undo_unwritten(pending, Verb::Recall), covers: Vec::new() }
+    }
+
+    /// A step of an undo that no author wrote.
+    fn undo_unwritten(&mut self, pending: &PendingUndo<'a>, verb: Verb) -> StepIx {
         let path: Arc<str> = format!("{}.undo", self.steps[pending.owner.0 as usize].path).into();
-        let step = StepIx(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
-        self.by_path.entry((&*path).into()).or_insert(step);
+        let ix = StepIx(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
+        self.by_path.entry((&*path).into()).or_insert(ix);
         self.written.push(Written {
             step: pending.step,
             by_catalog: true,
@@ -165,26 +148,9 @@ impl<'a> Compiler<'a> {
             pivot: Passed::No,
             reachable: true,
         });
-        self.steps.push(Step {
-            path,
-            body: Body::Undo(pending.owner),
-            position: 0,
-            verb: Verb::Recall,
-            condition: None,
-            wait: None,
-            fail_on: Vec::new(),
-            timeout: None,
-            on_timeout: OnTimeout::Fail,
-            retry: None,
-            undo: Undo::Nothing,
-            covered_by: None,
-            pivot: false,
-            best_effort: false,
-            loops: pending.way.loops,
-            echo_is_read: false,
-            probe: None,
-        });
-        Undo::Step { step, covers: Vec::new() }
+        let seat = Seat { body: Body::Undo(pending.owner), position: 0, path };
+        self.steps.push(seat.step(verb, pending.way.loops));
+        ix
     }
 
     /// The undo's fields: those of the same names, with the very values that the command was issued
