@@ -158,7 +158,7 @@ impl Coordinator {
             root: live.saga.root(),
             depth: above + 1,
             until: of_step.into_iter().chain(of_saga).min(),
-            holds: undo.is_some_and(|undo| matches!(plan.step(undo).verb, Verb::Recall)),
+            holds: undo.is_some_and(|undo| plan.step(undo).verb.is_recall()),
         };
         let parent = Some(Arc::new(parent));
         let asker = Asker { client: None, dedup: None, parent };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::definition::catalog::Catalog;
 use crate::ids::{SagaId, Seq};
 use crate::limits::DISCONNECT_TIMEOUT;
-use crate::saga::owed::{Owed, orders, owed_commands};
+use crate::saga::owed::{Duty, Owed, duties};
 use crate::saga::targets::Targets;
 use crate::time::{Millis, Timestamp};
 
@@ -39,6 +39,26 @@ fn patience(target: &str, catalog: &Catalog) -> Millis {
     catalog.targets.get(target).map_or(DISCONNECT_TIMEOUT, |target| target.disconnect_timeout)
 }
 
+/// Takes up what the saga owes now, and tells how that differs from before. Of a loop with a
+/// thousand elements one changes at a time: what stands before and behind it is left as it is.
+fn replace_changed(live: &mut Live) -> Vec<Debt> {
+    let duties: Vec<Duty<'_>> = duties(&live.saga).collect();
+    let same = |(duty, owed): &(&Duty<'_>, &Arc<Owed>)| duty.order() == owed.order;
+    let head = duties.iter().zip(&live.owed).take_while(same).count();
+    let behind = duties[head..].iter().rev().zip(live.owed[head..].iter().rev());
+    let tail = behind.take_while(same).count();
+    let changed = &duties[head..duties.len() - tail];
+    let tell = |duty: &Duty<'_>| Arc::new(duty.tell(&live.saga, &live.plan));
+    let new: Vec<Arc<Owed>> = changed.iter().map(tell).collect();
+    let old: Vec<Arc<Owed>> =
+        live.owed.splice(head..live.owed.len() - tail, new.iter().cloned()).collect();
+    let orders = |some: &[Arc<Owed>]| some.iter().map(|one| one.order).collect::<BTreeSet<_>>();
+    let (before, after) = (orders(&old), orders(&new));
+    let over = old.into_iter().filter(|one| !after.contains(&one.order)).map(Debt::Over);
+    let new = new.into_iter().filter(|one| !before.contains(&one.order)).map(Debt::New);
+    over.chain(new).collect()
+}
+
 impl OwedIndex {
     /// Brings a saga's commands up to date, and notes how they changed.
     pub(super) fn change(
@@ -50,31 +70,36 @@ impl OwedIndex {
         debts: &mut Vec<Debt>,
     ) {
         // A command's order is its own: while the orders are the same, so is all the rest.
-        if orders(&live.saga).eq(live.owed.iter().map(|owed| owed.order)) {
+        let orders = duties(&live.saga).map(|duty| duty.order());
+        if orders.eq(live.owed.iter().map(|owed| owed.order)) {
             return;
         }
-        let owed: Vec<Arc<Owed>> = owed_commands(&live.saga, &live.plan).map(Arc::new).collect();
-        let among = |some: &[Arc<Owed>], order| some.iter().any(|command| command.order == order);
-        let before = std::mem::take(&mut live.owed);
-        for command in before.iter().filter(|command| !among(&owed, command.order)) {
-            if let Some(target) = self.targets.get_mut(&command.target) {
-                target.commands.remove(&command.order);
+        for command in replace_changed(live) {
+            match command {
+                Debt::Over(command) => {
+                    if let Some(target) = self.targets.get_mut(&command.target) {
+                        target.commands.remove(&command.order);
+                    }
+                    debts.push(Debt::Over(command));
+                }
+                Debt::New(command) => {
+                    self.add(&command, targets, now, catalog);
+                    debts.push(Debt::New(command));
+                }
             }
-            debts.push(Debt::Over(command.clone()));
         }
-        for command in owed.iter().filter(|command| !among(&before, command.order)) {
-            let target = match self.targets.get_mut(&command.target) {
-                Some(target) => target,
-                None => self.targets.entry(command.target.clone()).or_default(),
-            };
-            target.commands.insert(command.order, command.clone());
-            if !targets.is_open(&command.target) && !command.undoes {
-                let over = now + patience(&command.target, catalog);
-                target.check = Some(target.check.map_or(over, |check| check.min(over)));
-            }
-            debts.push(Debt::New(command.clone()));
+    }
+
+    fn add(&mut self, new: &Arc<Owed>, targets: &Targets, now: Timestamp, catalog: &Catalog) {
+        let target = match self.targets.get_mut(&new.target) {
+            Some(target) => target,
+            None => self.targets.entry(new.target.clone()).or_default(),
+        };
+        target.commands.insert(new.order, new.clone());
+        if !targets.is_open(&new.target) && !new.undoes {
+            let over = now + patience(&new.target, catalog);
+            target.check = Some(target.check.map_or(over, |check| check.min(over)));
         }
-        live.owed = owed;
     }
 
     /// Whether any saga ever owed that target something.

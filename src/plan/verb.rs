@@ -168,6 +168,12 @@ impl Verb {
         !matches!(self.join(), Some(Join::Any | Join::Settled))
     }
 
+    /// Whether it undoes a `call`.
+    #[must_use]
+    pub fn is_recall(&self) -> bool {
+        matches!(self, Verb::Recall)
+    }
+
     /// The loop that it is, if it is one.
     #[must_use]
     pub fn as_loop(&self) -> Option<&ForEach> {

@@ -348,8 +348,7 @@ impl Saga {
     /// An element that begins anew knows nothing of its last attempt.
     fn forget_vars(&mut self, plan: &Plan, roof: StepKey) {
         if let Body::Branches(_) = plan.step(roof.step).body
-            && let Some(place) = roof.branch.checked_sub(1)
-            && let Some(branch) = self.branches.get_mut(place as usize)
+            && let Some(branch) = self.branches.get_mut(roof.branch)
             && plan.step(branch.owner).verb.branches().contains(&roof.step)
         {
             branch.vars.clear();
@@ -359,7 +358,7 @@ impl Saga {
     /// What a step saves is its branch's.
     fn save(&mut self, branch: u32, values: &serde_json::Map<String, serde_json::Value>) {
         for (name, value) in values {
-            let element = branch.checked_sub(1).and_then(|at| self.branches.get_mut(at as usize));
+            let element = self.branches.get_mut(branch);
             let vars = element.map_or(&mut self.vars, |element| &mut element.vars);
             vars.insert(name.clone(), value.clone());
         }

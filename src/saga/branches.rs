@@ -1,6 +1,7 @@
 //! Elements of loops: each has a branch of its own, with a number, a path and variables. Which
 //! steps they run is the plan's affair.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -21,29 +22,56 @@ pub struct Branch {
     pub vars: Map<String, Value>,
 }
 
+/// All branches of elements, in the order in which they began.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Branches {
+    list: Vec<Branch>,
+    /// Their numbers, by the branch around the loop, the loop, and the element's place.
+    numbers: BTreeMap<(u32, StepIx, u32), u32>,
+}
+
+impl<'a> IntoIterator for &'a Branches {
+    type Item = &'a Branch;
+    type IntoIter = std::slice::Iter<'a, Branch>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.iter()
+    }
+}
+
+impl Branches {
+    /// The branch of that number, to be changed.
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Branch> {
+        self.list.get_mut(number.checked_sub(1)? as usize)
+    }
+
+    fn add(&mut self, branch: Branch) -> u32 {
+        let place = (branch.parent, branch.owner, branch.index);
+        self.list.push(branch);
+        let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(place, number);
+        number
+    }
+}
+
 impl Saga {
     /// The branch of that number; the trunk has none.
     #[must_use]
     pub fn branch(&self, number: u32) -> Option<&Branch> {
-        self.branches.get(number.checked_sub(1)? as usize)
+        self.branches.list.get(number.checked_sub(1)? as usize)
     }
 
     /// The number of an element's branch, once one of its steps was entered.
     #[must_use]
     pub fn branch_of(&self, owner: StepKey, index: u32) -> Option<u32> {
-        let is_it = |one: &Branch| {
-            one.index == index && one.owner == owner.step && one.parent == owner.branch
-        };
-        let place = self.branches.iter().position(is_it)?;
-        u32::try_from(place + 1).ok()
+        self.branches.numbers.get(&(owner.branch, owner.step, index)).copied()
     }
 
     /// The same; a new number where there was none.
     pub(super) fn branch_for(&mut self, owner: StepKey, index: u32) -> u32 {
         self.branch_of(owner, index).unwrap_or_else(|| {
             let (parent, owner) = (owner.branch, owner.step);
-            self.branches.push(Branch { parent, owner, index, vars: Map::new() });
-            u32::try_from(self.branches.len()).unwrap_or(u32::MAX)
+            self.branches.add(Branch { parent, owner, index, vars: Map::new() })
         })
     }
 

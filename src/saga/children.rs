@@ -56,29 +56,29 @@ impl Saga {
         self.parent.as_ref().map_or(self.id, |parent| parent.root)
     }
 
-    /// What it wants of its sub-sagas now.
+    /// What it wants of its sub-sagas now. There may be a thousand of them, and it is asked each
+    /// time that one of them changes: what holds for all is looked for once.
     #[must_use]
     pub fn wants(&self, plan: &Plan) -> Vec<Want> {
-        // A pivot that is still open may turn out not to have happened: that is not past it yet.
-        let past = self
-            .runs
-            .iter()
-            .any(|run| run.outcome().is_some() && self.has_passed(run, plan, &Targets::default()));
+        let whole = self.may_turn_around(plan);
+        let undoes = |run: &Run| run.is_open() && plan.step(run.key.step).verb.is_recall();
+        let undoes = self.runs.iter().any(undoes);
         let calls = self.runs.iter().filter(|run| is_call(plan, run.key.step));
-        calls.filter_map(|run| self.want(plan, run, past)).collect()
+        calls.filter_map(|run| self.want(plan, run, whole, undoes)).collect()
     }
 
-    fn want(&self, plan: &Plan, run: &Run, past: bool) -> Option<Want> {
+    /// `whole`: all that it did may still be undone; `undoes`: what some call did is.
+    fn want(&self, plan: &Plan, run: &Run, whole: bool, undoes: bool) -> Option<Want> {
         let Some(child) = run.child.as_ref().filter(|child| child.fate.is_live()) else {
             return self.wants_call(run).then_some(Want::Call(run.key));
         };
         let going = matches!(run.phase, Phase::Waiting { .. });
-        let undone = self.recall_of(plan, run.key).is_some();
+        let undone = undoes && self.recall_of(plan, run.key).is_some();
         if undone || (child.fate.is_going() && !going) {
             let (cause, reason) = self.why_recalled(run);
             return Some(Want::Recall { child: child.id, cause, reason });
         }
-        let held = child.fate == Fate::Held && !self.may_undo(plan, run, past);
+        let held = child.fate == Fate::Held && !self.may_undo(plan, run, whole);
         held.then_some(Want::Release(child.id))
     }
 
@@ -107,15 +107,24 @@ impl Saga {
         (cause, Arc::from(format!("saga {} takes it back: {words}", self.id)))
     }
 
+    /// Whether it may still come to undo all that it did.
+    fn may_turn_around(&self, plan: &Plan) -> bool {
+        // A pivot that is still open may turn out not to have happened: that is not past it yet.
+        let passed =
+            |run: &Run| run.outcome().is_some() && self.has_passed(run, plan, &Targets::default());
+        let past = || self.runs.iter().any(passed);
+        match &self.verdict {
+            None => self.unwinding.is_some() || !past(),
+            // A saga that ended without undoing may be asked to by an operator.
+            Some(end) => {
+                end.state == State::FailedCompensation && self.resolved.is_none() && !past()
+            }
+        }
+    }
+
     /// Whether what the step's sub-saga did may still be undone by this saga.
-    fn may_undo(&self, plan: &Plan, run: &Run, past: bool) -> bool {
-        // A saga that ended without undoing may be asked to by an operator.
-        let whole = match &self.verdict {
-            None => !past || self.unwinding.is_some(),
-            Some(end) if end.state == State::FailedCompensation => !past && self.resolved.is_none(),
-            Some(_) => false,
-        };
-        if whole && self.needs_undo(plan, run.key) {
+    fn may_undo(&self, plan: &Plan, run: &Run, whole: bool) -> bool {
+        if whole && self.is_to_be_undone(plan, run, Extent::Whole) {
             return true;
         }
         let up = |key: &StepKey| self.owner(plan, *key);
@@ -129,7 +138,7 @@ impl Saga {
             let tries = step.retry.is_some() || matches!(extent, Extent::Losers(_));
             tries
                 && self.run(owner).is_some_and(Run::is_open)
-                && self.needs_undo_in(plan, run.key, extent)
+                && self.is_to_be_undone(plan, run, extent)
         })
     }
 
@@ -138,7 +147,7 @@ impl Saga {
     pub fn recall_of(&self, plan: &Plan, call: StepKey) -> Option<StepKey> {
         let Undo::Step { step, .. } = plan.step(call.step).undo else { return None };
         let key = StepKey { branch: call.branch, step };
-        let is_recall = matches!(plan.step(step).verb, Verb::Recall);
+        let is_recall = plan.step(step).verb.is_recall();
         (is_recall && self.run(key).is_some_and(Run::is_open)).then_some(key)
     }
 

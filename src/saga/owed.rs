@@ -41,16 +41,44 @@ pub struct Owed {
     pub tells_sent: bool,
 }
 
-/// Commands whose step is open and waits for them; nothing of an ended saga \[P5\], nor of one that
-/// observes.
-pub fn owed_commands(saga: &Saga, plan: &Plan) -> impl Iterator<Item = Owed> {
-    let steps = waiting(saga).map(move |(run, command)| Owed {
-        attempt: run.attempt,
-        undoes: plan.is_undo(run.key.step),
-        tells_sent: plan.step(run.key.step).wait.is_none(),
-        ..owed(saga, saga.path(plan, run.key), command)
-    });
-    steps.chain(aside(saga).map(|(path, command)| owed(saga, path.clone(), command)))
+/// A command that a saga owes, as the saga itself keeps it.
+#[derive(Clone, Copy, Debug)]
+pub enum Duty<'a> {
+    /// Of a step.
+    Step(&'a Run, &'a Command),
+    /// Of a reaction, with its path.
+    Aside(&'a Arc<str>, &'a Command),
+}
+
+impl Duty<'_> {
+    /// Its place in the order: no other command of any saga has the same.
+    #[must_use]
+    pub fn order(&self) -> Seq {
+        match self {
+            Duty::Step(_, command) | Duty::Aside(_, command) => command.owed,
+        }
+    }
+
+    /// The same in full.
+    #[must_use]
+    pub fn tell(&self, saga: &Saga, plan: &Plan) -> Owed {
+        match self {
+            Duty::Step(run, command) => Owed {
+                attempt: run.attempt,
+                undoes: plan.is_undo(run.key.step),
+                tells_sent: plan.step(run.key.step).wait.is_none(),
+                ..owed(saga, saga.path(plan, run.key), command)
+            },
+            Duty::Aside(path, command) => owed(saga, (*path).clone(), command),
+        }
+    }
+}
+
+/// Commands whose step is open and waits for them, in the order of the steps, and those of
+/// reactions; nothing of an ended saga \[P5\], nor of one that observes.
+pub fn duties(saga: &Saga) -> impl Iterator<Item = Duty<'_>> {
+    let steps = waiting(saga).map(|(run, command)| Duty::Step(run, command));
+    steps.chain(aside(saga).map(|(path, command)| Duty::Aside(path, command)))
 }
 
 /// A command that is asked for once and awaits nothing.
@@ -75,12 +103,6 @@ fn owed(saga: &Saga, step: Arc<str>, command: &Command) -> Owed {
 fn aside(saga: &Saga) -> impl Iterator<Item = (&Arc<str>, &Command)> {
     let owed = if saga.is_open() { saga.reactions.owed.as_slice() } else { &[] };
     owed.iter().map(|(path, command)| (path, command))
-}
-
-/// The orders of [`owed_commands`], in the same sequence.
-pub fn orders(saga: &Saga) -> impl Iterator<Item = Seq> {
-    let steps = waiting(saga).map(|(_, command)| command.owed);
-    steps.chain(aside(saga).map(|(_, command)| command.owed))
 }
 
 fn waiting(saga: &Saga) -> impl Iterator<Item = (&Run, &Command)> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::plan::{Join, Plan, StepIx};
-use crate::saga::branches::Branch;
+use crate::saga::branches::Branches;
 use crate::saga::reactions::Reactions;
 use crate::saga::record::{Began, Cause, Ending, Fate, Operator, Parent, State, Verdict};
 use crate::time::Timestamp;
@@ -55,8 +55,8 @@ pub struct Saga {
     pub recalled: bool,
     /// Steps that were entered, by key.
     pub runs: Vec<Run>,
-    /// Branches of elements, in the order in which they began.
-    pub branches: Vec<Branch>,
+    /// Branches of elements.
+    pub branches: Branches,
     /// Steps in the order in which they ended; undoing goes backwards.
     pub order: Vec<StepKey>,
     /// What it does on the side.
@@ -194,7 +194,8 @@ pub enum Phase {
         /// The same in words.
         reason: Arc<str>,
     },
-    /// A group whose failed attempt is being undone.
+    /// Something inside is being undone before it goes on: a group's failed attempt, branches that
+    /// lost, or the sub-saga of a call whose time was up.
     Undoing {
         /// Why it ended.
         cause: Cause,
@@ -311,7 +312,7 @@ impl Saga {
             held: None,
             recalled: false,
             runs: Vec::new(),
-            branches: Vec::new(),
+            branches: Branches::default(),
             order: Vec::new(),
             reactions: Reactions::default(),
             unwinding: None,

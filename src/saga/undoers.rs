@@ -76,13 +76,20 @@ impl Saga {
     /// The same, where no more than that is undone.
     #[must_use]
     pub fn needs_undo_in(&self, plan: &Plan, key: StepKey, extent: Extent) -> bool {
-        let Undo::Step { .. } = &plan.step(key.step).undo else { return false };
-        let Some(run) = self.run(key) else { return false };
-        if run.undone.is_some() || is_undone_by_another(plan, key.step, extent) {
+        self.run(key).is_some_and(|run| self.is_to_be_undone(plan, run, extent))
+    }
+
+    /// The same of a step that was entered.
+    #[must_use]
+    pub fn is_to_be_undone(&self, plan: &Plan, run: &Run, extent: Extent) -> bool {
+        if run.undone.is_some()
+            || plan.step(run.key.step).undo == Undo::Nothing
+            || is_undone_by_another(plan, run.key.step, extent)
+        {
             return false;
         }
         let stands = |run: &Run| self.may_have_effect(plan, run) && run.undone != Some(true);
-        stands(run) || self.stood_for(plan, key).any(stands)
+        stands(run) || self.stood_for(plan, run.key).any(stands)
     }
 }
 

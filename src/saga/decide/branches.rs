@@ -10,7 +10,7 @@ use crate::saga::decide::{Decision, Next};
 #[cfg(test)]
 use crate::saga::fault::{self, Fault};
 use crate::saga::record::{Cause, Ending, Entered, Record, Undoing};
-use crate::saga::state::{Extent, Phase, StepKey};
+use crate::saga::state::{Extent, Phase, Run, StepKey};
 use crate::time::Timestamp;
 
 impl Decision<'_> {
@@ -171,12 +171,13 @@ impl Decision<'_> {
         if fault::is(Fault::LosersStand) {
             return false;
         }
-        let mut inside = self.saga.runs.iter().map(|run| run.key).filter(|key| {
-            self.saga.is_within(self.plan, *key, owner)
-                && !self.saga.is_within(self.plan, *key, winner)
-        });
-        let to_undo = |key| self.saga.needs_undo_in(self.plan, key, Extent::Losers(owner));
-        inside.any(to_undo) || self.awaits_child_in(Some(owner))
+        let lost = |run: &Run| {
+            self.saga.is_within(self.plan, run.key, owner)
+                && !self.saga.is_within(self.plan, run.key, winner)
+        };
+        let extent = Extent::Losers(owner);
+        let to_undo = |run: &Run| lost(run) && self.saga.is_to_be_undone(self.plan, run, extent);
+        self.saga.runs.iter().any(to_undo) || self.awaits_child_in(Some(owner))
     }
 
     /// What the losers did is undone: the way goes on, unless an undo failed.

@@ -208,10 +208,11 @@ impl Decision<'_> {
         if fault::is(Fault::AttemptStands) {
             return false;
         }
-        let inside = self.saga.runs.iter().map(|run| run.key);
-        let inside = inside.filter(|key| self.saga.is_within(self.plan, *key, group));
-        let mut keys = inside.chain(std::iter::once(group));
-        keys.any(|key| self.saga.needs_undo_in(self.plan, key, Extent::Attempt(group)))
+        let extent = Extent::Attempt(group);
+        self.saga.runs.iter().any(|run| {
+            (run.key == group || self.saga.is_within(self.plan, run.key, group))
+                && self.saga.is_to_be_undone(self.plan, run, extent)
+        })
     }
 
     /// Turns the saga around; past the pivot it can only stop where it is \[R13\].

@@ -39,16 +39,22 @@ impl Decision<'_> {
     /// \[R22\]. Doubts that are over come last: what settles one of them would be used up before
     /// the step that waits for it.
     fn taker(&self, report: Report<'_>) -> Option<(StepKey, Meaning)> {
+        let answered = match report.origin {
+            Origin::Echo { step, command_id } => self.answered_by(step, command_id),
+            Origin::Organic | Origin::OfSagas | Origin::Signal => None,
+        };
         let tries = [(true, true), (true, false), (false, true), (false, false)];
         tries.into_iter().find_map(|(open, failures)| {
             let steps = self.saga.runs.iter().filter(|run| run.is_open() == open);
-            let mut listening = steps
-                .map(|run| run.key)
-                .filter(|step| self.listens(*step) && self.is_older(*step, report));
-            listening.find_map(|step| {
-                let meaning =
-                    if failures { self.fails_on(step, report) } else { self.matches(step, report) };
-                Some((step, meaning?))
+            // Entered before that happened [R5].
+            let mut listening = steps.filter(|run| run.entered < report.seq && self.listens(run));
+            listening.find_map(|run| {
+                let answers = answered == Some(run.key);
+                let meaning = match failures {
+                    true => self.fails_on(run, answers, report),
+                    false => self.matches(run, answers, report),
+                };
+                Some((run.key, meaning?))
             })
         })
     }
@@ -86,38 +92,36 @@ impl Decision<'_> {
         self.saga.state != State::Running
     }
 
-    fn fails_on(&self, step: StepKey, report: Report<'_>) -> Option<Meaning> {
-        let fail_on = &self.plan.step(step.step).fail_on;
-        let hit = fail_on.iter().find(|on| self.correlates(step, &on.on, report))?;
+    fn fails_on(&self, run: &Run, answers: bool, report: Report<'_>) -> Option<Meaning> {
+        let fail_on = &self.plan.step(run.key.step).fail_on;
+        let hit = fail_on.iter().find(|on| self.correlates(run, &on.on, answers, report))?;
         let known = match hit.on.source {
             // An organic one stands for the answer that a saga which observes does not ask for.
             Source::Echo | Source::Organic => true,
             Source::Event | Source::Signal => false,
         };
         // Only its target's answer settles a doubt [R19].
-        if !known && self.run(step).is_some_and(|run| run.outcome().is_some()) {
+        if !known && run.outcome().is_some() {
             return None;
         }
         let reason = match &hit.reason {
-            Some(words) => self.words(step.branch, words, Some(report.fields)),
+            Some(words) => self.words(run.key.branch, words, Some(report.fields)),
             None => Arc::from(report.name),
         };
         Some(Meaning::Fails { reason, known })
     }
 
-    fn matches(&self, step: StepKey, report: Report<'_>) -> Option<Meaning> {
-        let wait = self.plan.step(step.step).wait.as_ref()?;
-        let matched = self.run(step).map_or(&[][..], |run| &run.matched);
+    fn matches(&self, run: &Run, answers: bool, report: Report<'_>) -> Option<Meaning> {
+        let wait = self.plan.step(run.key.step).wait.as_ref()?;
         let place = wait.alternatives.iter().enumerate().position(|(place, alternative)| {
-            let came = wait.all && matched.contains(&(place as u32));
-            !came && self.correlates(step, alternative, report)
+            let came = wait.all && run.matched.contains(&(place as u32));
+            !came && self.correlates(run, alternative, answers, report)
         })?;
         Some(Meaning::Matches(place))
     }
 
     /// Whether a step can still take an answer: open, or in doubt and not yet being undone \[R19\].
-    fn listens(&self, step: StepKey) -> bool {
-        let Some(run) = self.run(step) else { return false };
+    fn listens(&self, run: &Run) -> bool {
         #[cfg(test)]
         if fault::is(Fault::LateIsDropped) && run.outcome().is_some() {
             return false;
@@ -127,7 +131,7 @@ impl Decision<'_> {
             | Phase::Probing { .. }
             | Phase::Pausing { in_doubt: true, .. } => true,
             Phase::Ended { outcome: Ending::InDoubt, .. } => {
-                run.command.is_some() && run.undone.is_none() && !self.undo_was_issued(step)
+                run.command.is_some() && run.undone.is_none() && !self.undo_was_issued(run.key)
             }
             Phase::Idle
             | Phase::Pausing { in_doubt: false, .. }
@@ -138,11 +142,6 @@ impl Decision<'_> {
         }
     }
 
-    /// Whether the step was entered before that happened \[R5\].
-    fn is_older(&self, step: StepKey, report: Report<'_>) -> bool {
-        self.run(step).is_some_and(|run| run.entered < report.seq)
-    }
-
     fn undo_was_issued(&self, step: StepKey) -> bool {
         self.saga.undoers(self.plan, step).any(|undoer| {
             let undo = self.undo_of_step(undoer).and_then(|undo| self.run(undo));
@@ -150,25 +149,22 @@ impl Decision<'_> {
         })
     }
 
-    fn correlates(&self, step: StepKey, on: &Alternative, report: Report<'_>) -> bool {
+    /// `answers`: whether the report is the answer to the step's current command \[R5\].
+    fn correlates(&self, run: &Run, on: &Alternative, answers: bool, report: Report<'_>) -> bool {
         let is_meant = match on.source {
-            Source::Echo => match report.origin {
-                Origin::Echo { step: path, command_id } => self.answers(step, path, command_id),
-                Origin::Organic | Origin::OfSagas | Origin::Signal => false,
-            },
+            Source::Echo => answers,
             Source::Organic => report.origin == Origin::Organic,
             Source::Event => report.origin != Origin::Signal,
             Source::Signal => report.origin == Origin::Signal,
         };
-        is_meant && *on.event == *report.name && self.fits(step.branch, on, report.fields)
+        is_meant && *on.event == *report.name && self.fits(run.key.branch, on, report.fields)
     }
 
-    /// Whether that is the answer to the step's current command \[R5\].
-    fn answers(&self, step: StepKey, path: &str, command_id: Option<&str>) -> bool {
-        let Some(command) = self.run(step).and_then(|run| run.command.as_ref()) else {
-            return false;
-        };
-        *self.path(step) == *path && command_id.is_none_or(|id| id == &*command.id)
+    /// The step whose current command that is the answer to \[R5\].
+    fn answered_by(&self, path: &str, command_id: Option<&str>) -> Option<StepKey> {
+        let run = self.run(self.saga.find(self.plan, path)?)?;
+        let command = run.command.as_ref()?;
+        command_id.is_none_or(|id| id == &*command.id).then_some(run.key)
     }
 
     pub(super) fn fits(&self, branch: u32, on: &Alternative, fields: &Value) -> bool {
@@ -251,13 +247,14 @@ impl Decision<'_> {
         command_id: Option<&str>,
         reason: &Arc<str>,
     ) {
-        let Some(step) = self.saga.find(self.plan, path) else {
+        if self.saga.find(self.plan, path).is_none() {
             return self.reaction_refused(path, reason);
-        };
-        if !self.saga.is_open() || !self.answers(step, path, command_id) {
+        }
+        let Some(step) = self.answered_by(path, command_id) else { return };
+        if !self.saga.is_open() {
             return;
         }
-        if !self.listens(step) {
+        if !self.run(step).is_some_and(|run| self.listens(run)) {
             return self.note_late(path, "report_saga_action_failed");
         }
         let fields = Arc::new(Value::Null);
