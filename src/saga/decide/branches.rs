@@ -147,16 +147,10 @@ impl Decision<'_> {
 
     /// The first success: the others are cancelled in the same turn, and then undone.
     fn won(&mut self, owner: StepKey, winner: StepKey) -> Next {
-        let plan = self.plan;
         let (cause, reason) = (Cause::Cancelled, format!("`{}` was first", self.path(winner)));
         let reason: Arc<str> = Arc::from(reason);
-        // What undoes an earlier attempt inside a loser goes on.
-        let lost = self.open_steps(|step| {
-            self.saga.is_within(plan, step, owner)
-                && step != winner
-                && !self.saga.is_within(plan, step, winner)
-                && !plan.is_undo(step.step)
-        });
+        let mut lost = self.open_within(owner);
+        lost.retain(|step| *step != winner && !self.saga.is_within(self.plan, *step, winner));
         self.close_steps(&lost, cause, &reason);
         if !self.has_lost_work(owner, winner) {
             return self.joined(owner);

@@ -245,12 +245,17 @@ impl Decision<'_> {
 
     /// Ends what is open inside a group, wherever the group stands.
     fn close_within(&mut self, group: StepKey, cause: Cause, reason: &Arc<str>) {
-        // What undoes an earlier attempt goes on: it is needed whatever becomes of the group.
-        let undoing = self.plan.is_undo(group.step);
-        let open = self.open_steps(|step| {
-            self.saga.is_within(self.plan, step, group) && self.plan.is_undo(step.step) == undoing
-        });
+        let open = self.open_within(group);
         self.close_steps(&open, cause, reason);
+    }
+
+    /// What is open of the steps inside a group. What undoes an earlier attempt is not among them:
+    /// it goes on, for it is needed whatever becomes of the group.
+    pub(super) fn open_within(&self, group: StepKey) -> Vec<StepKey> {
+        let undoing = self.plan.is_undo(group.step);
+        self.open_steps(|step| {
+            self.saga.is_within(self.plan, step, group) && self.plan.is_undo(step.step) == undoing
+        })
     }
 
     /// Open steps, children before their parents, so that a group sees its children's ends.

@@ -249,8 +249,12 @@ fn one_end(what: &str, world: &World, host: &Host) {
 /// Whether the language lets that stand in an undo.
 fn in_undo(kind: Around) -> bool {
     match kind {
-        Around::Group | Around::OnTimeout | Around::Call => true,
-        Around::Parallel(_) | Around::Each(_) | Around::Compensate => false,
+        Around::Group
+        | Around::OnTimeout
+        | Around::Call
+        | Around::Parallel(_)
+        | Around::Each(_) => true,
+        Around::Compensate => false,
     }
 }
 

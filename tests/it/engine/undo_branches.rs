@@ -129,3 +129,15 @@ steps:
     did(&mut world, "un_b");
     assert_eq!(world.verdict(1).state, State::Compensated);
 }
+
+#[test]
+fn r22_in_an_undo_too_the_first_success_cancels_the_others() {
+    let mut world = undoing(&TWO.replace("join: all", "join: any"));
+    did(&mut world, "un_s");
+    assert_eq!(world.commands()[3..], ["un_a", "un_s", "un_c"], "what lost goes on no more");
+    did(&mut world, "un_a");
+    did(&mut world, "un_c");
+    assert_eq!(world.verdict(1).state, State::Compensated);
+    let lost = world.trail(1).contains(&"one.undo.left.0 in_doubt".to_owned());
+    assert!(lost, "{:?}", world.trail(1));
+}
