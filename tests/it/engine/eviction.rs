@@ -356,6 +356,7 @@ steps: [{ id: one, issue: a, await: { echo: did }, timeout: 10s }]
     assert_eq!(world.coordinator().sagas().count(), 0);
 }
 
+/// \[bg_3_10_P7\]
 #[test]
 fn r17_a_failed_saga_frees_its_key_for_the_next_in_the_same_turn() {
     let mut world = world("{ key: input.k, policy: queue, queue_max: 5 }");

@@ -48,6 +48,7 @@ fn tidied(world: &mut World, words: &str, state: State) {
     assert_eq!(world.terminals(1).len(), 1);
 }
 
+/// \[bg_3_10_P12\]
 #[test]
 fn r15_after_success() {
     let mut world = begun();

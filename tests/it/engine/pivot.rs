@@ -63,6 +63,7 @@ fn r13_past_the_pivot_a_doubt_is_asked_again_under_the_same_id() {
     assert_eq!(world.state(1), State::Completed);
 }
 
+/// \[bg_3_10_P4\]
 #[test]
 fn r13_past_the_pivot_a_refusal_goes_on_forward() {
     let mut world = past();
@@ -167,6 +168,7 @@ fn r13_an_irreversible_pivot_refused_after_a_doubt_is_still_not_passed() {
     assert_eq!(world.state(1), State::Compensated);
 }
 
+/// \[bg_3_10_P14\]
 #[test]
 fn r13_a_crash_past_the_pivot_goes_on_forward_whatever_on_restart_says() {
     let text = PIVOT.replace(", compensate: none", "") + "on_restart: compensate\n";

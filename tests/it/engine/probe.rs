@@ -132,6 +132,7 @@ fn p4_what_an_older_session_may_have_got_is_asked_about_in_the_newer_one() {
     assert_eq!(world.commands().iter().filter(|cmd| cmd.contains("once")).count(), 1);
 }
 
+/// \[bg_3_10_P5\]
 #[test]
 fn r12_what_was_cut_off_in_doubt_is_asked_about_before_it_is_undone() {
     for (answer, state) in

@@ -406,6 +406,7 @@ steps:
     assert_eq!(world.state(1), State::FailedCompensation);
 }
 
+/// \[bg_3_10_P3\]
 #[test]
 fn r1_whatever_comes_second_is_ignored() {
     let mut world = midway("");

@@ -18,6 +18,7 @@ steps:
   - { id: three, issue: c, await: { echo: did } }
 ";
 
+/// \[bg_3_10_P4\]
 #[test]
 fn r12_a_failed_saga_undoes_in_reverse_order_of_completion() {
     let mut world = it(THREE);

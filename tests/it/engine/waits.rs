@@ -230,6 +230,19 @@ fn r6_one_event_may_be_seen_by_several_sagas() {
     assert!(world.open().is_empty());
 }
 
+/// An answer that comes before the turn that issued its command is over, as it would from a target
+/// inside the launcher. \[bg_3_10_P1\]
+#[test]
+fn r5_an_echo_cannot_be_too_early() {
+    let mut world = it(ONE);
+    world.begin_turn();
+    world.hear("tool", "go", json!({"k": "k"}), None);
+    world.hear("host", "did", Value::Null, Some((1, "one")));
+    world.turn();
+    assert_eq!(world.state(1), State::Completed);
+}
+
+/// \[bg_3_10_P2\]
 #[test]
 fn r5_an_event_that_is_older_than_the_step_does_not_count() {
     let mut world =
