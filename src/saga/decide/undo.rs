@@ -31,7 +31,10 @@ impl Decision<'_> {
         if scope.is_none() && !turned {
             return Next::Rest;
         }
-        let found = if self.plan.has_branches() {
+        let found = if scope.is_some_and(|group| self.plan.is_undo(group.step)) {
+            // Nothing takes back what an undo did: it waits for its sub-sagas alone.
+            if self.awaits_child_in(scope) { Found::Busy } else { Found::Nothing }
+        } else if self.plan.has_branches() {
             self.undo_at_once(scope)
         } else if self.is_undoing_now() || self.awaits_child_in(scope) {
             Found::Busy
@@ -269,12 +272,9 @@ impl Decision<'_> {
         }
     }
 
-    /// The innermost group whose attempt is being undone around that step; the whole saga once it
-    /// turned around, until its `finally` runs: what lost there is given up by itself.
+    /// The innermost group whose attempt is being undone around that step; none: the whole saga.
+    /// Those of the way forward ended when it turned around.
     pub(super) fn undo_scope(&self, undone: StepKey) -> Option<StepKey> {
-        if self.saga.state == State::Compensating && self.saga.verdict.is_none() {
-            return None;
-        }
         let undoing = self.saga.runs.iter().filter(|r| matches!(r.phase, Phase::Undoing { .. }));
         undoing
             .map(|run| run.key)

@@ -197,3 +197,39 @@ fn r13_a_childs_pivot_that_a_new_session_gets_is_its_callers_too() {
     did(&mut world, "c");
     assert_eq!(world.verdict(1).state, State::Completed);
 }
+
+/// What a called saga does in an undo is awaited before the undo is tried again, or goes on.
+#[test]
+fn r12_an_undo_waits_for_the_saga_that_it_called_before_its_next_attempt() {
+    let parent = r#"
+saga: it
+trigger: { event: go }
+eviction: { policy: parallel }
+timeout: 10m
+defaults: { timeout: 10s }
+steps:
+  - id: one
+    issue: a
+    await: { echo: did }
+    compensate:
+      group: [{ call: child, with: { k: undo } }]
+      timeout: 5s
+      retry: { attempts: 2, backoff: constant, delay: 1s, on: [timeout] }
+  - { id: two, issue: c, await: { echo: did } }
+"#;
+    let mut world = sagas(&[parent, CHILD]);
+    world.connect("host");
+    world.connect("srv");
+    go(&mut world, "k");
+    did(&mut world, "a");
+    refuse(&mut world, "c");
+    world.advance(Millis(5_000));
+    assert_eq!(world.states(), ["compensating", "compensating"], "its time was up");
+    did(&mut world, "un_b");
+    world.advance(Millis(1_000));
+    assert_eq!(world.last("b").id(), "3.work.1");
+    did(&mut world, "b");
+    did(&mut world, "s");
+    assert_eq!(world.verdict(1).state, State::Compensated, "{:?}", world.trail(1));
+    assert_eq!(world.verdict(3).state, State::Completed);
+}
