@@ -74,7 +74,10 @@ pub enum AppendError {
         why: String,
     },
     /// Whether the turn was written cannot be known, or it can never be \[L7\].
-    #[error("the log cannot be written: {why}")]
+    #[error(
+        "the log cannot be written: {why}; see what is wrong with its disk (dmesg, quota) or who \
+         holds it, and start the launcher again, nothing of what it told is lost"
+    )]
     Fatal {
         /// What the system said.
         why: String,
@@ -179,7 +182,8 @@ impl OpenError {
     /// `partly` what can still be read of the -wal, in words.
     pub(super) fn lacking(path: &Path, what: String, alone: &str, partly: Option<&str>) -> Self {
         let mut cure = format!(
-            "restore a copy of the whole data directory, or, without one:\n  {}\n    \
+            "stop the launcher if it still runs, and restore a copy of the whole data directory, \
+             or, without one:\n  {}\n    \
              goes on from what {} itself holds: {alone}\n",
             put_aside(path, &["-wal", "-shm"]),
             path.display(),

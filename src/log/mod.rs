@@ -442,9 +442,11 @@ pub trait Log: LogRead {
     /// As [`Log::append`].
     fn sweep(&mut self, now: Timestamp, keep: &Retention) -> Result<Swept, AppendError>;
 
-    /// Ends cleanly: everything into the one file, so that it can be copied alone.
+    /// Ends cleanly: everything into the one file, so that it can be copied alone, if its disk has
+    /// room.
     ///
     /// # Errors
-    /// The file could not be completed. Nothing is lost then: the next launcher reads the rest.
+    /// The file could not be completed for another reason. What was committed is not lost then,
+    /// unless somebody took it: the next launcher reads the rest.
     fn close(self: Box<Self>) -> Result<(), AppendError>;
 }

@@ -200,6 +200,14 @@ impl Log for SqliteLog {
             .set_db_config(option, false)
             .and_then(|_| self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
         let closed = self.connection.close().map_err(|(_, error)| error);
+        let moved = match moved {
+            // Nothing of it is lost, and the next launcher moves it.
+            Err(error) if is_full(&error) => {
+                tracing::warn!("the disk is full; the newest records stay in the -wal of the log");
+                Ok(())
+            }
+            moved => moved,
+        };
         moved.and(closed).map_err(|error| AppendError::Fatal { why: error.to_string() })
     }
 }

@@ -163,6 +163,8 @@ fn check_refused(scratch: &Scratch, expected: &str) {
     let said = refused.to_string();
     assert_eq!(said, read.to_string());
     assert!(said.contains(expected), "`{expected}` is missing in: {said}");
+    // Beside a launcher that runs, the ways on would do more harm.
+    assert!(said.contains("stop the launcher if it still runs"), "{said}");
     assert!(said.contains("itself holds: records up to number 15 of 2026-11-21T"), "{said}");
     assert!(said.contains("ids are given out a second time"), "{said}");
     for way in said.lines().filter(|line| line.starts_with("  ") && !line.starts_with("    ")) {

@@ -2,6 +2,7 @@
 //! not even opened are in `refused`.
 
 use std::fs;
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -104,6 +105,31 @@ fn l7_a_really_full_disk_is_told_from_a_broken_one() {
     drop(log);
 }
 
+/// Nothing is lost when the log has no room for what its -wal holds: so it is no failure.
+#[test]
+fn l8_a_clean_end_on_a_full_disk_is_one() {
+    let scratch = Scratch::new();
+    let Some(disk) = SmallDisk::new(scratch.directory.path().join("disk")) else { return };
+    let path = disk.at.join("log.db");
+    let mut log = SqliteLog::open(&path).expect("the log opens");
+    for seq in 1..=8 {
+        commit(&mut log, &bulky(seq));
+    }
+    let ballast = disk.at.join("ballast");
+    let mut file = fs::File::create(&ballast).expect("there is room");
+    while file.write_all(&[1; 4_096]).is_ok() {}
+    Box::new(log).close().expect("all is on the disk");
+    let reader = LogReader::open(&path).expect("it is read where it lies");
+    assert_eq!(rows_since(&reader, 0).len(), 8);
+    drop((reader, file));
+    fs::remove_file(&ballast).expect("it is there");
+    let mut log = SqliteLog::open(&path).expect("the log opens");
+    assert_eq!(rows_since(&log, 0).len(), 8);
+    commit(&mut log, &bulky(9));
+    Box::new(log).close().expect("the log is closed");
+    assert!(fs::metadata(path).is_ok_and(|log| log.len() > 150_000), "all is in the one file");
+}
+
 /// `ps` on a dead launcher's directory that the asker may not write, or on a read-only copy.
 #[test]
 fn a_log_is_read_where_nothing_can_be_written() {
@@ -139,7 +165,8 @@ fn l7_any_other_failure_is_fatal() {
     stranger.execute_batch("BEGIN IMMEDIATE").expect("the stranger takes the lock");
     let error = log.append(&births(1, NOON, &[1])).expect_err("the log is locked");
     assert!(matches!(error, AppendError::Fatal { .. }), "{error}");
-    assert_eq!(error.to_string(), "the log cannot be written: database is locked");
+    let said = error.to_string();
+    assert!(said.starts_with("the log cannot be written: database is locked; see what"), "{said}");
 }
 
 fn spoil(log: &SqliteLog, sql: &str) {
