@@ -6,8 +6,8 @@
 //! -shm of a process that was killed. A -wal that was taken away as a whole, with its -shm, leaves
 //! none: then a log is what its own file says.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::log::error::OpenError;
@@ -40,6 +40,7 @@ pub(super) fn look(log: &Path) -> Result<Behind, OpenError> {
     }
     for _ in 0..TRIES {
         let noted = shm::read(&shm);
+        let own = Own::of(log).map_err(|error| OpenError::access(log, &error))?;
         let found = match wal::read(&wal) {
             Ok(found) => Some(found),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -47,10 +48,12 @@ pub(super) fn look(log: &Path) -> Result<Behind, OpenError> {
         };
         // Who commits just now is alive, and looks for itself.
         if shm::read(&shm) == noted {
-            return judge(&wal, found, noted).map_err(|missing| {
+            let cut = own.cut_short(found.as_ref());
+            let behind = judge(&wal, found, noted).map_err(|missing| {
                 let Missing { what, partly } = missing;
                 OpenError::lacking(log, what, &alone(log), partly.as_deref())
-            });
+            })?;
+            return cut.map_or(Ok(behind), |what| Err(OpenError::damaged(log, what)));
         }
     }
     Ok(Behind::Nothing)
@@ -64,6 +67,46 @@ fn plain(path: &Path) -> Result<(), OpenError> {
             Err(OpenError::Access { path: path.to_owned(), why })
         }
         Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// The log's own file.
+struct Own {
+    bytes: u64,
+    /// Pages that it says it has.
+    pages: u32,
+    page_bytes: u64,
+}
+
+impl Own {
+    fn of(log: &Path) -> io::Result<Own> {
+        let mut header = [0; 32];
+        let mut file = File::open(log)?;
+        file.read_exact(&mut header)?;
+        let bytes = file.metadata()?.len();
+        let pages = header[28..32].try_into().expect("four bytes were taken");
+        // 1 stands for the one size that two bytes cannot hold.
+        let page_bytes = match u16::from_be_bytes([header[16], header[17]]) {
+            1 => 65_536,
+            size => u64::from(size),
+        };
+        Ok(Own { bytes, pages: u32::from_be_bytes(pages), page_bytes })
+    }
+
+    /// A file that is shorter than it should be has lost its end, unless that is in the -wal.
+    fn cut_short(&self, wal: Option<&Wal>) -> Option<String> {
+        let Own { bytes, pages, page_bytes } = *self;
+        let in_wal = |page: u64| {
+            wal.is_some_and(|wal| u32::try_from(page).is_ok_and(|page| wal.pages.contains(&page)))
+        };
+        // The newest commit says it, and it may be in the -wal alone.
+        let pages = wal.filter(|wal| wal.frames > 0).map_or(pages, |wal| wal.log_pages);
+        let (there, all) = (bytes / page_bytes.max(1), u64::from(pages));
+        let missing = (there + 1..=all).find(|page| !in_wal(*page))?;
+        Some(format!(
+            "it was cut short: {bytes} bytes of {} are there, and page {missing} is nowhere",
+            all * page_bytes
+        ))
     }
 }
 

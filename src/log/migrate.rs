@@ -203,7 +203,6 @@ pub(super) fn inspect(path: &Path) -> Result<Inspected, OpenError> {
         return Err(OpenError::Foreign { path: path.to_owned(), what });
     }
     newest_known(path, word(60))?;
-    whole(path, word(28) * page_size(&header))?;
     let behind = kept::look(path)?;
     // The header may be older than the -wal beside it; only SQLite can read both together.
     let connection = open_read_only(path)?;
@@ -228,14 +227,6 @@ pub(super) fn inspect(path: &Path) -> Result<Inspected, OpenError> {
             );
             Err(OpenError::damaged(path, what))
         }
-    }
-}
-
-/// Bytes of a page, as the header says it: 1 stands for the one size that two bytes cannot hold.
-fn page_size(header: &[u8; HEADER_BYTES]) -> i64 {
-    match u16::from_be_bytes([header[16], header[17]]) {
-        1 => 65_536,
-        size => i64::from(size),
     }
 }
 
@@ -264,18 +255,6 @@ fn read_header(path: &Path) -> Result<[u8; HEADER_BYTES], OpenError> {
         return Err(foreign("it does not begin as an SQLite file does"));
     }
     head.try_into().map_err(|_| emptied("it ends within its header"))
-}
-
-/// A file that is shorter than its header says has lost its end, unless the rest is still to come
-/// from the -wal.
-fn whole(path: &Path, expected: i64) -> Result<(), OpenError> {
-    let length = fs::metadata(path).map_err(|error| OpenError::access(path, &error))?.len();
-    let waiting = fs::metadata(beside(path, "-wal")).map_or(0, |wal| wal.len());
-    if waiting > 0 || i64::try_from(length).unwrap_or(i64::MAX) >= expected {
-        return Ok(());
-    }
-    let what = format!("it was cut short: {length} bytes of {expected} are there");
-    Err(OpenError::damaged(path, what))
 }
 
 /// Brings a log of an older format to today's, one transaction a step.

@@ -18,6 +18,8 @@ pub(super) struct Wal {
     pub pages: BTreeSet<u32>,
     /// Frames up to the last commit to which all before it lead.
     pub frames: u32,
+    /// How many pages the log has since that commit; zero without one.
+    pub log_pages: u32,
     /// Which round of the file this is; nothing where it has no sound header.
     pub round: Option<[u8; 8]>,
     /// Commits of this round behind a gap. One may be what a power cut left of the last commit,
@@ -70,6 +72,7 @@ pub(super) fn read(path: &Path) -> io::Result<Wal> {
             if commits {
                 wal.frames += u32::try_from(waiting.len()).unwrap_or(u32::MAX);
                 wal.pages.extend(waiting.drain(..));
+                wal.log_pages = word(&frame, 1);
             }
         } else if of_this_round && commits {
             wal.behind_a_gap += 1;

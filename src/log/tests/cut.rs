@@ -329,3 +329,16 @@ fn r2_a_wal_that_was_written_over_is_noticed_at_a_clean_end() {
     assert!(fs::read(scratch.path()).expect("it is there") == before);
     check_refused(&scratch, "-wal was cut or written over)");
 }
+
+/// \[L1\]: pages that are in neither file are missed though the -wal holds something, and before
+/// anybody asks for what was on them.
+#[test]
+fn l1_a_log_that_was_cut_beside_its_wal_is_refused() {
+    let scratch = killed();
+    cut(&scratch.path(), length(&scratch.path()) - 8 * 4_096);
+    let refused = SqliteLog::open(&scratch.path()).expect_err("its end is missing").to_string();
+    assert!(refused.contains("it was cut short: ") && refused.contains("is nowhere"), "{refused}");
+    assert!(refused.contains(".recover"), "{refused}");
+    let read = LogReader::open(&scratch.path()).expect_err("its end is missing").to_string();
+    assert_eq!(read, refused);
+}
