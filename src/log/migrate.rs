@@ -67,6 +67,8 @@ pub(super) fn create(path: &Path) -> Result<(), OpenError> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         migrate_from(&mut connection, 0)?;
+        // To close moves it too, but says nothing when there is no room for it.
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         connection.close().map_err(|(_, error)| error)
     })();
     built.map_err(|error: rusqlite::Error| explain(path, &error))?;
@@ -320,7 +322,7 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
         }
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => access(
             "; the data directory and the files in it must belong to this user, and their \
-                 disk must not be mounted read-only",
+                 disk must have room (df, df -i) and not be mounted read-only",
         ),
         Some(_) | None => access(""),
     }

@@ -105,6 +105,35 @@ fn l7_a_really_full_disk_is_told_from_a_broken_one() {
     drop(log);
 }
 
+/// A log is made whole or not at all: what had no room was left behind under another name, and
+/// the log refused for ever after.
+#[test]
+fn l1_a_log_that_is_made_on_a_disk_with_little_room_is_whole_or_not_there() {
+    let scratch = Scratch::new();
+    let Some(disk) = SmallDisk::new(scratch.directory.path().join("disk")) else { return };
+    let (path, ballast) = (disk.at.join("log.db"), disk.at.join("ballast"));
+    let (mut made, mut refused) = (0, 0);
+    for room in (0..60).map(|pages| pages * 4_096) {
+        fs::write(&ballast, vec![1; (1 << 20) - room]).ok();
+        match SqliteLog::open(&path) {
+            Ok(_) => made += 1,
+            Err(error) => {
+                let said = error.to_string();
+                assert!(said.contains("room") || said.contains("space"), "{said}");
+                refused += 1;
+            }
+        }
+        fs::remove_file(&ballast).expect("it is there");
+        let log = SqliteLog::open(&path).expect("there is room now");
+        assert_eq!(log.full_check().expect("it can be read"), Vec::<String>::new());
+        drop(log);
+        for entry in fs::read_dir(&disk.at).expect("it is there") {
+            fs::remove_file(entry.expect("it is there").path()).expect("it is ours");
+        }
+    }
+    assert!(made > 0 && refused > 0, "{made} made, {refused} refused");
+}
+
 /// Nothing is lost when the log has no room for what its -wal holds: so it is no failure.
 #[test]
 fn l8_a_clean_end_on_a_full_disk_is_one() {
