@@ -15,7 +15,7 @@ use super::judge::{Books, Broken, Folded};
 
 /// What does not hold in a life that is over, as its facts alone tell it.
 pub(in crate::sim) fn judge_facts(plan: &Arc<Plan>, facts: &[(Timestamp, Fact)]) -> Option<Broken> {
-    let mut folded = Folded { plans: vec![plan.clone()], sagas: BTreeMap::new(), found: None };
+    let mut folded = Folded { plans: plan.family(), sagas: BTreeMap::new(), found: None };
     let mut books = Books::default();
     for (at, fact) in facts {
         folded.answer(&mut books, *at, fact);

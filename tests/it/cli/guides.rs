@@ -20,6 +20,7 @@ const PAGES: &[(&str, usize)] = &[
     ("docs/guide/doubt.md", 5),
     ("docs/guide/reactions.md", 3),
     ("docs/guide/observing.md", 5),
+    ("docs/guide/calling.md", 3),
 ];
 
 #[test]
