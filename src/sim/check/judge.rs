@@ -154,7 +154,7 @@ impl Folded {
             self.handed(books, owed.saga, (&owed.step, &owed.command_id));
         }
         self.compare(node);
-        self.found.or_else(|| of_moment(&self.plans[0], node))
+        self.found.or_else(|| of_moment(node))
     }
 
     /// What the engine promises of single facts.
@@ -391,7 +391,7 @@ fn unexplained(plan: &Plan, saga: &Saga, state: State) -> Option<String> {
 }
 
 /// What must hold of one moment, however it came about.
-fn of_moment(plan: &Plan, node: &Node) -> Option<Broken> {
+fn of_moment(node: &Node) -> Option<Broken> {
     let coordinator = node.world.coordinator();
     if let Some(words) = node.world.broken() {
         return Some(broken(Property::Fold, words));
@@ -403,7 +403,7 @@ fn of_moment(plan: &Plan, node: &Node) -> Option<Broken> {
         return Some(broken(Property::Fold, format!("saga {id} is set aside: {clash}")));
     }
     overdue(node)
-        .or_else(|| keys(plan, node))
+        .or_else(|| keys(node))
         .or_else(|| rules::unowed(&node.world))
         .or_else(|| rules::idle(&node.world))
 }
@@ -428,7 +428,9 @@ fn overdue(node: &Node) -> Option<Broken> {
                 ));
             }
         }
-        let forward = saga.state == State::Running && saga.verdict.is_none();
+        // Of a held one the way forward is over.
+        let going = saga.verdict.is_none() && saga.held.is_none();
+        let forward = saga.state == State::Running && going;
         if forward && saga.due.is_some_and(|due| due < now) {
             let words = "it is past its deadline and goes forward";
             return Some(broken(Property::Deadlines, words));
@@ -437,23 +439,31 @@ fn overdue(node: &Node) -> Option<Broken> {
     None
 }
 
-fn keys(plan: &Plan, node: &Node) -> Option<Broken> {
-    if plan.eviction.policy == Policy::Parallel {
-        return None;
-    }
-    let sagas: Vec<&Saga> = node.world.coordinator().sagas().map(|(saga, _)| saga).collect();
+/// Sagas contend when their definitions have one name and they share a key, and its own policy says
+/// what one does about it \[R17\]; held ones let their family past.
+fn keys(node: &Node) -> Option<Broken> {
+    let sagas = node.world.coordinator().sagas();
+    let sagas: Vec<&Saga> = sagas
+        .filter(|(_, plan)| plan.eviction.policy != Policy::Parallel)
+        .map(|(saga, _)| saga)
+        .collect();
     let holds =
         |saga: &Saga| matches!(saga.state, State::Running | State::Compensating) && !saga.retrying;
-    let shares = |a: &Saga, b: &Saga| a.keys.iter().any(|key: &Value| b.keys.contains(key));
+    let meet = |a: &Saga, b: &Saga| {
+        let shares = a.keys.iter().any(|key: &Value| b.keys.contains(key));
+        a.id != b.id && a.name == b.name && shares
+    };
+    let past = |a: &Saga, b: &Saga| a.is_held() && a.root() == b.root();
     for (place, one) in sagas.iter().enumerate() {
-        let active =
-            sagas[place + 1..].iter().find(|two| holds(one) && holds(two) && shares(one, two));
+        let active = sagas[place + 1..].iter().find(|two| {
+            holds(one) && holds(two) && meet(one, two) && !past(one, two) && !past(two, one)
+        });
         if let Some(two) = active {
             let words = format!("sagas {} and {} hold one key at once", one.id, two.id);
             return Some(broken(Property::Keys, words));
         }
         let waits = one.state == State::Queued;
-        if waits && !sagas.iter().any(|two| two.id != one.id && holds(two) && shares(one, two)) {
+        if waits && !sagas.iter().any(|two| holds(two) && meet(one, two) && !past(two, one)) {
             let words = format!("saga {} waits for a key that nobody holds", one.id);
             return Some(broken(Property::Keys, words));
         }

@@ -125,10 +125,12 @@ pub(super) fn settles(plan: &Plan, saga: &Saga, key: StepKey) -> bool {
 pub(super) fn idle(world: &World) -> Option<Broken> {
     // What reactions still have to send is no step's wait.
     let all = world.coordinator().sagas().filter(|(_, plan)| plan.reactions.is_empty());
-    for (saga, _) in all {
+    for (saga, plan) in all {
         let on_its_way =
             matches!(saga.state, State::Running | State::Compensating) && saga.held.is_none();
-        if on_its_way && !saga.runs.iter().any(crate::saga::state::Run::is_open) {
+        // A step that gave its sub-saga up has ended, and the saga waits for the sub-saga's end.
+        if on_its_way && !saga.runs.iter().any(|run| run.is_open() || saga.awaits_child(plan, run))
+        {
             let words =
                 format!("saga {} is {}, and waits for nothing", saga.id, saga.state.as_str());
             return Some(broken(Property::Ends, words));

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::usage::unread;
 use super::{Did, package, run, scratch};
 
-const CATALOG: &str = "\
+pub const CATALOG: &str = "\
 targets: { host: { disconnect_timeout: 30s } }
 events:
   go: { fields: { k: { type: string } } }

@@ -2,6 +2,7 @@
 //! command computes is tested where it is computed.
 
 mod begin;
+mod callers;
 mod check;
 mod ci;
 mod data;
