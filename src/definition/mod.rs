@@ -57,7 +57,8 @@ pub struct Library {
     pub sagas: Vec<Arc<Saga>>,
     /// The scenarios, in the order of their files, as far as they could be read.
     pub scenarios: Vec<Scenarios>,
-    /// What reading lost of a saga's file: findings that may only tell of the hole mislead.
+    /// What reading lost of a saga's file: findings that may only tell of the hole mislead. A file
+    /// without a saga among `sagas` has lost it all, its name too.
     pub lost: BTreeMap<FileId, BTreeSet<Loss>>,
     /// Files in which reading found an error: about these no lint is said.
     pub broken: BTreeSet<FileId>,

@@ -94,6 +94,8 @@ fn read_all(
             Some(FileKind::Catalog) => catalogs.extend(reader.catalog(origin, path, &bytes)),
             Some(FileKind::Saga) => {
                 let (file, text) = text(path, &bytes, &mut reader.sources, &mut reader.found);
+                // What it holds is unknown as long as nothing of it was read.
+                reader.lost.insert(file, BTreeSet::from([Loss::Part]));
                 texts.extend(text.map(|text| (file, text)));
             }
             Some(FileKind::Test) => scenarios.extend(reader.scenarios(path, &bytes)),
@@ -184,7 +186,8 @@ impl Reader {
         scenario::scenarios(self.tree(path, bytes).1?, &mut self.found)
     }
 
-    /// Takes a saga that was read, with what was lost on the way.
+    /// Takes a saga that was read, with what was lost on the way; of a file that gave none
+    /// everything was.
     fn take(&mut self, (saga, found): (Option<Saga>, Diagnostics)) -> Option<Arc<Saga>> {
         let lost: BTreeSet<Loss> = found.iter().filter_map(loss).collect();
         self.found.append(found);
