@@ -36,9 +36,9 @@ pub(super) fn check(sagas: &[Compiled<'_>], out: &mut Diagnostics) {
         // Without a `key` all sagas of the name contend, so that the newcomer meets its own caller.
         if eviction.key.is_empty() && eviction.policy != Policy::Parallel {
             let policy = sagas[first].saga.eviction.policy.span;
-            out.add_same_key(way[way.len() - 1].name, policy, &names);
+            out.add_same_key(&way, policy, &names);
         } else {
-            out.add_call_cycle(way[0].name, &names);
+            out.add_call_cycle(&way, &names);
         }
     }
     let depths = depths(&edges, &said);
@@ -99,24 +99,34 @@ fn circle(names: &[&str]) -> String {
     words.join(", which calls ")
 }
 
+/// The finding, told also at the other calls of the circle: each of their sagas is wrong.
+fn with_others(one: Diagnostic, others: &[&Edge<'_>]) -> Diagnostic {
+    let also = |one: Diagnostic, edge: &&Edge<'_>| {
+        one.also(edge.name.span, format!("`{}` is called here", edge.name.value))
+    };
+    others.iter().fold(one, also)
+}
+
 impl Diagnostics {
-    fn add_same_key(&mut self, at: &At<String>, policy: Span, names: &[&str]) {
+    fn add_same_key(&mut self, way: &[&Edge<'_>], policy: Span, names: &[&str]) {
+        let (last, others) = way.split_last().expect("a way has at least one call");
         let message = format!(
             "this calls {}, and the newcomer needs the key that its own caller holds",
             circle(names)
         );
-        self.push(
-            Diagnostic::new(Code::SameKey, at.span, message)
-                .also(policy, "all sagas of this name contend for one key")
-                .help("call another saga, or go through the parts with a `for_each`"),
-        );
+        let one = Diagnostic::new(Code::SameKey, last.name.span, message)
+            .also(policy, "all sagas of this name contend for one key")
+            .help("call another saga, or go through the parts with a `for_each`");
+        self.push(with_others(one, others));
     }
 
-    fn add_call_cycle(&mut self, at: &At<String>, names: &[&str]) {
+    fn add_call_cycle(&mut self, way: &[&Edge<'_>], names: &[&str]) {
+        let (first, others) = way.split_first().expect("a way has at least one call");
         let message = format!("this calls {}: a circle", circle(names));
         let help = "go through the parts with a `for_each`, or let the inner saga begin by an \
                     `emit`, which nobody waits for";
-        self.push(Diagnostic::new(Code::CallCycle, at.span, message).help(help));
+        let one = Diagnostic::new(Code::CallCycle, first.name.span, message).help(help);
+        self.push(with_others(one, others));
     }
 
     fn add_call_depth(&mut self, at: &At<String>) {

@@ -30,7 +30,12 @@ pub(super) fn check(sagas: &[Compiled<'_>], out: &mut Diagnostics) {
             let names: Vec<(&str, &str)> =
                 cycle.iter().map(|(at, event)| (&*sagas[*at].plan.name, *event)).collect();
             let closing = names.last().map_or("", |(_, event)| *event);
-            out.add_self_trigger(trigger_span(&sagas[first], closing), &names);
+            // Each of the others is wrong too: so they are told by their own places.
+            let others = cycle.windows(2).map(|pair| {
+                let (event, to) = (pair[0].1, pair[1].0);
+                (trigger_span(&sagas[to], event), &*sagas[to].plan.name, event)
+            });
+            out.add_self_trigger(trigger_span(&sagas[first], closing), &names, others);
         }
     }
 }
@@ -163,12 +168,20 @@ fn trigger_span(saga: &Compiled<'_>, event: &str) -> Span {
 }
 
 impl Diagnostics {
-    fn add_self_trigger(&mut self, at: Span, cycle: &[(&str, &str)]) {
+    fn add_self_trigger<'a>(
+        &mut self,
+        at: Span,
+        cycle: &[(&str, &str)],
+        others: impl Iterator<Item = (Span, &'a str, &'a str)>,
+    ) {
         let way: Vec<String> =
             cycle.iter().map(|(saga, event)| format!("`{saga}` brings about `{event}`")).collect();
         let first = cycle.first().map_or("", |(saga, _)| *saga);
         let message = format!("saga `{first}` starts itself again without end: {}", way.join(", "));
         let help = "give the trigger a `when` that ends the circle, or emit another event";
-        self.push(Diagnostic::new(Code::SelfTrigger, at, message).help(help));
+        let one = Diagnostic::new(Code::SelfTrigger, at, message).help(help);
+        self.push(others.fold(one, |one, (at, saga, event)| {
+            one.also(at, format!("`{event}` starts `{saga}`"))
+        }));
     }
 }
