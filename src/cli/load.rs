@@ -2,11 +2,12 @@
 //! what is wrong with them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
-use crate::definition::read::FileKind;
+use crate::definition::read::{FileKind, load};
 use crate::diag::nearest;
 use crate::launcher::{self, kind_of, read_definition};
 
@@ -36,7 +37,8 @@ pub(super) fn asked_for<'a>(
 }
 
 /// Reads the definitions that the paths name: of a directory all that it holds; of a file
-/// that one, with the catalogs of `vocabulary` or else those that stand beside it.
+/// that one, with the catalogs and sagas of `vocabulary` or else those that stand beside it: it
+/// may call them, and some mistakes take two sagas.
 ///
 /// # Errors
 /// A path cannot be read, or no definition is there: silence would look like a clean bill.
@@ -44,7 +46,7 @@ pub(super) fn files(paths: &[PathBuf], vocabulary: Option<&Path>) -> Result<File
     gather(paths, vocabulary, false)
 }
 
-/// The same with scenarios; beside a file of them stand the sagas of its directory.
+/// The same with scenarios.
 ///
 /// # Errors
 /// As [`files`].
@@ -78,22 +80,49 @@ fn gather(paths: &[PathBuf], vocabulary: Option<&Path>, scenarios: bool) -> Resu
             }
         }
     }
-    // A file of scenarios is nothing without the saga that it names.
-    let plays = asked.iter().any(|path| kind_of(path, scenarios) == Some(FileKind::Test));
     let serves = |path: &PathBuf| match kind_of(path, scenarios) {
         Some(FileKind::Catalog) => true,
-        Some(FileKind::Saga) => plays,
+        // What an editor leaves behind is nothing that could be called.
+        Some(FileKind::Saga) => path.is_file(),
         Some(FileKind::Test) | None => false,
     };
     let known: BTreeSet<PathBuf> = asked.iter().map(|path| place(path)).collect();
-    let beside = around.into_iter().filter(|path| serves(path) && !known.contains(&place(path)));
-    let mut files = Files::default();
-    for path in beside.chain(asked.iter().cloned()) {
-        let bytes = read_definition(&path).map_err(|error| unreadable(&path, &error))?;
-        files.list.push((shown(&path), bytes));
+    let beside = around.iter().filter(|path| serves(path) && !known.contains(&place(path)));
+    let mut list = beside.map(|path| read(path)).collect::<Result<Vec<_>, Failure>>()?;
+    let own = asked.iter().map(|path| read(path)).collect::<Result<Vec<_>, Failure>>()?;
+    if let Some(home) = vocabulary {
+        let home = place(&home.join(SAGAS));
+        let is_guest = |path: &Path| place(path).parent() != home.parent();
+        let guests = asked.iter().zip(&own).filter(|(path, _)| is_guest(path));
+        give_way(&mut list, guests.map(|(_, file)| file.clone()).collect());
     }
-    files.asked = asked.into_iter().map(|path| (shown(&path), path)).collect();
-    Ok(files)
+    list.extend(own);
+    Ok(Files { list, asked: asked.into_iter().map(|path| (shown(&path), path)).collect() })
+}
+
+fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
+    let bytes = read_definition(path).map_err(|error| unreadable(path, &error))?;
+    Ok((shown(path), bytes))
+}
+
+/// Files of another directory stand in for those that have their name or define their saga: they
+/// are what these are to become.
+fn give_way(around: &mut Vec<(String, Vec<u8>)>, guests: Vec<(String, Vec<u8>)>) {
+    if guests.is_empty() {
+        return;
+    }
+    let name = |path: &str| Path::new(path).file_name().map(OsStr::to_owned);
+    let names: BTreeSet<_> = guests.iter().map(|(path, _)| name(path)).collect();
+    let sagas = |files: Vec<(String, Vec<u8>)>| {
+        let library = load(files).0;
+        let path = |file| library.sources.path(file).to_owned();
+        let sagas = library.sagas.iter();
+        sagas.map(|saga| (saga.name.value.clone(), path(saga.span.file))).collect::<Vec<_>>()
+    };
+    let theirs: BTreeSet<String> = sagas(guests).into_iter().map(|(saga, _)| saga).collect();
+    let twins = sagas(around.clone()).into_iter().filter(|(saga, _)| theirs.contains(saga));
+    let twins: BTreeSet<String> = twins.map(|(_, path)| path).collect();
+    around.retain(|(path, _)| !names.contains(&name(path)) && !twins.contains(path));
 }
 
 /// The files that the paths name, each once, however often and by whatever ways it is named.
@@ -138,11 +167,7 @@ fn directory_of(path: &Path) -> &Path {
 pub(super) fn beside(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut paths = BTreeSet::new();
     list(directory, false, &mut paths)?;
-    let read = |path: PathBuf| {
-        let bytes = read_definition(&path).map_err(|error| unreadable(&path, &error))?;
-        Ok((shown(&path), bytes))
-    };
-    paths.into_iter().map(read).collect()
+    paths.iter().map(|path| read(path)).collect()
 }
 
 /// The definitions and scenarios that the paths name, and nothing beside them: path, path as
@@ -152,8 +177,7 @@ pub(super) fn beside(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure
 /// As [`files`].
 pub(super) fn named(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String, Vec<u8>)>, Failure> {
     let read = |path: PathBuf| {
-        let bytes = read_definition(&path).map_err(|error| unreadable(&path, &error))?;
-        let shown = shown(&path);
+        let (shown, bytes) = read(&path)?;
         Ok((path, shown, bytes))
     };
     asked(paths, true)?.into_iter().map(read).collect()

@@ -19,6 +19,7 @@ mod init;
 mod link;
 mod load;
 mod lsp;
+mod named;
 mod new;
 mod operate;
 mod out;

@@ -29,6 +29,7 @@ use crate::time::{Millis, Schedule};
 
 pub use crate::definition::saga::{OnRestart, OnShutdown, Policy};
 pub use crate::definition::step::Backoff;
+pub use callees::calls_of;
 pub use library::{compile_library, compile_library_by, compile_stored};
 pub use source::Source;
 pub use verb::{Call, Costs, ForEach, Join, Verb};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::cases;
 use super::exit::{Exit, Failure, Outcome};
 use super::load;
+use super::named;
 use super::out::{self, Shape};
 use crate::clock::Clock;
 use crate::definition::{Library, Scenarios};
@@ -28,7 +29,7 @@ pub struct Args {
     /// Sagas, or directories of them [default: the directory of --sagas]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Directory whose catalogs are the vocabulary [default: sagas, and for a single file its own
+    /// Directory whose catalogs and sagas are known [default: sagas, and for a single file its own
     /// directory]
     #[arg(long, value_name = "DIR")]
     sagas: Option<PathBuf>,
@@ -59,6 +60,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     };
     let asked = files.asked;
     let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
+    let found = named::of_needed(found, &library, &asked);
     if found.has_errors() {
         let text = render::human(&found, &library.sources, out::colour());
         let message = "the definitions are not valid, so no saga is explored";

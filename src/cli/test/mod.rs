@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::exit::{Exit, Failure, Outcome};
 use super::load;
+use super::named;
 use super::out::{self, Shape};
 use crate::definition::{Catalog, Library, Scenarios};
 use crate::diag::{Span, render};
@@ -28,7 +29,7 @@ pub struct Args {
     /// --sagas]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Directory whose catalogs and sagas are used [default: sagas, and for a single file its own
+    /// Directory whose catalogs and sagas are known [default: sagas, and for a single file its own
     /// directory]
     #[arg(long, value_name = "DIR")]
     sagas: Option<PathBuf>,
@@ -117,6 +118,7 @@ fn play(
     let files = load::with_scenarios(paths, vocabulary)?;
     let asked = files.asked;
     let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
+    let found = named::of_needed(found, &library, &asked);
     if found.has_errors() {
         let text = render::human(&found, &library.sources, out::colour());
         let message = "the definitions are not valid, so no scenario is played";

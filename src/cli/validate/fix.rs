@@ -8,7 +8,7 @@ use super::Args;
 use crate::cli::diff;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::load::Files;
-use crate::cli::{out, rewrite};
+use crate::cli::{named, out, rewrite};
 use crate::diag::{Code, Fix, LineColumn, apply};
 use crate::launcher::Loaded;
 use crate::view::text::Tone;
@@ -129,7 +129,8 @@ pub(super) fn json(done: &[Done]) -> Value {
 /// Prints what would be changed. The verdict is on the files as they are.
 pub(super) fn show(args: &Args, files: Files) -> Outcome {
     let asked = files.asked.len();
-    let found = Loaded::of(files.list.clone());
+    let mut found = Loaded::of(files.list.clone());
+    found.diagnostics = named::told(found.diagnostics, &found.defined, &files.asked);
     let mended = mend(files);
     let of = |one: &Changed| diff::unified(&one.shown, &one.before, &one.after);
     let diff: String = mended.changed.iter().map(of).collect();

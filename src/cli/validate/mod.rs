@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::exit::{Exit, Failure, Outcome};
 use super::load;
+use super::named;
 use super::out;
 use crate::diag::{Diagnostics, Severity, render, sarif};
 use crate::launcher::Loaded;
@@ -17,7 +18,7 @@ pub struct Args {
     /// Definitions, or directories of them [default: the directory of --sagas]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Directory whose catalogs are the vocabulary [default: sagas, and for a single file its own
+    /// Directory whose catalogs and sagas are known [default: sagas, and for a single file its own
     /// directory]
     #[arg(long, value_name = "DIR")]
     sagas: Option<PathBuf>,
@@ -64,15 +65,16 @@ pub(super) fn run(args: &Args) -> Outcome {
     if args.dry_run {
         return fix::show(args, files);
     }
-    let asked = files.asked.len();
-    let (loaded, fixed) = if args.fix {
+    let asked = files.asked.clone();
+    let (mut loaded, fixed) = if args.fix {
         let mended = fix::mend(files);
         mended.write()?;
         (mended.loaded, Some(mended.done))
     } else {
         (Loaded::of(files.list), None)
     };
-    print(args, &loaded, asked, fixed.as_deref())?;
+    loaded.diagnostics = named::told(loaded.diagnostics, &loaded.defined, &asked);
+    print(args, &loaded, asked.len(), fixed.as_deref())?;
     Ok(verdict(args, &loaded.diagnostics))
 }
 

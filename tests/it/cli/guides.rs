@@ -35,6 +35,57 @@ fn the_scenarios_of_the_other_pages_of_the_guide_pass() {
     }
 }
 
+/// Sagas that have more histories than a test has time for, and how far these are explored.
+const SHALLOW: &[(&str, &str)] =
+    &[("sagas/move_house.saga.yaml", "6"), ("sagas/ship_order.saga.yaml", "6")];
+
+/// What the reader of a page has in front of him: pages with scenarios alone go on with the saga of
+/// the first.
+fn directory_of(page: &str) -> Vec<(String, String)> {
+    let mut files = files_of(page);
+    if files.iter().all(|(path, _)| path.ends_with(".test.yaml")) && !files.is_empty() {
+        files.extend(files_of("docs/guide/first-saga.md"));
+    }
+    files
+}
+
+#[test]
+fn every_command_for_authors_is_content_with_the_sagas_of_the_guide() {
+    let pages = std::fs::read_dir(package().join("docs/guide")).expect("shipped");
+    let pages = pages.map(|page| page.expect("it can be listed").file_name());
+    let mut tried = 0;
+    for page in pages {
+        let page = format!("docs/guide/{}", page.to_str().expect("UTF-8"));
+        let files = directory_of(&page);
+        let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (&**n, &**t)).collect();
+        let here = scratch(&files);
+        let fine = |args: &[&str]| {
+            let did = run(here.path(), args);
+            assert_eq!(did.exit, 0, "{page}: {args:?}: {}{}", did.stdout, did.stderr);
+        };
+        let sagas = files.iter().map(|(path, _)| *path).filter(|path| path.ends_with(".saga.yaml"));
+        let sagas: Vec<&str> = sagas.collect();
+        if sagas.is_empty() {
+            continue;
+        }
+        tried += 1;
+        fine(&["validate", "--deny-warnings"]);
+        let plays = files.iter().any(|(path, _)| path.ends_with(".test.yaml"));
+        fine(if plays { &["test"] } else { &["test", "--fill"] });
+        fine(&["check", "--depth", "3"]);
+        for path in sagas {
+            fine(&["validate", "--deny-warnings", path]);
+            if here.path().join(path.replace(".saga.", ".test.")).exists() {
+                fine(&["test", path]);
+            }
+            let depth = SHALLOW.iter().find(|(known, _)| *known == path);
+            let depth = depth.into_iter().flat_map(|(_, depth)| ["--depth", depth]);
+            fine(&["check", path].into_iter().chain(depth).collect::<Vec<_>>());
+        }
+    }
+    assert!(tried >= 8, "only {tried} pages have sagas");
+}
+
 #[test]
 fn fill_says_what_signals_lead_to() {
     let files = files_of("docs/guide/people.md");
