@@ -107,7 +107,10 @@ const TABLE: &[(&str, &[&str])] = &[
         "a saga that triggers itself, also around several sagas",
         &["SF604_emits_its_trigger", "SF604_in_finally", "SF604_around_two"],
     ),
-    ("calls in a circle or too deep", &["SF606_circle", "SF606_too_deep"]),
+    (
+        "calls in a circle or too deep, or between a saga that sends and one that observes",
+        &["SF606_circle", "SF606_too_deep", "SF607_across", "SF607_live_calls"],
+    ),
     ("unused `save`", &["SF605_unread"]),
     ("numbers that readers of YAML disagree about", &["W001_leading_zero"]),
     (
