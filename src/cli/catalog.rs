@@ -116,7 +116,11 @@ fn fields(fields: &Fields) -> Value {
             | Value::String(_)
             | Value::Array(_) => Map::new(),
         };
-        schema.insert("required".to_owned(), field.required.into());
+        // A list of an object's properties stands there already; such a field must come unless a
+        // default is filled in.
+        if !schema.contains_key("required") {
+            schema.insert("required".to_owned(), field.required.into());
+        }
         if field.sensitive {
             schema.insert("sensitive".to_owned(), true.into());
         }

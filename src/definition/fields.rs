@@ -142,12 +142,18 @@ impl FieldDecl {
         let Value::Object(mut schema) = schema else {
             return Err("a field is a JSON Schema: a mapping like `{ type: string }`".to_owned());
         };
-        let mut addition = |key: &str| match schema.shift_remove(key) {
+        let mut addition = |key: &str| match schema.get(key) {
             None => Ok(None),
-            Some(Value::Bool(word)) => Ok(Some(word)),
+            // JSON Schema's own `required`: the properties that an object must have.
+            Some(Value::Array(_)) if key == "required" => Ok(None),
+            Some(Value::Bool(word)) => {
+                let word = *word;
+                schema.shift_remove(key);
+                Ok(Some(word))
+            }
             Some(_) if key == "required" => {
-                let help = "put a list of required properties into a nested schema";
-                Err(format!("`required` of a field is `true` or `false`; {help}"))
+                let own = "or JSON Schema's list of the properties that an object must have";
+                Err(format!("`required` of a field is `true` or `false`, {own}"))
             }
             Some(_) => Err(format!("`{key}` is `true` or `false`")),
         };
@@ -158,8 +164,7 @@ impl FieldDecl {
             return Err("a field with a `default` is never required".to_owned());
         }
         if let Some(stranger) = schema.keys().find(|key| !KEYWORDS.contains(&key.as_str())) {
-            let additions = ["required", "sensitive"].into_iter();
-            let near = nearest(stranger, KEYWORDS.iter().copied().chain(additions));
+            let near = nearest(stranger, KEYWORDS.iter().copied().chain(["sensitive"]));
             let hint = match near {
                 Some(near) => format!("; did you mean `{near}`?"),
                 None if stranger.contains(' ') => "; quote a text that holds `,`".to_owned(),
@@ -294,6 +299,7 @@ pub const KEYWORDS: &[&str] = &[
     "properties",
     "propertyNames",
     "readOnly",
+    "required",
     "then",
     "title",
     "type",
@@ -425,6 +431,24 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_required_properties_is_json_schema_s_own() {
+        let properties = json!({"a": {"type": "string"}, "b": {"type": "integer"}});
+        let object = json!({"type": "object", "properties": properties, "required": ["a"]});
+        let mut filled = object.clone();
+        filled["default"] = json!({"a": "x"});
+        let fields = fields(&[("must", object), ("may", filled)]);
+        assert!(fields.list[0].required && !fields.list[1].required);
+        let completed = json!({"must": {"a": "y"}, "may": {"a": "x"}});
+        check(&fields, json!({"must": {"a": "y"}}), Ok(completed));
+        check(
+            &fields,
+            json!({"must": {"b": 1}}),
+            Err("field `must` must be an object (\"a\" is a required property)"),
+        );
+        check(&fields, json!({}), Err("field `must` is missing; it must be an object"));
+    }
+
+    #[test]
     fn a_sensitive_value_is_never_repeated() {
         let secret = json!({"type": "string", "minLength": 40, "sensitive": true});
         let fields = fields(&[("token", secret)]);
@@ -439,7 +463,9 @@ mod tests {
         for bad in [
             json!("string"),
             json!({"type": "text"}),
-            json!({"type": "string", "required": ["a"]}),
+            json!({"type": "object", "required": "a"}),
+            json!({"type": "object", "required": ["a", 5]}),
+            json!({"type": "object", "required": ["a"], "default": {}}),
             json!({"type": "string", "default": 5}),
             json!({"type": "string", "default": "a", "required": true}),
             json!({"type": "string", "pattern": "("}),

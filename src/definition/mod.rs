@@ -8,6 +8,7 @@ pub mod fields;
 pub mod keys;
 pub mod read;
 pub mod saga;
+pub mod sample;
 pub mod scenario;
 pub mod spread;
 pub mod step;

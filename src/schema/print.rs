@@ -263,12 +263,13 @@ fn field() -> Value {
         schema["markdownDescription"] = json!(doc);
         schema
     };
-    for (key, doc) in [
-        ("required", "`false`: the field may be absent, and is read behind `has()`."),
-        ("sensitive", "`true`: hidden in log, `show` and dashboard."),
-    ] {
-        properties.insert(key.to_owned(), described(doc, json!({ "type": "boolean" })));
-    }
+    let doc = "`false`: the field may be absent, and is read behind `has()`. A list is JSON \
+               Schema's own: the properties that an object must have.";
+    let names = json!({ "type": "array", "items": { "type": "string" }, "uniqueItems": true });
+    let required = json!({ "anyOf": [{ "type": "boolean" }, names] });
+    properties.insert("required".to_owned(), described(doc, required));
+    let doc = "`true`: hidden in log, `show` and dashboard.";
+    properties.insert("sensitive".to_owned(), described(doc, json!({ "type": "boolean" })));
     let doc = "Filled in on arrival, so that the field can always be read.";
     properties.insert("default".to_owned(), described(doc, json!({})));
     properties.insert("description".to_owned(), json!({ "type": "string" }));
@@ -279,7 +280,7 @@ fn field() -> Value {
         "properties": properties,
         "additionalProperties": false,
         "if": { "required": ["default"] },
-        "then": { "properties": { "required": { "const": false } } },
+        "then": { "properties": { "required": { "not": { "const": true } } } },
     })
 }
 

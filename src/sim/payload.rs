@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::definition::fields::FieldDecl;
+use crate::definition::sample::sample;
 use crate::definition::{CommandDecl, EventDecl, Fields};
 
 /// Payloads of one event, at most.
@@ -89,7 +90,7 @@ pub(super) fn values(field: &FieldDecl, known: &Known) -> Vec<Value> {
     let listed = |key: &str| field.schema.get(key).and_then(Value::as_array).into_iter().flatten();
     listed("enum").chain(listed("examples")).for_each(|value| add(value.clone()));
     field.schema.get("const").into_iter().for_each(|value| add(value.clone()));
-    let text = sample(&field.name);
+    let text = word(&field.name);
     let one = |value: &Value| Value::Array(vec![value.clone()]);
     let two = |value: &Value| Value::Array(vec![value.clone(), Value::from("another")]);
     // A list of some, then none at all, then every other: what is done for each often differs.
@@ -109,13 +110,14 @@ pub(super) fn values(field: &FieldDecl, known: &Known) -> Vec<Value> {
         add(value);
     }
     add(two(&Value::from(text.clone())));
+    add(sample(&field.schema, &text));
     add(Value::Object(Map::new()));
     add(Value::Null);
     values
 }
 
 /// A string that says whose value it is: `source-tab` for `source_tab_id`.
-fn sample(name: &str) -> String {
+fn word(name: &str) -> String {
     name.strip_suffix("_id").unwrap_or(name).replace('_', "-")
 }
 

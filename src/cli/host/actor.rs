@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::script::{Act, Otherwise, Script};
-use crate::definition::{Catalog, CommandDecl, EventDecl};
+use crate::definition::sample::sample;
+use crate::definition::{Catalog, CommandDecl};
 use crate::expr::{Resolved, Scope};
 use crate::ipc::client::Command;
 use crate::time::Millis;
@@ -153,32 +154,16 @@ impl Actor {
         let mut fields = Map::new();
         for field in &event.fields.list {
             let given = command.fields.get(&*field.name).filter(|value| field.hold(value).is_ok());
-            let value = given.cloned().or_else(|| field.required.then(|| sample(event, field)));
+            let value = given.cloned().or_else(|| {
+                field
+                    .required
+                    .then(|| sample(&field.schema, &format!("{}_{}", event.name, field.name)))
+            });
             if let Some(value) = value {
                 fields.insert(field.name.to_string(), value);
             }
         }
         fields
-    }
-}
-
-/// Some value that fits a field, told by its schema.
-fn sample(event: &EventDecl, field: &crate::definition::FieldDecl) -> Value {
-    let schema = &field.schema;
-    if !schema["const"].is_null() {
-        return schema["const"].clone();
-    }
-    if let Some(first) = schema["enum"].as_array().and_then(|words| words.first()) {
-        return first.clone();
-    }
-    match schema["type"].as_str() {
-        Some("integer" | "number") if schema["minimum"].is_number() => schema["minimum"].clone(),
-        Some("integer" | "number") => 0.into(),
-        Some("boolean") => false.into(),
-        Some("array") => Value::Array(Vec::new()),
-        Some("object") => Value::Object(Map::new()),
-        Some("null") => Value::Null,
-        Some(_) | None => format!("{}_{}", event.name, field.name).into(),
     }
 }
 
