@@ -15,7 +15,8 @@ pub(super) fn object(with: &With) -> Map<String, Value> {
 #[must_use]
 pub fn flow(value: &Value) -> String {
     match value {
-        Value::String(text) => word(text),
+        // A literal `${{` has the spelling of a saga.
+        Value::String(text) => word(&text.replace("${{", "$${{")),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::Array(items) => {
             format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", "))
@@ -31,7 +32,7 @@ pub fn flow(value: &Value) -> String {
 
 /// A string or a key: without quotes where that means the same, else as JSON has it, with what YAML
 /// does not take in a text spelled out.
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     if is_plain(text) {
         return text.to_owned();
     }

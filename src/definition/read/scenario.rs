@@ -1,5 +1,7 @@
 //! A `*.test.yaml` read into its type. Looks no name up.
 
+use serde_json::Value;
+
 use crate::definition::keys::{
     CASE, CAUSES, END, ENDS, EXPECT, EXPLORE, ORGANIC, REPLY, SCRIPT, SIGNAL, TEST, WHEN,
 };
@@ -84,19 +86,49 @@ fn with(object: &mut Object, out: &mut Diagnostics) -> Option<With> {
     }
 }
 
-/// Named values without any `${{ }}`: a case says what happens, and computes nothing.
+/// Named values without any `${{ }}`: a case says what happens, and computes nothing. A `$${{` is
+/// literal, as in a saga.
 fn literals(node: Node, key: &str, out: &mut Diagnostics) -> Option<With> {
     let (span, pairs) = free_map(node, key, out)?;
     let mut read = Vec::new();
     for (name, node) in pairs {
         let at = node.span;
-        let value = json(node, &name.value, out);
-        if value.to_string().contains("${{") {
+        let mut value = json(node, &name.value, out);
+        if !unescape(&mut value) {
             out.add_literal_expected(at, &name.value);
         }
         read.push((name, At::new(value, at)));
     }
     Some(With { span, list: read })
+}
+
+/// Turns each `$${{` of a value to `${{`; `false` where a `${{` stands that is not literal.
+fn unescape(value: &mut Value) -> bool {
+    match value {
+        Value::String(text) => match unescaped(text) {
+            Some(plain) => *text = plain,
+            None => return false,
+        },
+        Value::Array(items) => return items.iter_mut().all(unescape),
+        Value::Object(map) => return map.values_mut().all(unescape),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    true
+}
+
+/// As a template without a hole reads.
+fn unescaped(text: &str) -> Option<String> {
+    const OPEN: &str = "${{";
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(open) = rest.find(OPEN) {
+        let (before, behind) = (&rest[..open], &rest[open + OPEN.len()..]);
+        plain.push_str(before.strip_suffix('$')?);
+        plain.push_str(OPEN);
+        rest = behind;
+    }
+    plain.push_str(rest);
+    Some(plain)
 }
 
 fn entries(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Entry>> {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::definition::scenario::{End, Happening, Reply, Script, Start, With};
-use crate::sim::script::{flow, object};
+use crate::sim::script::{flow, object, word};
 
 /// A case as an element of `cases`, indented so far.
 #[must_use]
@@ -38,12 +38,12 @@ fn text(text: &str) -> String {
         first && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-,.".contains(&byte))
     });
     let letter = text.starts_with(|first: char| first.is_ascii_alphabetic());
-    if words && letter && text.contains(' ') { text.to_owned() } else { flow(&text.into()) }
+    if words && letter && text.contains(' ') { text.to_owned() } else { word(text) }
 }
 
 /// The same between brackets, where a comma ends the value.
 fn in_braces(value: &str) -> String {
-    if value.contains(',') { flow(&value.into()) } else { text(value) }
+    if value.contains(',') { word(value) } else { text(value) }
 }
 
 fn with(with: &With) -> String {

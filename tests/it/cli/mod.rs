@@ -7,6 +7,7 @@ mod check;
 mod ci;
 mod data;
 mod demo;
+mod fill;
 mod fix;
 mod fmt;
 mod graph;
