@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::expr::{self, EvalError, Template};
 use crate::ids::SagaId;
+use crate::plan::secrets::Secrets;
 use crate::plan::{CallTrigger, EventTrigger, Plan, Policy};
 use crate::saga::decide::{BeginScope, Input};
 #[cfg(test)]
@@ -48,7 +49,7 @@ impl Coordinator {
             let Some(trigger) = fitting.find(|trigger| fits(trigger, fields)) else { continue };
             let begun = newcomer(&plan, event, fields, &trigger.input, Asker::default())
                 .and_then(|newcomer| self.contend(newcomer, depth));
-            self.count(&plan, event, begun);
+            self.count(&plan, event, fields, begun);
         }
     }
 
@@ -57,13 +58,17 @@ impl Coordinator {
         let (word, fields) = (Arc::from("schedule"), Arc::new(Value::Object(Map::new())));
         let begun = newcomer(plan, &word, &fields, input, Asker::default())
             .and_then(|newcomer| self.contend(newcomer, 0));
-        self.count(plan, &word, begun);
+        self.count(plan, &word, &fields, begun);
     }
 
-    fn count(&mut self, plan: &Plan, event: &str, begun: Result<SagaId, Refusal>) {
+    fn count(&mut self, plan: &Plan, event: &str, fields: &Value, begun: Result<SagaId, Refusal>) {
         if let Err(refusal) = begun {
             *self.turned_away.entry(plan.name.clone()).or_default() += 1;
-            tracing::info!(saga = %plan.name, %event, reason = %refusal.message, "not started");
+            // The author's words about a refusal may be made of what came.
+            let declared = plan.events.get(event).map(|decl| Secrets::of(&decl.fields, fields));
+            let hidden = declared.and_then(|secrets| secrets.hide_text(&refusal.message));
+            let reason = hidden.unwrap_or(refusal.message);
+            tracing::info!(saga = %plan.name, %event, %reason, "not started");
         }
     }
 

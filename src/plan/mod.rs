@@ -9,6 +9,7 @@ mod compile;
 mod flow;
 mod library;
 mod outline;
+pub mod secrets;
 mod source;
 mod types;
 mod verb;

@@ -1,22 +1,16 @@
 //! Hides what the catalog calls `sensitive` before anybody is shown a saga. The facts themselves
 //! keep the values: a saga could not go on after a crash without them.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::definition::fields::Fields;
 use crate::plan::Plan;
+use crate::plan::secrets::{Secrets, names};
 use crate::saga::record::Record;
 
 use super::Fact;
-
-/// What stands where a sensitive value stood.
-const HIDDEN: &str = "[redacted]";
-/// Shorter texts are hidden where they stand alone, but not looked for inside other texts.
-const INSIDE_MIN: usize = 4;
 
 /// Names of the sensitive fields of the events, commands and signals that one definition uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,10 +19,6 @@ pub struct Sensitive {
     commands: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     call: BTreeSet<Arc<str>>,
     signals: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
-}
-
-fn names(fields: &Fields) -> BTreeSet<Arc<str>> {
-    fields.list.iter().filter(|field| field.sensitive).map(|field| field.name.clone()).collect()
 }
 
 impl Sensitive {
@@ -102,58 +92,9 @@ impl Sensitive {
         let Some(fields) = Arc::make_mut(fields).as_object_mut() else { return };
         for name in names {
             if let Some(value) = fields.get_mut(&**name) {
-                secrets.learn(value);
-                *value = Value::from(HIDDEN);
+                secrets.take(value);
             }
         }
-    }
-}
-
-/// Texts that were found in sensitive fields, the longest first: one may begin as another does, and
-/// its rest must not be left.
-#[derive(Debug, Default)]
-struct Secrets(BTreeSet<(Reverse<usize>, String)>);
-
-impl Secrets {
-    /// Learns all texts of a value; numbers and booleans are too common to be looked for elsewhere.
-    fn learn(&mut self, value: &Value) {
-        if let Value::String(text) = value {
-            if !text.is_empty() && text != HIDDEN {
-                self.0.insert((Reverse(text.len()), text.clone()));
-            }
-        } else if let Value::Array(list) = value {
-            list.iter().for_each(|value| self.learn(value));
-        } else if let Value::Object(map) = value {
-            map.values().for_each(|value| self.learn(value));
-        }
-    }
-
-    fn hide(&self, value: &mut Value) {
-        if let Value::String(text) = value {
-            if let Some(hidden) = self.hide_text(text) {
-                *text = hidden;
-            }
-        } else if let Value::Array(list) = value {
-            list.iter_mut().for_each(|value| self.hide(value));
-        } else if let Value::Object(map) = value {
-            map.values_mut().for_each(|value| self.hide(value));
-        }
-    }
-
-    /// The text without its secrets, if it has any.
-    fn hide_text(&self, text: &str) -> Option<String> {
-        let fits = self.0.iter().skip_while(|(Reverse(length), _)| *length > text.len());
-        let mut hidden: Option<String> = None;
-        for (Reverse(length), secret) in fits {
-            let now = hidden.as_deref().unwrap_or(text);
-            if secret == text {
-                return Some(HIDDEN.to_owned());
-            }
-            if *length >= INSIDE_MIN && now.contains(secret.as_str()) {
-                hidden = Some(now.replace(secret.as_str(), HIDDEN));
-            }
-        }
-        hidden
     }
 }
 
@@ -241,25 +182,4 @@ fn hide_words(words: &mut Arc<str>, text: &dyn Fn(&str) -> Option<String>) {
 
 fn each(map: &mut Map<String, Value>, value: &mut dyn FnMut(&mut Value)) {
     map.values_mut().for_each(value);
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn of_a_secret_that_begins_as_another_nothing_is_left() {
-        let mut secrets = Secrets::default();
-        secrets.learn(&json!(["key-1", "key-12", "ab"]));
-        for (text, shown) in [
-            ("key-12", Some("[redacted]")),
-            ("with key-12 and key-1", Some("with [redacted] and [redacted]")),
-            ("ab", Some("[redacted]")),
-            ("about", None),
-        ] {
-            assert_eq!(secrets.hide_text(text).as_deref(), shown, "{text}");
-        }
-    }
 }

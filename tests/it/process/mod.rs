@@ -5,6 +5,7 @@
 mod callers;
 mod crash;
 mod disk;
+mod hidden;
 mod lamps;
 mod pipes;
 mod place;
