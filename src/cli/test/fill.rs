@@ -36,7 +36,7 @@ pub(super) fn fill(results: &Results) -> Result<(), Failure> {
             .iter()
             .flat_map(|file| file.cases.iter().map(|case| case.name.value.clone()))
             .collect();
-        let made = fill::fill(&results.catalog, plan, missing, &taken);
+        let made = fill::fill(&results.catalog, plan, missing, &taken).made;
         if made.is_empty() {
             if file.is_none() {
                 out::warn(&format!(

@@ -1,6 +1,8 @@
 //! Cases for what no case reaches: the interpreter is driven down one way after another, and ways
 //! that reach something new are kept. Writes no file.
 
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -44,6 +46,15 @@ pub struct Made {
     pub script: Script,
 }
 
+/// What a search for cases came to.
+#[derive(Clone, Debug)]
+pub struct Filled {
+    /// The cases, the shortest first.
+    pub made: Vec<Made>,
+    /// Ways that were tried, at most [`WAYS_MAX`].
+    pub tried: usize,
+}
+
 /// Makes cases until nothing of `missing` is left that any way within reach leads to.
 #[must_use]
 pub fn fill(
@@ -51,15 +62,14 @@ pub fn fill(
     plan: &Arc<Plan>,
     mut missing: BTreeSet<Item>,
     taken: &BTreeSet<String>,
-) -> Vec<Made> {
+) -> Filled {
     let mut made: Vec<Made> = Vec::new();
     let mut taken = taken.clone();
     let mut ways = VecDeque::from([Vec::new()]);
-    for _ in 0..WAYS_MAX {
-        if missing.is_empty() {
-            break;
-        }
+    let mut tried = 0;
+    while tried < WAYS_MAX && !missing.is_empty() {
         let Some(way) = ways.pop_front() else { break };
+        tried += 1;
         let walked = walk(catalog, plan, &way);
         for place in way.len()..walked.choices.len() {
             let usual = walked.taken[..place].to_vec();
@@ -78,7 +88,7 @@ pub fn fill(
         taken.insert(name.clone());
         made.push(Made { name, script });
     }
-    made
+    Filled { made, tried }
 }
 
 /// A name for what is unusual that no other case has.
@@ -225,7 +235,7 @@ fn end(verdict: &Verdict) -> End {
 fn choices(catalog: &Catalog, plan: &Plan, player: &Player<'_>, script: &Script) -> Vec<Choice> {
     let mut all = match player.waiting.iter().find(|one| !one.again) {
         Some(waiting) => of_command(catalog, player, &waiting.owed),
-        None => of_time(player),
+        None => of_time(player, script),
     };
     // Once, and while there is somebody to give way.
     let first = script.entries.is_empty();
@@ -312,49 +322,16 @@ impl Seen<'_> {
     }
 }
 
-/// No command is open: the events that somebody waits for, or time.
-fn of_time(player: &Player<'_>) -> Vec<Choice> {
+/// No command is open: the events that somebody waits for, time, and events that reactions alone
+/// are there for.
+fn of_time(player: &Player<'_>, script: &Script) -> Vec<Choice> {
     let coordinator = player.world.coordinator();
     let mut all = Vec::new();
     let open = coordinator.sagas().filter(|(saga, _)| saga.is_open());
     let open: Vec<(&Saga, &Plan)> = open.collect();
     for (saga, plan) in open.iter().copied() {
-        let mut known = Known::default();
-        [&*saga.input, &*saga.fields].into_iter().for_each(|one| known.add(one));
-        known.add(&Value::Object(saga.vars.clone()));
-        let waits = saga.runs.iter().filter(|run| matches!(run.phase, Phase::Waiting { .. }));
-        let mut ways: Vec<(String, &Alternative)> = Vec::new();
-        for run in waits {
-            let step = plan.step(run.key.step);
-            let fails = step.fail_on.iter().map(|one| &one.on);
-            let awaited = step.wait.iter().flat_map(|wait| &wait.alternatives);
-            let named = awaited.chain(fails).filter(|one| one.source != Source::Echo);
-            ways.extend(named.map(|one| (step.path.to_string(), one)));
-        }
-        ways.extend(plan.cancel_on.iter().map(|one| ("it".to_owned(), one)));
-        let reactions = plan.reactions.iter().map(|one| &one.on);
-        let events = reactions.filter(|on| on.source.is_public());
-        ways.extend(events.map(|one| ("a reaction".to_owned(), one)));
-        for (path, one) in ways {
-            let declared = match one.source {
-                Source::Echo | Source::Organic | Source::Event => plan.events.get(&one.event),
-                Source::Signal => plan.signals.get(&one.event),
-            };
-            let Some(declared) = declared else { continue };
-            let name = &one.event;
-            let fitting = payloads(&declared.fields, &known).into_iter().filter(|payload| {
-                Seen { plan, saga, player, name, payload }.first(&[one]).is_some()
-            });
-            all.extend(fitting.take(ALIKE_MAX).map(|payload| {
-                let (said, with) = (at(name.to_string()), with(&payload));
-                let what = match one.source {
-                    Source::Echo | Source::Organic | Source::Event => {
-                        Happening::Report { event: said, with }
-                    }
-                    Source::Signal => Happening::Signal { name: said, with },
-                };
-                Choice { what, words: format!("{path} gets {name}") }
-            }));
+        for (path, on) in awaited(saga, plan) {
+            of_event(player, saga, plan, &path, on, &mut all);
         }
     }
     if let Some(due) = coordinator.next_due().filter(|_| !open.is_empty()) {
@@ -362,5 +339,77 @@ fn of_time(player: &Player<'_>) -> Vec<Choice> {
         let what = Happening::Advance(at(span));
         all.push(Choice { what, words: "time passes".to_owned() });
     }
+    // What only a reaction takes leads the saga nowhere: once is enough, and never the usual thing.
+    // Else such events would come for ever.
+    let came = |name: &str| {
+        script.entries.iter().any(|entry| match &entry.what {
+            Happening::Report { event, .. } => event.value == name,
+            Happening::Expect { .. }
+            | Happening::Call(_)
+            | Happening::Signal { .. }
+            | Happening::Disconnect(_)
+            | Happening::Connect(_)
+            | Happening::Advance(_)
+            | Happening::Crash => false,
+        })
+    };
+    for (saga, plan) in open {
+        let reactions = plan.reactions.iter().map(|one| &one.on);
+        for on in reactions.filter(|on| on.source.is_public() && !came(&on.event)) {
+            of_event(player, saga, plan, "a reaction", on, &mut all);
+        }
+    }
     all
+}
+
+/// What may come to a saga from anybody, each with the step that it comes to.
+fn awaited<'a>(saga: &Saga, plan: &'a Plan) -> Vec<(String, &'a Alternative)> {
+    let mut ways: Vec<(String, &Alternative)> = Vec::new();
+    for run in saga.runs.iter().filter(|run| matches!(run.phase, Phase::Waiting { .. })) {
+        let step = plan.step(run.key.step);
+        // Of all that must come, nothing is awaited twice.
+        let came = |place: u32| {
+            step.wait.as_ref().is_some_and(|wait| wait.all) && run.matched.contains(&place)
+        };
+        let places = (0u32..).zip(step.wait.iter().flat_map(|wait| &wait.alternatives));
+        let missing = places.filter(|(place, _)| !came(*place)).map(|(_, one)| one);
+        let named = missing.chain(step.fail_on.iter().map(|one| &one.on));
+        let named = named.filter(|one| one.source != Source::Echo);
+        ways.extend(named.map(|one| (step.path.to_string(), one)));
+    }
+    ways.extend(plan.cancel_on.iter().map(|one| ("it".to_owned(), one)));
+    ways
+}
+
+/// The payloads with which one event is taken.
+fn of_event(
+    player: &Player<'_>,
+    saga: &Saga,
+    plan: &Plan,
+    path: &str,
+    on: &Alternative,
+    all: &mut Vec<Choice>,
+) {
+    let declared = match on.source {
+        Source::Echo | Source::Organic | Source::Event => plan.events.get(&on.event),
+        Source::Signal => plan.signals.get(&on.event),
+    };
+    let Some(declared) = declared else { return };
+    let mut known = Known::default();
+    [&*saga.input, &*saga.fields].into_iter().for_each(|one| known.add(one));
+    known.add(&Value::Object(saga.vars.clone()));
+    let name = &on.event;
+    let fitting = payloads(&declared.fields, &known)
+        .into_iter()
+        .filter(|payload| Seen { plan, saga, player, name, payload }.first(&[on]).is_some());
+    all.extend(fitting.take(ALIKE_MAX).map(|payload| {
+        let (said, with) = (at(name.to_string()), with(&payload));
+        let what = match on.source {
+            Source::Echo | Source::Organic | Source::Event => {
+                Happening::Report { event: said, with }
+            }
+            Source::Signal => Happening::Signal { name: said, with },
+        };
+        Choice { what, words: format!("{path} gets {name}") }
+    }));
 }
