@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::*;
-use crate::definition::keys::{ALL, Mapping, Shape};
+use crate::definition::keys::{ALL, Mapping, STEP, Shape};
 use crate::definition::read::{FileKind, json_of, load};
 
 fn root(below: &str) -> PathBuf {
@@ -177,6 +177,46 @@ fn the_reader_and_the_table_know_the_same_keys() {
             let shown = seen.contains(&place) || elsewhere.contains(&place);
             assert!(shown, "`{}` of {} is in no file", key.name, mapping.what);
         }
+    }
+}
+
+/// Under every optional key of a step that takes a mapping stands also the word for none.
+#[test]
+fn none_may_stand_where_a_mapping_of_a_step_stands() {
+    let catalog = "targets: { host: {} }
+events: { went: { fields: { at: { type: object, properties: { x: { type: integer } }, required: [x] } } } }
+commands: { go: { target: host, echoes: [], idempotent: true, undo: none } }
+";
+    let saga = "saga: it
+trigger: { event: went }
+input: { x: \"${{ trigger.at.x + 1 }}\" }
+eviction: { policy: ignore }
+timeout: 5s
+defaults: { retry: none }
+steps:
+  - { id: a, issue: go, await: none, probe: none, retry: none, compensate: none }
+  - id: b
+    issue: go
+    compensate: { issue: go, await: none, probe: none, retry: none }
+";
+    let files = [("a.catalog.yaml", catalog), ("it.saga.yaml", saga)];
+    let bytes = files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
+    let (library, found) = load(bytes.into());
+    let (_, wrong) = crate::plan::compile_library(&library);
+    assert!(found.is_empty() && wrong.is_empty(), "{found:#?} {wrong:#?}");
+    let vocabulary = Vocabulary { catalog: &library.catalog, sagas: &library.sagas };
+    for validators in [Validators::new(None), Validators::new(Some(vocabulary))] {
+        for (path, text) in files {
+            assert_eq!(validators.faults(path, text), [""; 0]);
+        }
+        let bad = catalog.replace("[x]", "[5]");
+        assert!(!validators.faults("a.catalog.yaml", &bad).is_empty(), "{bad}");
+    }
+    for word in STEP.keys {
+        let optional = word.need == crate::definition::keys::Need::Optional;
+        let verb = crate::definition::keys::VERBS.contains(&word.name);
+        let refuses = matches!(word.shape, Shape::Map(_)) && optional && !verb;
+        assert!(!refuses, "`{}: none` is refused", word.name);
     }
 }
 

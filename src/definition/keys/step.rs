@@ -156,10 +156,15 @@ pub static STEP: Mapping = Mapping {
         ),
         optional(
             "probe",
-            Shape::Map(&PROBE),
-            "The question asked when in doubt, before it is tried again or undone.",
+            Shape::MapOrNone(&PROBE),
+            "The question asked when in doubt, before it is tried again or undone. `none`: \
+             nobody is asked.",
         ),
-        optional("retry", Shape::MapOrNone(&RETRY), "Further attempts."),
+        optional(
+            "retry",
+            Shape::MapOrNone(&RETRY),
+            "Further attempts. `none`: no defaults either.",
+        ),
         optional(
             "on_timeout",
             Shape::WordsOrList(ON_TIMEOUT, &STEP),
@@ -246,10 +251,15 @@ pub static COMPENSATE: Mapping = Mapping {
         optional("timeout", Shape::Bound, "Per attempt."),
         optional(
             "probe",
-            Shape::Map(&PROBE),
-            "The question asked when in doubt, before it is tried again or undone.",
+            Shape::MapOrNone(&PROBE),
+            "The question asked when in doubt, before it is tried again or undone. `none`: \
+             nobody is asked.",
         ),
-        optional("retry", Shape::MapOrNone(&RETRY), "Further attempts."),
+        optional(
+            "retry",
+            Shape::MapOrNone(&RETRY),
+            "Further attempts. `none`: no defaults either.",
+        ),
         optional(
             "on_timeout",
             Shape::WordsOrList(ON_TIMEOUT, &UNDO_STEP),
@@ -306,10 +316,15 @@ pub static UNDO_STEP: Mapping = Mapping {
         optional("timeout", Shape::Bound, "Per attempt."),
         optional(
             "probe",
-            Shape::Map(&PROBE),
-            "The question asked when in doubt, before it is tried again or undone.",
+            Shape::MapOrNone(&PROBE),
+            "The question asked when in doubt, before it is tried again or undone. `none`: \
+             nobody is asked.",
         ),
-        optional("retry", Shape::MapOrNone(&RETRY), "Further attempts."),
+        optional(
+            "retry",
+            Shape::MapOrNone(&RETRY),
+            "Further attempts. `none`: no defaults either.",
+        ),
         optional(
             "on_timeout",
             Shape::WordsOrList(ON_TIMEOUT, &UNDO_STEP),

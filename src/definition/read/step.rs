@@ -84,7 +84,7 @@ fn step(place: Place, mut object: Object, out: &mut Diagnostics) -> Option<Step>
     let on_timeout =
         o.read_key("on_timeout", out, |node, key, out| on_timeout(place.deeper(), node, key, out));
     let probe = match o.take_known("probe") {
-        Some(node) => probe(node, out).map(Box::new),
+        Some(node) => unless_none(node).ok().and_then(|node| probe(node, out)).map(Box::new),
         None => None,
     };
     let compensate = match o.take_known("compensate") {
