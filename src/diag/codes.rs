@@ -145,6 +145,7 @@ codes! {
     PivotMisplaced "SF311" "a pivot where none may stand";
     ProbeSavesNot "SF312" "a probe that does not save what its step saves";
     ProbeActs "SF313" "a probe whose command changes something";
+    UndoSkips "SF314" "an undo that its `if` skips though its step was done";
 
     NoBound "SF401" "a wait without a bound";
     DeadlineTooShort "SF402" "a saga deadline shorter than its own steps";

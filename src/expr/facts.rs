@@ -162,6 +162,15 @@ pub fn facts_when_true(ast: &Ast) -> Facts {
     facts(ast, true)
 }
 
+/// Whether a condition can be true while the value at that path is that word; judged by the words
+/// alone, so a `true` may be wrong and a `false` is not.
+#[must_use]
+pub fn can_be_true_while(ast: &Ast, path: &[Box<str>], word: &str) -> bool {
+    let words = Words::Among(BTreeSet::from([word.to_owned()]));
+    let known = Facts::words(print::path(path), words);
+    !facts_when_true(ast).and(&known).cases.is_empty()
+}
+
 /// What is proved where a condition was false.
 pub(super) fn facts_when_false(ast: &Ast) -> Facts {
     facts(ast, false)

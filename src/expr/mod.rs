@@ -32,7 +32,7 @@ mod tests;
 pub use ast::{Ast, Path};
 pub use check::{TypeError, TypeErrorKind, check, expect_bool};
 pub use eval::{EvalError, EvalErrorKind, Resolved, Scope, eval, eval_bool};
-pub use facts::{Facts, facts_when_true};
+pub use facts::{Facts, can_be_true_while, facts_when_true};
 pub use idle::idle_parts;
 pub use parse::{SyntaxError, SyntaxErrorKind, parse};
 pub use pins::{Pin, comparisons, pins, repeats};

@@ -82,6 +82,10 @@ const TABLE: &[(&str, &[&str])] = &[
         "a probe that does not save what its step saves, or that changes something",
         &["SF312_probe_saves_nothing", "SF313_probe_opens_a_window"],
     ),
+    (
+        "an undo whose `if` is false whenever its step succeeded",
+        &["SF314_only_in_doubt", "SF314_not_succeeded"],
+    ),
     ("no bound where it waits", &["SF401_step", "SF401_undo", "SF401_finally"]),
     (
         "a saga deadline shorter than its own steps' worst forward case (retries and backoff \

@@ -22,6 +22,7 @@ mod signal_unanswered;
 mod undo_after_pivot;
 mod undo_dropped;
 mod undo_not_repeatable;
+mod undo_skips;
 mod unheard_answer;
 mod unreachable_step;
 mod unread_variable;
@@ -55,6 +56,7 @@ const RULES: &[Rule] = &[
     retry_not_repeatable::check,
     covers_stranger::check,
     pivot_misplaced::check,
+    undo_skips::check,
     no_bound::check,
     deadline_too_short::check,
     signal_unanswered::check,
