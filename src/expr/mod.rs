@@ -23,6 +23,7 @@ mod reads;
 mod run;
 mod same;
 mod schema;
+mod sizing;
 mod template;
 mod types;
 
@@ -39,5 +40,6 @@ pub use pins::{Pin, comparisons, pins, repeats};
 pub use reads::{Read, literals, reads};
 pub use same::key_text;
 pub use schema::json_schema_type;
+pub use sizing::{Sizing, may_fail, ordered, sizing};
 pub use template::{Part, Template, eval_fields, parse_template};
 pub use types::{Env, Field, ObjectType, Presence, Type};
