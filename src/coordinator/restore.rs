@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::definition::catalog::Catalog;
 use crate::ids::{ClientId, SagaId, Seq, SessionNo};
 use crate::plan::Plan;
 use crate::saga::apply::Corrupt;
@@ -77,17 +78,22 @@ impl Coordinator {
     ) -> Result<(), Corrupt> {
         let saga = fold(id, &plan, records)?;
         if saga.is_open() || saga.is_incident() {
-            self.note_older(&plan);
-            let mut live = Box::new(Live::new(saga, plan, RowState::Clean));
-            // Nothing that people see of it changes.
-            live.touched = true;
-            self.live.insert(id, live);
-            self.refresh(id);
-            if let Some(live) = self.live.get_mut(&id) {
-                live.touched = false;
-            }
+            self.adopt(saga, plan);
         }
         Ok(())
+    }
+
+    fn adopt(&mut self, saga: Saga, plan: Arc<Plan>) {
+        self.note_older(&plan);
+        let id = saga.id;
+        let mut live = Box::new(Live::new(saga, plan, RowState::Clean));
+        // Nothing that people see of it changes.
+        live.touched = true;
+        self.live.insert(id, live);
+        self.refresh(id);
+        if let Some(live) = self.live.get_mut(&id) {
+            live.touched = false;
+        }
     }
 
     /// Counts a saga of a text that is not loaded any more: its declarations hold while it is open
@@ -97,6 +103,27 @@ impl Coordinator {
         if current != Some(&plan.hash) {
             self.older.entry(plan.hash.clone()).or_insert((plan.clone(), 0)).1 += 1;
         }
+    }
+
+    /// What a launcher is that comes back on the log that this one leaves, where that log's fold is
+    /// known to be what lives here \[R3\]: rehearsals need not fold it anew. `newest`: when its
+    /// newest record was made.
+    #[must_use]
+    pub fn reborn(
+        &self,
+        catalog: Arc<Catalog>,
+        plans: Vec<Arc<Plan>>,
+        newest: Timestamp,
+    ) -> Coordinator {
+        let mut reborn = Coordinator::new(catalog, plans);
+        reborn.world = self.world.clone();
+        reborn.now = self.now;
+        reborn.restored_at = Some(newest);
+        reborn.corrupt.clone_from(&self.corrupt);
+        for live in self.live.values() {
+            reborn.adopt(live.saga.clone(), live.plan.clone());
+        }
+        reborn
     }
 
     /// What tells two coordinators apart, if anything: the fold of the log must be the live state

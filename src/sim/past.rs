@@ -32,6 +32,12 @@ impl Past {
         &self.facts
     }
 
+    /// When the newest fact came.
+    pub(super) fn last(&self) -> Option<Timestamp> {
+        let parts = std::iter::successors(Some(self), |part| part.before.as_deref());
+        parts.into_iter().find_map(|part| part.facts.last()).map(|(at, _)| *at)
+    }
+
     /// The whole log of a life: its past, then what came since.
     pub(super) fn all<'a>(
         past: Option<&'a Past>,

@@ -279,12 +279,29 @@ impl<S: Shelf> World<S> {
         }
     }
 
+    /// The same, where every fact was held to the live state when it came: what lives is the fold
+    /// of the log, and nothing is folded anew.
+    pub fn crash_as_it_stands(&mut self) {
+        let kinds: Vec<Arc<str>> = self.clients.keys().cloned().collect();
+        let since = self.facts.last().map(|(at, _)| *at);
+        let last = since.or_else(|| self.past.as_deref().and_then(Past::last)).unwrap_or(START);
+        self.coordinator = self.coordinator.reborn(self.catalog.clone(), self.plans.clone(), last);
+        self.booted();
+        for kind in kinds {
+            self.connect(&kind);
+        }
+    }
+
     /// The launcher dies and comes back on its log; nobody is connected any more.
     pub fn restart(&mut self) {
         self.coordinator = match self.shelf.start(&self.catalog, &self.plans) {
             Some(coordinator) => coordinator,
             None => self.folded(),
         };
+        self.booted();
+    }
+
+    fn booted(&mut self) {
         self.clients.clear();
         self.handed.clear();
         self.decide(|coordinator| {
