@@ -11,7 +11,7 @@ const SHARE: usize = 16;
 
 /// As many threads as there are cores, for as long as the work takes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cores;
+pub struct Cores;
 
 impl Spread for Cores {
     fn map<'t, T, R>(&self, things: &'t [T], work: impl Fn(&'t T) -> R + Sync) -> Vec<R>

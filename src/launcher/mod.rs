@@ -20,6 +20,7 @@ mod turns;
 
 pub use boot::{BootError, restore};
 pub use core::{Core, Identity, Pending};
+pub use cores::Cores;
 pub use library::{
     Loaded, definitions_in, kind_of, read_definition, read_directory, read_text, shown,
 };

@@ -78,10 +78,15 @@ pub(super) fn payloads(fields: &Fields, known: &Known) -> Vec<Map<String, Value>
 
 /// Values that fit a field, without repetitions.
 pub(super) fn values(field: &FieldDecl, known: &Known) -> Vec<Value> {
+    values_upto(field, known, VALUES_MAX)
+}
+
+/// The first of them.
+pub(super) fn values_upto(field: &FieldDecl, known: &Known, most: usize) -> Vec<Value> {
     let mut values: Vec<Value> = Vec::new();
     let mut add = |value: Value| {
-        let fits = field.hold(&value).is_ok() && !values.contains(&value);
-        if fits && values.len() < VALUES_MAX {
+        let has_room = values.len() < most;
+        if has_room && !values.contains(&value) && field.hold(&value).is_ok() {
             values.push(value);
         }
     };

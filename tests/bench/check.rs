@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sagaflow::launcher::Loaded;
-use sagaflow::sim::check::{Bounds, check};
+use sagaflow::launcher::{Cores, Loaded};
+use sagaflow::sim::check::{Bounds, check_on};
 
 /// Steps of the saga in a row.
 const STEPS: usize = 30;
@@ -43,12 +43,13 @@ pub fn run() {
     for files in [shipped(), long.into()] {
         let Loaded { defined: library, plans, .. } = Loaded::of(files);
         let catalog = Arc::new(library.catalog);
+        let bounds = Bounds::default();
         for plan in &plans {
             let mut times = Vec::new();
             let mut said = (0, 0, false);
             for _ in 0..RUNS {
                 let begun = Instant::now();
-                let checked = check(&catalog, plan, &plans, Bounds::default(), &mut |_| {});
+                let checked = check_on(&Cores, &catalog, (plan, &plans), bounds, &mut |_| {});
                 times.push(begun.elapsed());
                 let whole = checked.halted.is_none() && checked.counterexample.is_none();
                 said = (checked.states, checked.deeds, whole);

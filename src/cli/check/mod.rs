@@ -14,9 +14,9 @@ use super::out::{self, Shape};
 use crate::clock::Clock;
 use crate::definition::{Library, Scenarios};
 use crate::diag::render;
-use crate::launcher::Loaded;
+use crate::launcher::{Cores, Loaded};
 use crate::plan::Plan;
-use crate::sim::check::{Bounds, Checked, Progress, Story, check};
+use crate::sim::check::{Bounds, Checked, Progress, Story, check_on};
 use crate::time::{Millis, Timestamp};
 use crate::view::text::Tone;
 
@@ -113,7 +113,7 @@ fn explore(
             }
         };
         let bounds = Bounds { depth, ..Bounds::default() };
-        let checked = check(&catalog, plan, all, bounds, &mut tell);
+        let checked = check_on(&Cores, &catalog, (plan, all), bounds, &mut tell);
         tried.push(Tried { plan: plan.clone(), checked });
     }
     if told > started {

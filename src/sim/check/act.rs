@@ -14,6 +14,7 @@ use crate::sim::world::World;
 use crate::time::Timestamp;
 
 use super::judge::Books;
+use super::later::Later;
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub(super) enum Act {
     Say { signal: Arc<str>, with: Map<String, Value> },
     /// Nothing, until something is due.
     Wait,
+    /// Nothing, again and again, until the saga's own deadline is what is due next.
+    Linger,
     /// A target goes away.
     Leave(Arc<str>),
     /// A target comes back.
@@ -81,7 +84,12 @@ pub(super) struct Node {
     pub(super) begun: Option<Start>,
     /// Whether a rival came and was taken in: made to wait, merged, or let run beside it.
     pub(super) met: bool,
+    /// Nothing has happened since a rival was merged that would have been otherwise without it.
+    pub(super) fresh: Option<Arc<Later>>,
     last: Option<Said>,
+    /// Whether the whole log is folded at every crash; else every fact is, when it comes, and the
+    /// whole log at the end.
+    refolds: bool,
 }
 
 /// What a deed left behind.
@@ -107,8 +115,9 @@ impl Done {
 
 impl Node {
     /// A launcher on which nothing has happened yet.
-    pub(super) fn new(world: World) -> Node {
-        Node { world, books: Books::default(), begun: None, met: false, last: None }
+    pub(super) fn new(world: World, refolds: bool) -> Node {
+        let books = Books::default();
+        Node { world, books, begun: None, met: false, fresh: None, last: None, refolds }
     }
 
     pub(super) fn main(&self) -> Option<SagaId> {
@@ -179,12 +188,14 @@ impl Node {
                 refused = self.world.say(saga, signal, with.clone()).err().map(|why| why.message);
             }
             Act::Wait => self.wait(),
+            Act::Linger => self.linger(),
             Act::Leave(target) => self.world.disconnect(target),
             Act::Come(target) => self.world.connect(target),
-            Act::Crash => {
+            Act::Crash if self.refolds => {
                 self.world.compare();
                 self.world.crash();
             }
+            Act::Crash => self.world.crash_as_it_stands(),
             Act::Cancel => {
                 let saga = self.main().unwrap_or_default();
                 let done = self.world.signal(saga, Signal::Cancel, "it is not wanted any more");
@@ -217,6 +228,21 @@ impl Node {
             None => self.world.fail(&said.owed, "it cannot be done"),
         };
         done.err().map(|why| why.message)
+    }
+
+    /// Until the saga's own deadline is what is due next.
+    fn linger(&mut self) {
+        const LOOKS_MAX: usize = 1_000;
+        for _ in 0..LOOKS_MAX {
+            let coordinator = self.world.coordinator();
+            let saga = self.main().and_then(|id| coordinator.saga(id));
+            let due =
+                saga.filter(|(saga, _)| saga.verdict.is_none()).and_then(|(saga, _)| saga.due);
+            let is_next = due.is_none_or(|due| coordinator.next_due().is_none_or(|at| at >= due));
+            if is_next || !self.world.wait() {
+                return;
+            }
+        }
     }
 
     /// Until something follows, or nothing is due any more.

@@ -16,9 +16,10 @@ use crate::saga::record::{Ending, State};
 use crate::saga::state::{Phase, Run, Saga, StepKey};
 use crate::sim::payload::{Known, answers};
 
-use super::Setting;
 use super::act::{Act, Node, Start};
+use super::likeness::needed;
 use super::values::{Of, representatives};
+use super::{Detail, Setting};
 
 /// What an incoming report means for a step: the place of the first entry that it satisfies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,13 +79,11 @@ pub(super) fn choices(setting: &Setting, node: &Node) -> Vec<Act> {
     if runs {
         all.push(Act::Cancel);
     }
-    if !node.met && main.is_some_and(|(saga, _)| saga.is_active()) {
-        // The clock brings its own rivals.
-        let ticks = matches!(node.begun, Some(Start::Schedule));
-        all.extend((setting.meets() && !ticks).then_some(Act::Rival));
-    }
     all.extend(coordinator.next_due().map(|_| Act::Wait));
-    for target in &setting.targets {
+    let calm = setting.detail == Detail::Least
+        && setting.targets.iter().all(|one| node.world.is_connected(one));
+    all.extend(main.filter(|it| calm && lingers(*it)).map(|_| Act::Linger));
+    for target in needed(setting, node) {
         let there = node.world.is_connected(target);
         all.push(if there { Act::Leave(target.clone()) } else { Act::Come(target.clone()) });
     }
@@ -92,7 +91,28 @@ pub(super) fn choices(setting: &Setting, node: &Node) -> Vec<Act> {
     if node.has_said() {
         all.push(Act::Again);
     }
+    if !node.met && main.is_some_and(|(saga, _)| saga.is_active()) {
+        // The clock brings its own rivals.
+        let ticks = matches!(node.begun, Some(Start::Schedule));
+        all.extend((setting.meets() && !ticks).then_some(Act::Rival));
+    }
     all
+}
+
+/// Whether it tries again and again until its deadline: past its point of no return it does, and
+/// how often it did before is no part of a moment.
+fn lingers((saga, plan): (&Saga, &Plan)) -> bool {
+    let Some(deadline) = saga.due.filter(|_| saga.verdict.is_none()) else { return false };
+    // Whatever else is open, by silence it comes to this.
+    let again = |run: &Run| {
+        let step = plan.step(run.key.step);
+        let most = step.retry.as_ref().map_or(1, |retry| retry.attempts);
+        matches!(&run.phase, Phase::Pausing { in_doubt: true, until, .. } if *until < deadline)
+            && run.attempt >= most
+    };
+    // One that nothing can undo is passed while it is tried.
+    let passed = |run: &Run| plan.step(run.key.step).pivot && run.phase != Phase::Idle;
+    saga.runs.iter().any(passed) && saga.runs.iter().any(again)
 }
 
 /// One saga of a moment.
@@ -228,11 +248,12 @@ impl Moment<'_> {
             let Some(meaning) = self.meaning(run, (&declared.name, is_signal), &event) else {
                 continue;
             };
-            let kept: Vec<String> = with
-                .iter()
-                .filter(|(name, _)| reads.decides_alone(name))
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
+            let told = |name: &str| reads.decides_alone(name) || reads.decides_by_length(name);
+            let kept = with.iter().filter_map(|(name, value)| match told(name) {
+                true => Some(format!("{name}={value}")),
+                false => reads.decides_by_presence(name).then(|| name.clone()),
+            });
+            let kept: Vec<String> = kept.collect();
             if seen.insert((meaning, self.finds(run.key, &event), kept)) {
                 found.push((with, meaning));
             }

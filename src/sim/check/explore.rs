@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::definition::Catalog;
-use crate::ids::SagaId;
+use crate::definition::spread::{InTurn, Spread};
 use crate::limits::CHECK_STATES_MAX;
 use crate::plan::{Plan, StepIx, Undo};
-use crate::saga::record::{Ending, Record};
 use crate::sim::world::World;
 
 use super::Setting;
-use super::act::{Act, Deed, Done, Node};
-use super::choices::{beginnings, choices};
-use super::judge::{Broken, Folded, Property, broken};
-use super::likeness::likeness;
+use super::act::{Act, Deed, Node};
+use super::choices::beginnings;
+use super::expand::{Expanded, Next, begin, expand};
+use super::judge::{Broken, Property, broken};
+use super::likeness::timeless;
 use super::story::{Story, tell as tell_story};
 
 /// How far is explored.
@@ -25,11 +25,27 @@ pub struct Bounds {
     pub depth: Option<u32>,
     /// Moments that are told apart, at most.
     pub states: usize,
+    /// What moments are told apart by.
+    pub detail: Detail,
+    /// Whether [`Checked::timeless`] is kept.
+    pub timeless: bool,
+}
+
+/// What moments are told apart by. The same is found with each, sooner or later; all but the first
+/// are for who wants to see that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// What anybody can still ask for, and the order in which things are due.
+    Least,
+    /// What anybody can still ask for, and how long it is until things are due.
+    Times,
+    /// Everything.
+    All,
 }
 
 impl Default for Bounds {
     fn default() -> Bounds {
-        Bounds { depth: None, states: CHECK_STATES_MAX }
+        Bounds { depth: None, states: CHECK_STATES_MAX, detail: Detail::Least, timeless: false }
     }
 }
 
@@ -66,6 +82,10 @@ pub struct Checked {
     pub halted: Option<Halt>,
     /// Steps that no history came to, where all were explored.
     pub unreached: Vec<Arc<str>>,
+    /// How the saga ended, each state with each result, as text.
+    pub ends: BTreeSet<String>,
+    /// What was come to, whenever that was: a digest of each moment without its times.
+    pub timeless: BTreeSet<u128>,
     /// What does not hold, and the shortest history that shows it.
     pub counterexample: Option<(Broken, Story)>,
 }
@@ -83,7 +103,8 @@ struct Step {
     is_closed: bool,
 }
 
-struct Explorer<'a> {
+struct Explorer<'a, S> {
+    spread: &'a S,
     setting: Setting,
     bounds: Bounds,
     tell: &'a mut dyn FnMut(Progress),
@@ -94,7 +115,12 @@ struct Explorer<'a> {
     depth: u32,
     halted: Option<Halt>,
     reached: BTreeSet<StepIx>,
+    ends: BTreeSet<String>,
+    timeless: BTreeSet<u128>,
 }
+
+/// Moments that are gone on from at once: enough for all workers, few enough for the memory.
+const PART: usize = 256;
 
 /// Explores a saga; among `others` are those that it calls. `tell` hears now and then how far it
 /// has come.
@@ -105,8 +131,20 @@ pub fn check(
     bounds: Bounds,
     tell: &mut dyn FnMut(Progress),
 ) -> Checked {
+    check_on(&InTurn, catalog, (plan, others), bounds, tell)
+}
+
+/// The same, shared out among whom there is; what is found does not depend on how many there are.
+pub fn check_on<S: Spread>(
+    spread: &S,
+    catalog: &Arc<Catalog>,
+    (plan, others): (&Arc<Plan>, &[Arc<Plan>]),
+    bounds: Bounds,
+    tell: &mut dyn FnMut(Progress),
+) -> Checked {
     let mut explorer = Explorer {
-        setting: Setting::of(catalog, plan, others),
+        spread,
+        setting: Setting::of(catalog, plan, others, bounds.detail),
         bounds,
         tell,
         seen: BTreeMap::new(),
@@ -116,6 +154,8 @@ pub fn check(
         depth: 0,
         halted: None,
         reached: BTreeSet::new(),
+        ends: BTreeSet::new(),
+        timeless: BTreeSet::new(),
     };
     let root = explorer.root();
     let found = explorer.run(&root);
@@ -124,98 +164,101 @@ pub fn check(
         found.map(|(broken, path)| (broken, tell_story(&explorer.setting, &root, &path)));
     let is_whole = explorer.halted.is_none() && counterexample.is_none();
     let unreached = if is_whole { explorer.unreached() } else { Vec::new() };
-    let Explorer { steps, deeds, depth, halted, .. } = explorer;
-    Checked { states: steps.len(), deeds, depth, halted, unreached, counterexample }
+    let states = explorer.steps.len();
+    let Explorer { deeds, depth, halted, ends, timeless, .. } = explorer;
+    Checked { states, deeds, depth, halted, unreached, ends, timeless, counterexample }
 }
 
 type Found = (Broken, Vec<Deed>);
 
-impl Explorer<'_> {
+impl<S: Spread> Explorer<'_, S> {
     /// A launcher with all targets there, on which nothing has happened yet.
     fn root(&self) -> Node {
         let setting = &self.setting;
         let mut world = World::new(setting.catalog.clone(), setting.plans.clone());
         setting.targets.iter().for_each(|target| world.connect(target));
         world.settle();
-        Node::new(world)
+        Node::new(world, setting.tells_all())
     }
 
     fn run(&mut self, root: &Node) -> Option<Found> {
         for act in beginnings(&self.setting) {
-            if let Some(found) = self.go(None, root, &act) {
+            let mut begun = begin(&self.setting, root, &act).into_iter();
+            if let Some(found) = begun.find_map(|next| self.take(None, next)) {
                 return Some(found);
             }
         }
-        while let Some((at, node)) = self.open.pop_front() {
-            if self.deeds.is_multiple_of(256) {
-                self.progress();
-            }
-            let depth = self.steps[at as usize].depth;
-            if self.bounds.depth.is_some_and(|most| depth >= most) {
-                self.halted.get_or_insert(Halt::Depth(depth));
-                continue;
-            }
-            for act in choices(&self.setting, &node) {
-                if self.steps.len() >= self.bounds.states {
-                    self.halted = Some(Halt::States(self.bounds.states));
-                    return None;
+        while !self.open.is_empty() {
+            (self.tell)(Progress {
+                states: self.steps.len(),
+                open: self.open.len(),
+                depth: self.depth,
+            });
+            let part = self.next_part();
+            for (at, expanded) in self.expanded(&part) {
+                for next in expanded.all {
+                    if self.steps.len() >= self.bounds.states {
+                        self.halted = Some(Halt::States(self.bounds.states));
+                        return None;
+                    }
+                    if let Some(found) = self.take(Some(at), next) {
+                        return Some(found);
+                    }
                 }
-                if let Some(found) = self.go(Some(at), &node, &act) {
-                    return Some(found);
-                }
-            }
-            self.steps[at as usize].is_closed = true;
-        }
-        None
-    }
-
-    fn progress(&mut self) {
-        let (states, open, depth) = (self.steps.len(), self.open.len(), self.depth);
-        (self.tell)(Progress { states, open, depth });
-    }
-
-    /// Lets it happen at that moment; where it is of several commits, also with a crash after each.
-    fn go(&mut self, at: Option<u32>, node: &Node, act: &Act) -> Option<Found> {
-        let deed = Deed { act: act.clone(), dies: None };
-        let (commits, found) = self.try_one(at, node, deed);
-        if found.is_some() || matches!(act, Act::Crash) {
-            return found;
-        }
-        for commit in 1..commits {
-            let deed = Deed { act: act.clone(), dies: Some(commit) };
-            let (_, found) = self.try_one(at, node, deed);
-            if found.is_some() {
-                return found;
+                self.steps[at as usize].is_closed = expanded.is_all;
             }
         }
         None
     }
 
-    fn try_one(&mut self, at: Option<u32>, node: &Node, deed: Deed) -> (u64, Option<Found>) {
-        let mut next = node.clone();
-        let folded = Folded::before(&self.setting.plans, &next);
-        let done = next.happen(&deed);
+    /// The next moments to go on from.
+    fn next_part(&mut self) -> Vec<(u32, Node)> {
+        let count = self.open.len().min(PART);
+        let mut part: Vec<(u32, Node)> = self.open.drain(..count).collect();
+        if let Some(most) = self.bounds.depth {
+            part.retain(|(at, _)| self.steps[*at as usize].depth < most);
+            if part.len() < count {
+                self.halted.get_or_insert(Halt::Depth(most));
+            }
+        }
+        part
+    }
+
+    /// What follows from each, in their order.
+    fn expanded(&self, part: &[(u32, Node)]) -> Vec<(u32, Expanded)> {
+        let (setting, seen) = (&self.setting, &self.seen);
+        let expand = |(at, node): &(u32, Node)| {
+            let mut expanded = expand(setting, node);
+            // What was met before is not kept.
+            for next in &mut expanded.all {
+                if next.likeness.is_some_and(|likeness| seen.contains_key(&likeness)) {
+                    next.node = None;
+                }
+            }
+            (*at, expanded)
+        };
+        self.spread.map(part, expand)
+    }
+
+    /// Takes up what follows from a moment; what does not hold, with the way to it.
+    fn take(&mut self, at: Option<u32>, next: Next) -> Option<Found> {
         self.deeds += 1;
-        let found = folded.after(&mut next, &done);
-        self.note(next.main(), &done);
-        if let Some(broken) = found {
+        self.reached.extend(next.reached);
+        if let Some((state, result)) = &next.end {
+            let result = result.as_ref().map(|result| format!(" {result}"));
+            self.ends.insert(format!("{}{}", state.as_str(), result.unwrap_or_default()));
+        }
+        if let Some(broken) = next.broken {
             let mut path = self.path(at);
-            path.push(deed);
-            return (done.commits, Some((broken, path)));
+            path.push(next.deed);
+            return Some((broken, path));
         }
-        self.meet(at, next, deed);
-        (done.commits, None)
-    }
-
-    /// Notes the steps that were come to.
-    fn note(&mut self, main: Option<SagaId>, done: &Done) {
-        let plan = self.setting.plan();
-        let own = done.facts().iter().filter(|(_, fact)| fact.saga == main);
-        for (_, fact) in own {
-            let skips = matches!(&fact.record, Record::Outcome(o) if o.outcome == Ending::Skipped);
-            let step = fact.record.step().and_then(|path| plan.find(path));
-            self.reached.extend(step.filter(|_| !skips));
+        let likeness = next.likeness?;
+        if let Some(words) = self.meet(at, (likeness, next.node), next.deed) {
+            let path = self.path(u32::try_from(self.steps.len() - 1).ok());
+            return Some((broken(Property::Fold, words), path));
         }
+        None
     }
 
     /// Steps that no history came to. An undo that another one stands for is never come to.
@@ -234,18 +277,24 @@ impl Explorer<'_> {
         missing.map(|(_, step)| step.path.clone()).collect()
     }
 
-    /// Takes up a moment, unless it is one that was met before.
-    fn meet(&mut self, parent: Option<u32>, node: Node, deed: Deed) {
-        if node.books.sagas.is_empty() {
-            return;
-        }
-        let likeness = likeness(&self.setting, &node);
+    /// Takes up a moment, unless it is one that was met before. Says what clashes where the log of
+    /// a whole life is folded.
+    fn meet(
+        &mut self,
+        parent: Option<u32>,
+        (likeness, node): (u128, Option<Node>),
+        deed: Deed,
+    ) -> Option<String> {
         // That a person or a rival may put an end to it does not mean that it can end.
         let by_itself = !matches!(deed.act, Act::Cancel | Act::Rival);
         let from = parent.filter(|_| by_itself);
         if let Some(known) = self.seen.get(&likeness) {
             self.steps[*known as usize].from.extend(from);
-            return;
+            return None;
+        }
+        let mut node = node?;
+        if self.bounds.timeless {
+            self.timeless.insert(timeless(&self.setting, &node));
         }
         let depth = parent.map_or(0, |at| self.steps[at as usize].depth) + 1;
         let number = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
@@ -254,9 +303,12 @@ impl Explorer<'_> {
         self.seen.insert(likeness, number);
         let from = from.into_iter().collect();
         self.steps.push(Step { parent, deed, depth, from, is_end, is_closed: is_end });
-        if !is_end {
-            self.open.push_back((number, node));
+        if is_end {
+            node.world.compare();
+            return node.world.broken().map(str::to_owned);
         }
+        self.open.push_back((number, node));
+        None
     }
 
     fn path(&self, to: Option<u32>) -> Vec<Deed> {

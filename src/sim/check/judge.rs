@@ -328,6 +328,11 @@ fn undone_past_pivot(saga: &Saga, plan: &Plan, key: StepKey) -> Option<String> {
     Some(format!("step `{step}` is undone past the point of no return, step `{pivot}`"))
 }
 
+/// Whether something stands that nobody stands by, should the saga end so.
+pub(super) fn left_behind(plan: &Plan, saga: &Saga, ledger: &Ledger, state: State) -> bool {
+    leak(plan, saga, ledger, state).is_some()
+}
+
 /// What stands that nobody stands by.
 fn leak(plan: &Plan, saga: &Saga, ledger: &Ledger, state: State) -> Option<String> {
     let mut standing = ledger.standing(saga.id);

@@ -4,10 +4,14 @@
 
 mod act;
 mod choices;
+mod digest;
+mod expand;
 mod explore;
 mod facts;
+mod future;
 mod hindsight;
 mod judge;
+mod later;
 mod likeness;
 mod reads;
 mod rules;
@@ -23,11 +27,12 @@ use crate::definition::Catalog;
 use crate::plan::{Plan, Policy, Verb};
 use crate::saga::state::Saga;
 
-pub use explore::{Bounds, Checked, Halt, Progress, check};
+pub use explore::{Bounds, Checked, Detail, Halt, Progress, check, check_on};
 pub(super) use hindsight::judge_facts;
 pub use judge::{Broken, Property};
 pub use story::Story;
 
+use later::Later;
 use reads::Reads;
 
 /// What is the same in all histories of one saga.
@@ -40,10 +45,19 @@ struct Setting {
     reads: Vec<Reads>,
     /// The targets that they send commands to.
     targets: Vec<Arc<str>>,
+    /// What moments are told apart by.
+    detail: Detail,
+    /// Whom a newcomer may concern that is merged, where one may be.
+    newcomer: Option<Later>,
 }
 
 impl Setting {
-    fn of(catalog: &Arc<Catalog>, plan: &Arc<Plan>, others: &[Arc<Plan>]) -> Setting {
+    fn of(
+        catalog: &Arc<Catalog>,
+        plan: &Arc<Plan>,
+        others: &[Arc<Plan>],
+        detail: Detail,
+    ) -> Setting {
         let mut plans = vec![plan.clone()];
         let mut at = 0;
         while let Some(plan) = plans.get(at).cloned() {
@@ -59,8 +73,15 @@ impl Setting {
         let mut targets: Vec<Arc<str>> = commands.map(|command| command.target.clone()).collect();
         targets.sort();
         targets.dedup();
-        let reads = plans.iter().map(|plan| Reads::of(plan)).collect();
-        Setting { catalog: catalog.clone(), plans, reads, targets }
+        let reads: Vec<Reads> = plans.iter().map(|plan| Reads::of(plan)).collect();
+        let is_merged = detail != Detail::All && plan.eviction.policy == Policy::Join;
+        let newcomer = is_merged.then(|| Later::of_any(plan, &reads[0]));
+        Setting { catalog: catalog.clone(), plans, reads, targets, detail, newcomer }
+    }
+
+    /// Whether everything is told apart that can be.
+    fn tells_all(&self) -> bool {
+        self.detail == Detail::All
     }
 
     /// The plan of the saga that is explored.

@@ -136,7 +136,7 @@ impl Teller<'_> {
                 let (name, with) = (at(signal.to_string()), with(fields));
                 self.push(Happening::Signal { name, with });
             }
-            Act::Wait => {}
+            Act::Wait | Act::Linger => {}
             Act::Leave(target) => {
                 self.line(now, "~~", target, Tone::Busy, "goes away");
                 self.words.push(format!("{target} goes away"));
@@ -238,7 +238,7 @@ impl Teller<'_> {
     /// Tells what followed.
     fn done(&mut self, node: &Node, deed: &Deed, done: &Done, before: Timestamp) {
         let passed = node.world.now().since(before);
-        if matches!(deed.act, Act::Wait) && passed > Millis(0) {
+        if matches!(deed.act, Act::Wait | Act::Linger) && passed > Millis(0) {
             self.push(Happening::Advance(at(passed)));
         }
         if let Some(refused) = &done.refused {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::definition::Fields;
 use crate::definition::fields::FieldDecl;
-use crate::sim::payload::{Known, values};
+use crate::sim::payload::{Known, values, values_upto};
 
 use super::reads::Reads;
 
@@ -80,7 +80,6 @@ fn payload(domains: &[(&str, Vec<Option<Value>>)], picks: &[usize]) -> Map<Strin
 
 /// Values of one field; `None`: it is left out.
 fn domain(field: &FieldDecl, known: &Known, reads: &Reads, of: Of) -> Vec<Option<Value>> {
-    let mut all = values(field, known);
     let listed = field.schema.get("enum").and_then(Value::as_array);
     let kind = field.schema.get("type").and_then(Value::as_str).unwrap_or_default();
     let few = kind == "boolean" || listed.is_some();
@@ -88,9 +87,20 @@ fn domain(field: &FieldDecl, known: &Known, reads: &Reads, of: Of) -> Vec<Option
         Of::Trigger if !few => reads.decides_alone(&field.name),
         Of::Trigger | Of::Event => reads.decides_by(&field.name),
     };
+    let by_length = reads.decides_by_length(&field.name);
+    let one = if decides { listed.is_some() || kind == "string" } else { !by_length };
+    let mut all = if one { values_upto(field, known, 1) } else { values(field, known) };
     if !decides {
-        all.truncate(1);
-        return all.into_iter().map(Some).collect();
+        // Of a list that is only gone through its length may decide.
+        let mut lengths = BTreeSet::new();
+        all.retain(|value| {
+            let length = value.as_array().filter(|_| by_length).map_or(0, |list| 1 + list.len());
+            lengths.insert(length)
+        });
+        all.truncate(if by_length { VALUES_MAX } else { 1 });
+        let left_out =
+            reads.decides_by_presence(&field.name) && !field.required && field.default.is_none();
+        return all.into_iter().map(Some).chain(left_out.then_some(None)).collect();
     }
     let mut picked: Vec<Value> = Vec::new();
     let mut add = |value: Value| {

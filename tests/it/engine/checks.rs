@@ -77,7 +77,7 @@ fn sagas_of_every_construct_hold() {
         super::explored::ANY_OF,
         super::explored::PIVOT_BESIDE,
     ] {
-        holds(&it(rest), 20);
+        holds(&it(rest), 15);
     }
 }
 

@@ -24,6 +24,7 @@ mod pipes;
 mod pivot;
 mod probe;
 mod reactions;
+mod reduced;
 mod restart;
 mod retry;
 mod rough;
