@@ -1,7 +1,7 @@
 //! Sagas of chance: branches in branches, whatever is asked answered in any order and any way.
 //! Exactly one terminal, what ends undone left nothing, losers left nothing \[R1, R12, R13, R22\].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sagaflow::coordinator::Signal;
@@ -40,6 +40,8 @@ struct Draft {
     loops: u32,
     /// Sagas that it calls.
     called: Vec<String>,
+    /// Groups with an undo of their own, and the steps that it stands for.
+    groups: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Draft {
@@ -48,7 +50,8 @@ impl Draft {
                     10000h\ndefaults: { timeout: 10s }\nsteps:\n";
         let with_pivot = chance.one_in(3);
         let (text, called) = (text.to_owned(), Vec::new());
-        let mut draft = Draft { text, used: 0, pivot: false, with_pivot, loops: 0, called };
+        let groups = BTreeMap::new();
+        let mut draft = Draft { text, used: 0, pivot: false, with_pivot, loops: 0, called, groups };
         draft.list(chance, 2, 3);
         draft
     }
@@ -61,6 +64,9 @@ impl Draft {
         for _ in 0..=chance.below(2) {
             if depth > 0 && chance.one_in(5) && self.used + 3 < COMMANDS {
                 self.call(chance, indent, depth);
+            } else if depth > 0 && !self.with_pivot && chance.one_in(5) && self.used + 3 < COMMANDS
+            {
+                self.group(chance, indent, depth);
             } else if depth > 0 && chance.one_in(2) && self.used + 3 < COMMANDS {
                 self.branches(chance, indent, depth);
             } else {
@@ -79,9 +85,39 @@ impl Draft {
         self.used += 1;
         let turns = self.with_pivot && !self.pivot && self.loops == 0 && chance.one_in(3);
         self.pivot |= turns;
-        let pivot = if turns { ", pivot: true" } else { "" };
-        let step = format!("- {{ id: s{n}, issue: c{n}, await: {{ echo: did }}{pivot} }}");
+        let mut more = if turns { ", pivot: true" } else { "" }.to_owned();
+        if chance.one_in(3) {
+            let asks = format!("issue: q{n}, await: {{ echo: found }}, timeout: 5s");
+            write!(more, ", probe: {{ {asks}, done_when: event.yes }}").expect("a String takes it");
+        }
+        if !turns && self.used < COMMANDS && chance.one_in(4) {
+            let other = self.used;
+            self.used += 1;
+            let instead = format!("{{ id: s{other}, issue: c{other}, await: {{ echo: did }} }}");
+            write!(more, ", on_timeout: [{instead}]").expect("a String takes it");
+        }
+        let step = format!("- {{ id: s{n}, issue: c{n}, await: {{ echo: did }}{more} }}");
         self.line(indent, &step);
+    }
+
+    /// A group with an undo of its own, which stands for all that is inside.
+    fn group(&mut self, chance: &mut Chance, indent: usize, depth: usize) {
+        let (id, undo) = (format!("g{}", self.text.len()), self.used);
+        self.used += 1;
+        self.line(indent, &format!("- id: {id}"));
+        self.line(indent + 2, "group:");
+        let first = self.used;
+        self.list(chance, indent + 4, depth - 1);
+        let inside = (first..self.used).map(|n| format!("s{n}")).collect();
+        self.groups.insert(id, inside);
+        self.line(
+            indent + 2,
+            &format!("compensate: {{ issue: u{undo}, await: {{ echo: undid }} }}"),
+        );
+        if chance.one_in(3) {
+            let retry = "retry: { attempts: 2, backoff: constant, delay: 1s, on: [failed] }";
+            self.line(indent + 2, retry);
+        }
     }
 
     /// A call of a saga of its own, one at a time or all at once.
@@ -135,13 +171,16 @@ impl Draft {
 
 fn catalog() -> String {
     let mut text =
-        "targets: { host: {} }\nevents: { go: {}, did: {}, undid: {} }\ncommands:\n".to_owned();
+        "targets: { host: {} }\nevents: { go: {}, did: {}, undid: {}, found: { fields: { yes: { type: \
+         boolean } } } }\ncommands:\n"
+            .to_owned();
     for n in 0..COMMANDS {
         let undo = "echoes: [undid], idempotent: true, undo: none";
         writeln!(
             text,
             "  c{n}: {{ target: host, echoes: [did], idempotent: true, undo: u{n} }}\n  u{n}: {{ \
-             target: host, {undo} }}"
+             target: host, {undo} }}\n  q{n}: {{ target: host, echoes: [found], idempotent: true, \
+             undo: none }}"
         )
         .expect("a String takes it");
     }
@@ -157,6 +196,8 @@ struct Host {
     unanswered: Vec<Sent>,
     /// What stands, by the path of its step.
     effects: BTreeMap<String, bool>,
+    /// What undos of groups stand for.
+    groups: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Host {
@@ -166,18 +207,36 @@ impl Host {
             let new = !self.did.contains_key(sent.id());
             let did = undoes || !chance.one_in(5);
             let did = *self.did.entry(sent.id().to_owned()).or_insert(did);
-            if new && did {
+            if new && did && !sent.cmd().starts_with('q') {
                 let step = path_of(world, sent);
-                self.effects.insert(step.trim_end_matches(".undo").to_owned(), !undoes);
+                self.effect(step.trim_end_matches(".undo"), !undoes);
             }
             self.unanswered.push(sent.clone());
         }
         self.read = world.sent().len();
     }
 
+    /// Notes an effect, or that it is taken back with all that it stands for.
+    fn effect(&mut self, path: &str, stands: bool) {
+        let (list, id) = path.rsplit_once('.').map_or(("", path), |(list, id)| (list, id));
+        let Some(inside) = self.groups.get(id) else {
+            self.effects.insert(path.to_owned(), stands);
+            return;
+        };
+        for (path, stands) in &mut self.effects {
+            let Some(rest) = path.strip_prefix(list) else { continue };
+            let mut parts = rest.split(['.', '[']);
+            *stands &= !parts.any(|part| inside.contains(part));
+        }
+    }
+
     fn answer(&mut self, world: &mut World, at: usize) {
         let sent = self.unanswered.swap_remove(at);
-        if self.did[sent.id()] {
+        if sent.cmd().starts_with('q') {
+            let step = path_of(world, &sent);
+            let yes = self.effects.get(step.trim_end_matches(".probe")).copied().unwrap_or(false);
+            world.answer(&sent, "found", json!({ "yes": yes })).expect("it is its to say");
+        } else if self.did[sent.id()] {
             let event = if sent.cmd().starts_with('u') { "undid" } else { "did" };
             world.answer(&sent, event, Value::Null).expect("it is its to say");
         } else {
@@ -306,7 +365,7 @@ fn r12_sagas_of_chance_end_once_and_leave_nothing_that_lost_or_was_undone() {
         let mut world = World::new(&files);
         world.connect("host");
         world.report("tool", "go", json!({})).expect("`go` is declared");
-        let mut host = Host::default();
+        let mut host = Host { groups: draft.groups.clone(), ..Host::default() };
         live(&mut world, &mut host, &mut chance);
         host.read(&world, &mut chance);
         let trail = world.trail(1);
