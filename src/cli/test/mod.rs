@@ -90,7 +90,6 @@ impl Results {
 /// Plays all, prints the results; a case that fails makes the exit code 1.
 pub(super) fn run(args: &Args) -> Outcome {
     let (paths, vocabulary) = load::asked_for(&args.paths, args.sagas.as_deref());
-    let paths: Vec<PathBuf> = paths.into_iter().flat_map(load::with_its_scenarios).collect();
     let mut results = play(&paths, vocabulary, args.fill)?;
     if args.fill && results.failed() == 0 {
         fill::fill(&results)?;
@@ -115,7 +114,9 @@ fn play(
     vocabulary: Option<&Path>,
     none_will_do: bool,
 ) -> Result<Results, Failure> {
-    let files = load::with_scenarios(paths, vocabulary)?;
+    // Anew each time: those of a saga may have been written meanwhile.
+    let paths: Vec<PathBuf> = paths.iter().cloned().flat_map(load::with_its_scenarios).collect();
+    let files = load::with_scenarios(&paths, vocabulary)?;
     let asked = files.asked;
     let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
     let found = named::of_needed(found, &library, &asked);

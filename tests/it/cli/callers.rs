@@ -89,6 +89,7 @@ fn scenarios_of_a_caller_are_judged_by_the_plans_of_all_its_sagas() {
     let here = scratch(&files);
     let did = run(here.path(), &["test", "--fill", "sagas/welcome.saga.yaml"]);
     assert_eq!(did.exit, 0, "{}{}", did.stdout, did.stderr);
+    assert!(did.stderr.contains("all as expected"), "what was written is played: {}", did.stderr);
     let made = std::fs::read_to_string(here.path().join("sagas/welcome.test.yaml"));
     let made = made.expect("it was written");
     assert!(made.contains("issue: send_gift"), "{made}");
