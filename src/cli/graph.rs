@@ -102,7 +102,7 @@ fn running(args: &Args, saga_id: u64) -> Result<(Arc<Plan>, Option<Story>), Fail
         }
         Source::Log(log) => match log.saga(SagaId(saga_id))? {
             Some(stored) => {
-                let saga = Pictures::default().of(&log, stored, None).detail();
+                let saga = Pictures::default().of(&log, &stored, None).detail();
                 let kept = kept(&log, &saga);
                 (saga, kept)
             }
@@ -136,7 +136,15 @@ fn kept(log: &LogReader, saga: &Value) -> Option<Arc<Plan>> {
 
 fn story(saga_id: u64, saga: &Value) -> Story {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let steps = saga["steps"].as_array().into_iter().flatten();
-    let steps = steps.map(|step| (word(&step["id"]), word(&step["state"]))).collect();
-    Story { saga_id, state: word(&saga["state"]), steps }
+    let all = || saga["steps"].as_array().into_iter().flatten();
+    let steps = all().map(|step| (word(&step["id"]), word(&step["state"]))).collect();
+    let child = |step: &Value| Some((word(&step["id"]), step["child"].as_u64()?));
+    let caller = saga["parent"]["saga_id"].as_u64();
+    Story {
+        saga_id,
+        state: word(&saga["state"]),
+        steps,
+        children: all().filter_map(child).collect(),
+        caller: caller.map(|caller| (caller, word(&saga["parent"]["step"]))),
+    }
 }

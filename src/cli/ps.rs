@@ -194,7 +194,7 @@ fn read(log: &LogReader, args: &Args) -> Result<Vec<Value>, Failure> {
     let mut sagas = Vec::new();
     for row in rows {
         if let Some(stored) = log.saga(row.saga_id)? {
-            sagas.push(pictures.of(log, stored, None).summary());
+            sagas.push(pictures.of(log, &stored, None).summary());
         }
     }
     Ok(sagas)

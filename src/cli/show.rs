@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             saga
         }
         Source::Log(log) => match log.saga(SagaId(args.saga_id))? {
-            Some(stored) => Pictures::default().of(&log, stored, None).detail(),
+            Some(stored) => Pictures::default().of(&log, &stored, None).detail(),
             None => return Err(unknown(args.saga_id)),
         },
     };

@@ -83,6 +83,7 @@ impl Coordinator {
             child: id,
             fate,
             result: verdict.and_then(|verdict| verdict.result.clone()),
+            hides: live.saga.hides(&live.plan),
             reason: match &live.clash {
                 Some(clash) => Some(Arc::from(format!("it is corrupt: {clash}"))),
                 None => verdict.and_then(|verdict| verdict.reason.clone()),
@@ -104,7 +105,7 @@ impl Coordinator {
         let step = live.saga.path(&live.plan, run.key);
         let reason = Some(Arc::from("its records cannot be read"));
         let fate = Fate::FailedCompensation;
-        let news = ChildNews { step, child, fate, result: None, reason };
+        let news = ChildNews { step, child, fate, result: None, reason, hides: true };
         self.decide_one(id, Input::Child(&news), depth);
     }
 

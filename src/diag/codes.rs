@@ -172,6 +172,7 @@ codes! {
     UnreadVariable "W005" "a variable that nothing reads";
     EndlessHold "W006" "a wait without end that keeps other sagas out";
     NoEffect "W007" "a setting that can have no effect";
+    UnawaitedSignal "W008" "a signal that no step awaits";
 }
 
 impl Code {

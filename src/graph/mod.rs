@@ -93,6 +93,10 @@ pub struct Story {
     pub state: String,
     /// The states of its steps by their paths, in the words of `show`.
     pub steps: BTreeMap<String, String>,
+    /// The newest sagas that its steps called, by the paths of these.
+    pub children: BTreeMap<String, u64>,
+    /// The saga that called it, and the step.
+    pub caller: Option<(u64, String)>,
 }
 
 /// Draws a definition; with a story, as one saga went through it.

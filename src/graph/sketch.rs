@@ -155,7 +155,7 @@ impl Sketch {
         Sketch {
             name: plan.name.clone(),
             doc: plan.doc.split_whitespace().collect::<Vec<_>>().join(" "),
-            start: words::of_saga(plan),
+            start: artist.start(),
             main: artist.cards(&plan.main),
             finally: artist.cards(&plan.finally),
             ends: states.into_iter().filter(|(_, may)| *may).map(end).collect(),
@@ -170,6 +170,15 @@ struct Artist<'a> {
 }
 
 impl Artist<'_> {
+    /// How it starts; of a saga that was called, by whom.
+    fn start(&self) -> Vec<Note> {
+        let mut notes = words::of_saga(self.plan);
+        if let Some((saga, step)) = self.story.and_then(|story| story.caller.as_ref()) {
+            notes.push(Note::new("called by", format!("saga {saga}, step {step}")));
+        }
+        notes
+    }
+
     fn cards(&self, steps: &[StepIx]) -> Vec<Card> {
         steps.iter().map(|ix| self.card(self.plan.step(*ix))).collect()
     }
@@ -201,6 +210,8 @@ impl Artist<'_> {
             notes.push(Note::new("probe", format!("{command} → {target}")));
             notes.push(Note::new("done when", probe.done_when.to_string()));
         }
+        let called = self.story.and_then(|story| story.children.get(&*step.path));
+        notes.extend(called.map(|saga| Note::new("called", format!("saga {saga}"))));
         if step.best_effort {
             notes.push(Note::new("failure", "is recorded, the saga goes on"));
         }

@@ -197,6 +197,7 @@ pub(super) fn answer(
     as_of: &AsOf,
 ) -> Result<Line, ProtocolError> {
     let id = frame.id();
+    pictures.look_again();
     let read = match frame {
         ClientFrame::GetEvents { since, .. } => event_page(log, id, (*since, as_of.version)),
         ClientFrame::ListSagas { filter, .. } => list(log, pictures, (id, filter), as_of),
@@ -239,7 +240,7 @@ fn list(
     for row in rows.iter().take(most) {
         let clash = as_of.corrupt.get(&row.saga_id).cloned();
         if let Some(stored) = log.saga(row.saga_id)? {
-            let picture = pictures.of(log, stored, clash);
+            let picture = pictures.of(log, &stored, clash);
             sagas.push((row.saga_id, picture.summary().to_string()));
         }
     }
@@ -257,7 +258,7 @@ fn one(
     let facts: usize = stored.rows.iter().flatten().map(|row| row.body.len()).sum();
     let short = Some(()).filter(|()| facts <= ANSWER_BYTES_MAX).map(|()| {
         let clash = as_of.corrupt.get(&saga).cloned();
-        let picture = pictures.of(log, stored, clash);
+        let picture = pictures.of(log, &stored, clash);
         frames::saga(id, &picture.detail(), as_of.version)
     });
     let short = short.filter(|line| line.len() <= ANSWER_BYTES_MAX);

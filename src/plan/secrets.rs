@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::definition::fields::Fields;
 
 /// What stands where a sensitive value stood.
-const HIDDEN: &str = "[redacted]";
+pub const HIDDEN: &str = "[redacted]";
 /// Shorter texts are hidden where they stand alone, but not looked for inside other texts.
 const INSIDE_MIN: usize = 4;
 
@@ -22,7 +22,7 @@ pub fn names(fields: &Fields) -> BTreeSet<Arc<str>> {
 
 /// Texts that were found in sensitive fields, the longest first: one may begin as another does, and
 /// its rest must not be left.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Secrets(BTreeSet<(Reverse<usize>, String)>);
 
 impl Secrets {
@@ -44,8 +44,19 @@ impl Secrets {
         *value = Value::from(HIDDEN);
     }
 
+    /// Those of another saga are to be hidden as well.
+    pub fn add(&mut self, others: &Secrets) {
+        self.0.extend(others.0.iter().cloned());
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Learns all texts of a value; numbers and booleans are too common to be looked for elsewhere.
-    fn learn(&mut self, value: &Value) {
+    pub fn learn(&mut self, value: &Value) {
         if let Value::String(text) = value {
             if !text.is_empty() && text != HIDDEN {
                 self.0.insert((Reverse(text.len()), text.clone()));

@@ -187,9 +187,20 @@ impl Saga {
         };
         let result = news.result.clone().or_else(|| before?.result.clone());
         let reason = news.reason.clone();
-        let (id, fate) = (news.child, news.fate);
-        run.child = Some(Box::new(ChildOf { id, fate, committed, result, reason }));
+        let (id, fate, hides) = (news.child, news.fate, news.hides);
+        run.child = Some(Box::new(ChildOf { id, fate, committed, result, reason, hides }));
         Ok(())
+    }
+
+    /// Whether something of it is sensitive, in its own words or in those of sagas that it called.
+    #[must_use]
+    pub fn hides(&self, plan: &Plan) -> bool {
+        let events = plan.events.values().chain(plan.signals.values()).map(|one| &one.fields);
+        let asked = plan.trigger.call.iter().map(|call| &call.fields.fields);
+        let commands = plan.commands.values().map(|one| &one.fields);
+        let mut all = events.chain(asked).chain(commands).flat_map(|fields| &fields.list);
+        all.any(|field| field.sensitive)
+            || self.runs.iter().any(|run| run.child.as_ref().is_some_and(|child| child.hides))
     }
 }
 

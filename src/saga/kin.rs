@@ -44,6 +44,9 @@ pub struct Child {
     /// Why it did not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Arc<str>>,
+    /// Whether something of it is sensitive, in its own words or in those of sagas that it called.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hides: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]

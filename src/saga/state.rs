@@ -145,6 +145,8 @@ pub struct ChildOf {
     pub result: Option<Arc<Value>>,
     /// Why it did not complete.
     pub reason: Option<Arc<str>>,
+    /// Whether something of it is sensitive.
+    pub hides: bool,
 }
 
 /// A command that a step made.

@@ -16,10 +16,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::ids::{DefinitionHash, SagaId, Seq};
+use crate::plan::secrets::HIDDEN;
 use crate::saga::record::{Cause, Ending, Record, State};
 use crate::time::Timestamp;
 
-pub use redact::Sensitive;
+pub use redact::{Sensitive, hide};
 
 /// A record in its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -264,6 +265,15 @@ impl Picture {
     pub fn corrupt(mut self, clash: impl Into<Arc<str>>) -> Picture {
         self.state = Shown::Corrupt;
         self.reason = Some(clash.into());
+        self
+    }
+
+    /// The same without its input and result, where nobody can tell what of them is sensitive.
+    #[must_use]
+    pub fn without_values(mut self) -> Picture {
+        let hidden = Arc::new(Value::from(HIDDEN));
+        self.result = self.result.map(|_| hidden.clone());
+        self.input = hidden;
         self
     }
 

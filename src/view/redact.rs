@@ -50,20 +50,13 @@ impl Sensitive {
             && self.signals.is_empty()
     }
 
-    /// Hides the sensitive values of a saga's facts, wherever they went from where they came in:
-    /// into its input, its variables, its commands, its result, and texts made of them.
-    pub fn hide(&self, facts: &mut [Fact]) {
+    /// Hides the fields of a saga's facts that are declared so, and remembers what they held.
+    pub fn learn(&self, facts: &mut [Fact], secrets: &mut Secrets) {
         if self.is_empty() {
             return;
         }
-        let mut secrets = Secrets::default();
-        for fact in facts.iter_mut() {
-            self.hide_declared(&mut fact.record, &mut secrets);
-        }
         for fact in facts {
-            visit(&mut fact.record, &mut |value| secrets.hide(value), &|text| {
-                secrets.hide_text(text)
-            });
+            self.hide_declared(&mut fact.record, secrets);
         }
     }
 
@@ -95,6 +88,18 @@ impl Sensitive {
                 secrets.take(value);
             }
         }
+    }
+}
+
+/// Hides secrets in a saga's facts, wherever they went from where they came in: into its input, its
+/// variables, its commands, its result, and texts made of them.
+pub fn hide(secrets: &Secrets, facts: &mut [Fact]) {
+    if secrets.is_empty() {
+        return;
+    }
+    for fact in facts {
+        let text = |text: &str| secrets.hide_text(text);
+        visit(&mut fact.record, &mut |value| secrets.hide(value), &text);
     }
 }
 

@@ -119,6 +119,7 @@ fn the_steps_of_a_saga_show_what_became_of_them() {
         saga_id: 7,
         state: "compensated".to_owned(),
         steps: states.iter().map(|(path, state)| (path.to_string(), state.to_string())).collect(),
+        ..Story::default()
     };
     let svg = draw(&thirty(), Some(&story), Format::Svg);
     assert!(svg.contains("thirty · saga 7 · compensated"));

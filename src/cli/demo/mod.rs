@@ -179,7 +179,7 @@ fn what_the_log_says(stage: &Stage) -> Result<(), Failure> {
         let stored = log.saga(SagaId(id))?;
         expect("every saga is in the log", stored.is_some())?;
         if let Some(stored) = stored {
-            let detail = pictures.of(&log, stored, None).detail();
+            let detail = pictures.of(&log, &stored, None).detail();
             let moments = detail["timeline"].as_array().map_or(&[][..], Vec::as_slice);
             let ends = moments.iter().filter(|moment| moment["kind"] == "ended").count();
             expect("every saga has exactly one end", ends == 1)?;

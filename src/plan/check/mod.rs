@@ -19,6 +19,7 @@ mod retry_not_repeatable;
 mod scenarios;
 mod self_trigger;
 mod signal_unanswered;
+mod unawaited_signal;
 mod undo_after_pivot;
 mod undo_dropped;
 mod undo_not_repeatable;
@@ -71,6 +72,7 @@ const RULES: &[Rule] = &[
     unread_variable::check,
     endless_hold::check,
     no_effect::check,
+    unawaited_signal::check,
 ];
 
 /// Holds one saga to all rules.

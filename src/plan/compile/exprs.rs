@@ -209,7 +209,11 @@ impl Compiler<'_> {
             let path: Vec<&str> = read.path.iter().map(|segment| &**segment).collect();
             match path.as_slice() {
                 ["vars", name, ..] => {
-                    self.vars_read.insert((*name).to_owned());
+                    let var = (*name).to_owned();
+                    let _ = match &self.saving {
+                        Some(to) => self.read_to_save.insert((to.clone(), var)),
+                        None => self.vars_read.insert(var),
+                    };
                     if !self.outline.vars.contains_key(name) {
                         let name = At::new((*name).to_owned(), text.at(second_name(read)));
                         self.found.add_unknown_var(&name, &self.outline);

@@ -55,7 +55,7 @@ impl Compiler<'_> {
         let place = Place::new(Stage::Join, &flow)
             .with_event(self.types.trigger.clone())
             .with_facts(self.given.clone());
-        let (list, ty) = self.named(save, &place);
+        let (list, ty) = self.saves(save, &place);
         for (name, field) in ty.fields {
             self.note_var_type(&name, field.ty, save);
         }

@@ -124,6 +124,10 @@ struct Compiler<'a> {
     /// What is known wherever the way forward may end well.
     ends: Vec<Flow>,
     vars_read: BTreeSet<String>,
+    /// Variables that are read to save one, with that one before them.
+    read_to_save: BTreeSet<(String, String)>,
+    /// The variable whose value is looked at.
+    saving: Option<String>,
     echoes_read: BTreeSet<String>,
     /// By loop: the type of what it collects.
     collected: BTreeMap<String, Type>,
@@ -156,8 +160,23 @@ pub fn compile<'a>(
         saga,
         written: compiler.written,
         outline: compiler.outline,
-        vars_read: compiler.vars_read,
+        vars_read: read_in_the_end(compiler.vars_read, &compiler.read_to_save),
         types: compiler.types,
+    }
+}
+
+/// The variables that are read, or lead to one that is.
+fn read_in_the_end(
+    mut read: BTreeSet<String>,
+    to_save: &BTreeSet<(String, String)>,
+) -> BTreeSet<String> {
+    loop {
+        let more = to_save.iter().filter(|(to, from)| read.contains(to) && !read.contains(from));
+        let more: Vec<String> = more.map(|(_, from)| from.clone()).collect();
+        if more.is_empty() {
+            return read;
+        }
+        read.extend(more);
     }
 }
 
@@ -180,6 +199,8 @@ impl<'a> Compiler<'a> {
             given: Facts::default(),
             ends: Vec::new(),
             vars_read: BTreeSet::new(),
+            read_to_save: BTreeSet::new(),
+            saving: None,
             echoes_read: BTreeSet::new(),
             collected: BTreeMap::new(),
             found: Diagnostics::default(),

@@ -121,6 +121,23 @@ impl Compiler<'_> {
         }
     }
 
+    /// The same of variables that are set. What is read for one counts as read when that one is.
+    pub(super) fn saves(
+        &mut self,
+        list: &[Named],
+        place: &Place<'_>,
+    ) -> (Vec<(Arc<str>, Template)>, ObjectType) {
+        let mut all = (Vec::with_capacity(list.len()), ObjectType::default());
+        for one in list {
+            self.saving = Some(one.name.value.clone());
+            let (value, ty) = self.named(std::slice::from_ref(one), place);
+            all.0.extend(value);
+            all.1.fields.extend(ty.fields);
+        }
+        self.saving = None;
+        all
+    }
+
     /// Named values and the object that they make.
     pub(super) fn named(
         &mut self,

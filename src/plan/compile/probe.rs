@@ -48,7 +48,7 @@ impl<'a> Compiler<'a> {
             Some(done_when) => place.proving(done_when),
             None => place,
         };
-        let (save, saved) = self.named(&probe.save, &place);
+        let (save, saved) = self.saves(&probe.save, &place);
         for (name, field) in saved.fields {
             self.note_var_type(&name, field.ty, &probe.save);
         }

@@ -105,7 +105,7 @@ impl Compiler<'_> {
             Some(filter) => place.proving(filter),
             None => place,
         };
-        let (save, saved) = self.named(&one.save, &place);
+        let (save, saved) = self.saves(&one.save, &place);
         for (name, field) in saved.fields {
             self.note_var_type(&name, field.ty, &one.save);
         }

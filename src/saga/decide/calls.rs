@@ -24,6 +24,8 @@ pub struct ChildNews {
     pub result: Option<Arc<Value>>,
     /// Why it did not complete.
     pub reason: Option<Arc<str>>,
+    /// Whether something of it is sensitive.
+    pub hides: bool,
 }
 
 impl Decision<'_> {
@@ -97,8 +99,8 @@ impl Decision<'_> {
         if !ours {
             return;
         }
-        let ChildNews { step: path, child, fate, result, reason } = news.clone();
-        let record = Child { step: path, child, fate, result, reason };
+        let ChildNews { step: path, child, fate, result, reason, hides } = news.clone();
+        let record = Child { step: path, child, fate, result, reason, hides };
         self.push(Record::Child(Box::new(record)));
         if !self.saga.is_open() {
             return;

@@ -16,6 +16,7 @@ mod guides;
 mod launch;
 mod live;
 mod lsp;
+mod observe;
 mod pages;
 mod plan;
 mod reference;

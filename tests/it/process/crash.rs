@@ -16,16 +16,16 @@ use sagaflow::saga::record::Record;
 use super::{House, Peer};
 
 /// One way through some sagas.
-struct Case {
-    house: fn(&str) -> House,
-    saga: &'static str,
-    target: &'static str,
+pub(super) struct Case {
+    pub(super) house: fn(&str) -> House,
+    pub(super) saga: &'static str,
+    pub(super) target: &'static str,
     /// What starts them: each a `report` or a `start_saga`, with an id.
-    starts: Vec<Value>,
+    pub(super) starts: Vec<Value>,
     /// Commands that the target cannot do: names, or ends of command ids.
-    fails: &'static [&'static str],
+    pub(super) fails: &'static [&'static str],
     /// How their brackets end, in the order of their ids.
-    ends: Vec<&'static str>,
+    pub(super) ends: Vec<&'static str>,
 }
 
 /// A target whose answers stick to the `command_id`, across all its reconnects.
@@ -274,7 +274,7 @@ fn check_log(house: &House, ends: &Ends) {
 }
 
 /// Every n, until the sagas end before the launcher would be killed.
-fn check(case: &Case) {
+pub(super) fn check(case: &Case) {
     let (undisturbed, _) = run(case, None);
     let ends: Vec<_> = undisturbed.ends.iter().map(|end| &end["event"]).collect();
     assert_eq!(ends, case.ends, "{:#?}", undisturbed.ends);

@@ -7,6 +7,7 @@ mod crash;
 mod disk;
 mod hidden;
 mod lamps;
+mod observe;
 mod pipes;
 mod place;
 mod replays;
