@@ -41,7 +41,7 @@ fn bg_o01_a_second_request_gets_the_first_ones_id_and_deadline() {
     let late = desk.world.published("shutdown_proceeds").len();
     desk.finish();
     assert_eq!((late, outcome(&desk)), (1, json!("shut_down")));
-    assert_eq!(desk.effects(), ["each[0].stop stop_block"]);
+    assert_eq!(desk.effects(), ["stops[0].stop stop_block"]);
     assert_eq!(audited(&desk), ["ann", "cid"]);
 }
 
@@ -126,7 +126,7 @@ fn bg_o08_a_window_that_runs_out_over_nothing_is_superseded() {
 
 #[test]
 fn a_block_that_does_not_stop_is_told() {
-    let mut desk = Desk::with_fault("each[0].stop", Fault::Refused);
+    let mut desk = Desk::with_fault("stops[0].stop", Fault::Refused);
     ask(&mut desk, &["b1"], "stop", "ann");
     desk.finish();
     desk.assert_ended(1, State::FailedCompensation);
