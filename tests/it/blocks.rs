@@ -184,6 +184,7 @@ const CURED_ELSEWHERE: &[(&str, &str)] = &[
     ("W002", "the cure belongs to a wait without end"),
     ("W005", "the cure is the reading"),
     ("W006", "the cure is shorter than what is wrong"),
+    ("W008", "the cure is the step that awaits it"),
 ];
 
 /// The blocks of YAML of a page.

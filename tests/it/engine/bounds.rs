@@ -74,7 +74,8 @@ fn w1_a_variable_that_grows_with_each_step_comes_to_an_end() {
     let mut world = it(&format!(
         "vars: {{ v: '${{{{ input.k }}}}' }}\ntimeout: none\nsteps:\n  \
          - {{ id: one, issue: a, {saved}, timeout: none }}\n  \
-         - {{ id: two, issue: b, {saved}, timeout: none }}\n"
+         - {{ id: two, issue: b, {saved}, timeout: none }}\n\
+         result: {{ n: '${{{{ size(vars.v) }}}}' }}\n"
     ));
     go(&mut world, &"x".repeat(PAYLOAD_BYTES_MAX / 3));
     did(&mut world, "a");
