@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::exit::{Exit, Failure, Outcome};
 use super::load::{self, SAGAS};
 use super::out::{self, Shape};
+use crate::definition::spread::InTurn;
 use crate::definition::{Catalog, CatalogUndo, CommandDecl, EventDecl, Fields, Overflow};
 use crate::definition::{TargetDecl, read};
 use crate::diag::render;
@@ -44,8 +45,10 @@ pub(super) fn merged(directory: Option<&Path>) -> Result<Catalog, Failure> {
     let Some(directory) = directory else { return Ok(read::builtin()) };
     let files = load::files(&[directory.to_owned()], None)?;
     let is_catalog = |path: &str| read::FileKind::of(path) == Some(read::FileKind::Catalog);
-    let list = files.list.into_iter().filter(|(path, _)| is_catalog(path)).collect();
-    let (library, found) = read::load(list);
+    let mut texts = files.texts();
+    texts.files.retain(|(path, _)| is_catalog(path));
+    texts.unreadable.retain(|(path, _)| is_catalog(path));
+    let (library, found) = read::load_by(texts, &InTurn);
     if found.has_errors() {
         let text = render::human(&found, &library.sources, false);
         return Err(Failure::new(Exit::No, format!("the catalog is not valid\n\n{}", text.trim())));

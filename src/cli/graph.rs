@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 fn defined(args: &Args, name: &str) -> Result<Arc<Plan>, Failure> {
     let directory = args.sagas.clone().unwrap_or_else(|| PathBuf::from(SAGAS));
     let files = load::files(std::slice::from_ref(&directory), None)?;
-    let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
+    let Loaded { defined: library, plans, diagnostics: found } = Loaded::of_texts(files.texts());
     if let Some(plan) = plans.into_iter().find(|plan| &*plan.name == name) {
         return Ok(plan);
     }

@@ -32,7 +32,7 @@ pub(super) fn run(_: &Args) -> Outcome {
     .into();
     let definitions =
         files[..2].iter().map(|(path, text)| (path.to_string_lossy().into(), text.clone().into()));
-    for (name, text) in schema::of(definitions.collect())? {
+    for (name, text) in schema::of(definitions.collect::<Vec<_>>().into())? {
         files.push((Path::new("schemas").join(name), text));
     }
     new::write_new(&files)?;

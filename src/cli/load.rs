@@ -7,12 +7,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
-use crate::definition::read::{FileKind, load};
+use crate::definition::read::{FileKind, Texts, load};
 use crate::diag::nearest;
 use crate::launcher::{self, kind_of, read_definition};
 
 /// Where definitions are looked for when nothing is said.
 pub(super) const SAGAS: &str = "sagas";
+
+/// Bytes of a file, or why there are none.
+pub(super) type Content = Result<Vec<u8>, String>;
 
 /// Files as the readers below want them, in a stable order: those that stand beside the ones that
 /// were asked for come first.
@@ -22,6 +25,26 @@ pub(super) struct Files {
     pub list: Vec<(String, Vec<u8>)>,
     /// Those that were asked for: where each is, by the path as messages show it.
     pub asked: BTreeMap<String, PathBuf>,
+    /// Those that could not be read, and why.
+    pub unreadable: Vec<(String, String)>,
+}
+
+impl Files {
+    /// What the readers are given.
+    pub(super) fn texts(self) -> Texts {
+        Texts { files: self.list, unreadable: self.unreadable }
+    }
+
+    fn read(&mut self, path: &Path) {
+        match content(path) {
+            Ok(bytes) => self.list.push((shown(path), bytes)),
+            Err(why) => self.unreadable.push((shown(path), why)),
+        }
+    }
+}
+
+fn content(path: &Path) -> Content {
+    read_definition(path).map_err(|error| error.to_string())
 }
 
 /// What a command is to look at, and the directory of the vocabulary where that is another: the
@@ -88,21 +111,22 @@ fn gather(paths: &[PathBuf], vocabulary: Option<&Path>, scenarios: bool) -> Resu
     };
     let known: BTreeSet<PathBuf> = asked.iter().map(|path| place(path)).collect();
     let beside = around.iter().filter(|path| serves(path) && !known.contains(&place(path)));
-    let mut list = beside.map(|path| read(path)).collect::<Result<Vec<_>, Failure>>()?;
-    let own = asked.iter().map(|path| read(path)).collect::<Result<Vec<_>, Failure>>()?;
+    let mut files = Files::default();
+    beside.for_each(|path| files.read(path));
+    let mut own = Files::default();
+    asked.iter().for_each(|path| own.read(path));
+    files.asked = asked.into_iter().map(|path| (shown(&path), path)).collect();
     if let Some(home) = vocabulary {
         let home = place(&home.join(SAGAS));
-        let is_guest = |path: &Path| place(path).parent() != home.parent();
-        let guests = asked.iter().zip(&own).filter(|(path, _)| is_guest(path));
-        give_way(&mut list, guests.map(|(_, file)| file.clone()).collect());
+        let is_guest = |path: &PathBuf| place(path).parent() != home.parent();
+        let guests =
+            own.list.iter().filter(|(shown, _)| files.asked.get(shown).is_some_and(is_guest));
+        let guests = guests.cloned().collect();
+        give_way(&mut files.list, guests);
     }
-    list.extend(own);
-    Ok(Files { list, asked: asked.into_iter().map(|path| (shown(&path), path)).collect() })
-}
-
-fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
-    let bytes = read_definition(path).map_err(|error| unreadable(path, &error))?;
-    Ok((shown(path), bytes))
+    files.list.extend(own.list);
+    files.unreadable.extend(own.unreadable);
+    Ok(files)
 }
 
 /// Files of another directory stand in for those that have their name or define their saga: they
@@ -163,24 +187,28 @@ fn directory_of(path: &Path) -> &Path {
 /// All definitions of a directory, which may have none.
 ///
 /// # Errors
-/// It cannot be read.
+/// It, or one of them, cannot be read.
 pub(super) fn beside(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut paths = BTreeSet::new();
     list(directory, false, &mut paths)?;
-    paths.iter().map(|path| read(path)).collect()
+    let read = |path: &PathBuf| {
+        let bytes = read_definition(path).map_err(|error| unreadable(path, &error))?;
+        Ok((shown(path), bytes))
+    };
+    paths.iter().map(read).collect()
 }
 
 /// The definitions and scenarios that the paths name, and nothing beside them: path, path as
-/// messages show it, content.
+/// messages show it, content or why there is none.
 ///
 /// # Errors
 /// As [`files`].
-pub(super) fn named(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String, Vec<u8>)>, Failure> {
+pub(super) fn named(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String, Content)>, Failure> {
     let read = |path: PathBuf| {
-        let (shown, bytes) = read(&path)?;
-        Ok((path, shown, bytes))
+        let (shown, content) = (shown(&path), content(&path));
+        (path, shown, content)
     };
-    asked(paths, true)?.into_iter().map(read).collect()
+    Ok(asked(paths, true)?.into_iter().map(read).collect())
 }
 
 /// The path as messages show it: relative as it was given, without a leading `./`.

@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 /// The plan of a saga by its name.
 fn find(directory: &FilePath, name: &str) -> Result<Arc<Plan>, Failure> {
     let files = load::files(&[directory.to_owned()], None)?;
-    let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
+    let Loaded { defined: library, plans, diagnostics: found } = Loaded::of_texts(files.texts());
     if !library.sagas.iter().any(|saga| saga.name.value == name) && !found.has_errors() {
         return Err(load::no_saga(name, directory, plans.iter().map(|plan| &*plan.name)));
     }

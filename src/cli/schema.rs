@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::exit::{Exit, Failure, Outcome};
 use super::load;
 use super::out::{self, Shape};
-use crate::definition::read::{self, FileKind};
+use crate::definition::read::{self, FileKind, Texts};
+use crate::definition::spread::InTurn;
 use crate::diag::{Diagnostic, Severity, render};
 use crate::schema::{self, Vocabulary};
 use crate::view::text::Tone;
@@ -50,17 +51,15 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 fn specialised(directory: &Path) -> Result<[(&'static str, String); 3], Failure> {
-    of(load::files(&[directory.to_owned()], None)?.list)
+    of(load::files(&[directory.to_owned()], None)?.texts())
 }
 
 /// The schemas for these definitions, by file name.
 ///
 /// # Errors
 /// Their catalog is not valid.
-pub(super) fn of(
-    definitions: Vec<(String, Vec<u8>)>,
-) -> Result<[(&'static str, String); 3], Failure> {
-    let (library, found) = read::load(definitions);
+pub(super) fn of(definitions: Texts) -> Result<[(&'static str, String); 3], Failure> {
+    let (library, found) = read::load_by(definitions, &InTurn);
     let spoils = |one: &Diagnostic| {
         let source = library.sources.get(one.primary().file);
         let kind = source.and_then(|source| FileKind::of(&source.path));

@@ -95,6 +95,7 @@ codes! {
     LiteralExpected "SF022" "an expression where only a literal may stand";
     BareExpected "SF023" "a condition is written bare, without `${{ }}`";
     BadCron "SF024" "a cron text that cannot be read";
+    Unreadable "SF025" "a file that cannot be read";
 
     UnknownEvent "SF101" "unknown event";
     UnknownCommand "SF102" "unknown command";

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::definition::Library;
-use crate::definition::read::{FileKind, load_by};
+use crate::definition::read::{FileKind, Texts, load_by};
 use crate::diag::Diagnostics;
 use crate::limits::YAML_BYTES_MAX;
 use crate::plan::{Plan, compile_library_by};
@@ -29,7 +29,13 @@ impl Loaded {
     /// Checks and compiles texts that were read.
     #[must_use]
     pub fn of(files: Vec<(String, Vec<u8>)>) -> Loaded {
-        let (library, mut diagnostics) = load_by(files, &Cores);
+        Loaded::of_texts(files.into())
+    }
+
+    /// The same of a directory, in which some files may not be readable.
+    #[must_use]
+    pub fn of_texts(texts: Texts) -> Loaded {
+        let (library, mut diagnostics) = load_by(texts, &Cores);
         let (plans, found) = compile_library_by(&library, &Cores);
         diagnostics.append(found);
         diagnostics.sort();
@@ -71,15 +77,16 @@ pub fn definitions_in(directory: &Path, scenarios: bool) -> io::Result<Vec<PathB
 /// out: what is wrong in one keeps nothing from running.
 ///
 /// # Errors
-/// The directory or one of its files cannot be read.
-pub fn read_directory(directory: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
-    let read = |path: PathBuf| {
-        let name = shown(&path);
-        let bytes = read_definition(&path)
-            .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
-        Ok((name, bytes))
-    };
-    definitions_in(directory, false)?.into_iter().map(read).collect()
+/// The directory cannot be read.
+pub fn read_directory(directory: &Path) -> io::Result<Texts> {
+    let mut texts = Texts::default();
+    for path in definitions_in(directory, false)? {
+        match read_definition(&path) {
+            Ok(bytes) => texts.files.push((shown(&path), bytes)),
+            Err(error) => texts.unreadable.push((shown(&path), error.to_string())),
+        }
+    }
+    Ok(texts)
 }
 
 /// Reads one definition, as [`read_text`] does.

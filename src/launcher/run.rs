@@ -144,9 +144,9 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
 /// # Errors
 /// They cannot be read, or do not pass their checks.
 pub fn load(sagas: &Path) -> Result<Loaded, RunError> {
-    let files = read_directory(sagas)
+    let texts = read_directory(sagas)
         .map_err(|source| RunError::Sagas { path: sagas.to_owned(), source })?;
-    let loaded = Loaded::of(files);
+    let loaded = Loaded::of_texts(texts);
     if loaded.diagnostics.has_errors() {
         let Loaded { defined: library, diagnostics, .. } = loaded;
         return Err(RunError::Invalid(Box::new((library, diagnostics))));

@@ -120,9 +120,9 @@ fn process(directory: &Path) -> Duration {
 /// The same without a process and without words: the files, then what is in them.
 fn in_process(directory: &Path) -> (Duration, Duration) {
     let from = Instant::now();
-    let files = read_directory(directory).expect("it was written");
+    let texts = read_directory(directory).expect("it was written");
     let read = from.elapsed();
-    let loaded = Loaded::of(files);
+    let loaded = Loaded::of_texts(texts);
     assert!(loaded.diagnostics.iter().next().is_none(), "the bench's own sagas are right");
     (read, from.elapsed() - read)
 }

@@ -12,6 +12,10 @@ use sagaflow::plan::compile_library;
 /// Codes whose rule is not built yet. Shrinks only: an entry that is no longer needed fails.
 const AWAITED: &[&str] = &[];
 
+/// Codes of files that hold no text, which no repository can hold: the tests of `validate` make
+/// them.
+const UNHELD: &[&str] = &["SF025"];
+
 /// What `sagaflow validate` finds in these files.
 pub(super) fn validate(files: Vec<(String, Vec<u8>)>) -> (SourceMap, Diagnostics) {
     let (library, mut found) = load(files);
@@ -111,7 +115,7 @@ fn each_code_has_a_failing_file_and_each_file_a_code() {
     let shown: BTreeSet<&str> = cases.values().map(|case| case.code.as_str()).collect();
     for code in Code::ALL {
         let name = code.as_str();
-        let expected = !AWAITED.contains(&name);
+        let expected = !AWAITED.contains(&name) && !UNHELD.contains(&name);
         assert_eq!(shown.contains(name), expected, "{name}: a failing file, or AWAITED, not both");
     }
     for name in shown {
@@ -156,7 +160,7 @@ fn each_page_explains_shows_a_file_that_fails_and_cures() {
         assert!(page.contains("\n## Cure\n"), "docs/errors/{name}.md has no cure");
         let lines = example(page);
         assert!(!lines.is_empty(), "docs/errors/{name}.md has no example");
-        if AWAITED.contains(&name) {
+        if AWAITED.contains(&name) || UNHELD.contains(&name) {
             continue;
         }
         let mut files = cases.values().filter(|case| case.code == name).flat_map(|c| &c.files);

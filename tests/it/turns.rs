@@ -32,7 +32,7 @@ use serde_json::{Value, json};
 /// With the shipped sagas.
 fn core() -> Core<MemoryLog> {
     let sagas = Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
-    of(Loaded::of(read_directory(&sagas).expect("the shipped sagas are here")))
+    of(Loaded::of_texts(read_directory(&sagas).expect("the shipped sagas are here")))
 }
 
 fn of(loaded: Loaded) -> Core<MemoryLog> {

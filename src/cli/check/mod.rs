@@ -58,8 +58,8 @@ pub(super) fn run(args: &Args) -> Outcome {
     } else {
         load::files(&paths, vocabulary)?
     };
-    let asked = files.asked;
-    let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
+    let asked = files.asked.clone();
+    let Loaded { defined: library, plans, diagnostics: found } = Loaded::of_texts(files.texts());
     let found = named::of_needed(found, &library, &asked);
     if found.has_errors() {
         let text = render::human(&found, &library.sources, out::colour());

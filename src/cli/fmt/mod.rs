@@ -10,7 +10,8 @@ use super::exit::{Exit, Failure, Outcome};
 use super::load::{self, SAGAS};
 use super::out::{self, Shape};
 use super::rewrite;
-use crate::definition::read::FileKind;
+use crate::definition::read::{FileKind, Texts, load_by};
+use crate::definition::spread::InTurn;
 use crate::diag::{Diagnostics, SourceMap, render};
 use crate::format::{Refused, format, kind_of};
 use crate::limits;
@@ -51,7 +52,14 @@ pub(super) fn run(args: &Args) -> Outcome {
     let default = [PathBuf::from(SAGAS)];
     let paths = if args.paths.is_empty() { &default[..] } else { &args.paths };
     let mut done = Done::default();
-    for (path, shown, bytes) in load::named(paths)? {
+    for (path, shown, content) in load::named(paths)? {
+        let bytes = match content {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                done.unreadable(shown, why);
+                continue;
+            }
+        };
         let after = done.take(&shown, FileKind::of(&shown), &bytes);
         if let Some(after) = after
             && !args.check
@@ -98,6 +106,13 @@ impl Done {
                 None
             }
         }
+    }
+
+    fn unreadable(&mut self, shown: String, why: String) {
+        self.files += 1;
+        let texts = Texts { files: Vec::new(), unreadable: vec![(shown, why)] };
+        let (library, found) = load_by(texts, &InTurn);
+        self.refused.push((found, library.sources));
     }
 
     fn not_utf8(&mut self, shown: &str, bytes: &[u8]) -> Option<String> {

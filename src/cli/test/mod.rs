@@ -117,8 +117,8 @@ fn play(
     // Anew each time: those of a saga may have been written meanwhile.
     let paths: Vec<PathBuf> = paths.iter().cloned().flat_map(load::with_its_scenarios).collect();
     let files = load::with_scenarios(&paths, vocabulary)?;
-    let asked = files.asked;
-    let Loaded { defined: library, plans, diagnostics: found } = Loaded::of(files.list);
+    let asked = files.asked.clone();
+    let Loaded { defined: library, plans, diagnostics: found } = Loaded::of_texts(files.texts());
     let found = named::of_needed(found, &library, &asked);
     if found.has_errors() {
         let text = render::human(&found, &library.sources, out::colour());

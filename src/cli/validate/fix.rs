@@ -9,6 +9,7 @@ use crate::cli::diff;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::load::Files;
 use crate::cli::{named, out, rewrite};
+use crate::definition::read::Texts;
 use crate::diag::{Code, Fix, LineColumn, apply};
 use crate::launcher::Loaded;
 use crate::view::text::Tone;
@@ -44,14 +45,16 @@ struct Changed {
 
 /// Applies the sure fixes of the files that were asked for until none is offered.
 pub(super) fn mend(files: Files) -> Mended {
-    let own = files.list.len() - files.asked.len();
-    let before = files.list.clone();
-    let mut list = files.list;
+    let Files { mut list, asked, unreadable } = files;
+    let before = list.clone();
     let mut done = Vec::new();
-    let mut loaded = Loaded::of(list.clone());
+    let load = |list: &[(String, Vec<u8>)]| {
+        Loaded::of_texts(Texts { files: list.to_vec(), unreadable: unreadable.clone() })
+    };
+    let mut loaded = load(&list);
     for _ in 0..ROUNDS_MAX {
         let mut any = false;
-        for (path, bytes) in &mut list[own..] {
+        for (path, bytes) in list.iter_mut().filter(|(path, _)| asked.contains_key(path)) {
             let fixes = offered(&loaded, path);
             let Ok(text) = std::str::from_utf8(bytes) else { continue };
             let only: Vec<&Fix> = fixes.iter().map(|(_, fix)| *fix).collect();
@@ -66,12 +69,12 @@ pub(super) fn mend(files: Files) -> Mended {
         if !any {
             break;
         }
-        loaded = Loaded::of(list.clone());
+        loaded = load(&list);
     }
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let pairs = before.into_iter().zip(list).filter(|(before, after)| before.1 != after.1);
     let changed = pairs.filter_map(|((shown, before), (_, after))| {
-        let path = files.asked.get(&shown)?.clone();
+        let path = asked.get(&shown)?.clone();
         Some(Changed { path, shown, before: text(before), after: text(after) })
     });
     Mended { loaded, done, changed: changed.collect() }
@@ -129,7 +132,8 @@ pub(super) fn json(done: &[Done]) -> Value {
 /// Prints what would be changed. The verdict is on the files as they are.
 pub(super) fn show(args: &Args, files: Files) -> Outcome {
     let asked = files.asked.len();
-    let mut found = Loaded::of(files.list.clone());
+    let texts = Texts { files: files.list.clone(), unreadable: files.unreadable.clone() };
+    let mut found = Loaded::of_texts(texts);
     found.diagnostics = named::told(found.diagnostics, &found.defined, &files.asked);
     let mended = mend(files);
     let of = |one: &Changed| diff::unified(&one.shown, &one.before, &one.after);

@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         mended.write()?;
         (mended.loaded, Some(mended.done))
     } else {
-        (Loaded::of(files.list), None)
+        (Loaded::of_texts(files.texts()), None)
     };
     loaded.diagnostics = named::told(loaded.diagnostics, &loaded.defined, &asked);
     print(args, &loaded, asked.len(), fixed.as_deref())?;

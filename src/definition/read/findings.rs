@@ -109,6 +109,13 @@ impl Diagnostics {
         self.push(found);
     }
 
+    pub(super) fn add_unreadable(&mut self, span: Span, why: &str) {
+        let message = format!("the file cannot be read: {why}");
+        let found = Diagnostic::new(Code::Unreadable, span, message)
+            .help("let a plain file stand there that this user may read, or remove the entry");
+        self.push(found);
+    }
+
     pub(super) fn add_not_utf8(&mut self, span: Span, byte: usize) {
         let message = format!("the file is not UTF-8 text (byte {byte})");
         let found = Diagnostic::new(Code::NotUtf8, span, message)

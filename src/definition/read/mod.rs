@@ -55,18 +55,33 @@ impl FileKind {
     }
 }
 
+/// What stands in a directory.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    /// Path and content of each file, in the order in which they are read.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Path of each file from which no text came, and why.
+    pub unreadable: Vec<(String, String)>,
+}
+
+impl From<Vec<(String, Vec<u8>)>> for Texts {
+    fn from(files: Vec<(String, Vec<u8>)>) -> Texts {
+        Texts { files, unreadable: Vec::new() }
+    }
+}
+
 /// Reads a directory's files: catalogs, sagas and scenarios, in the order given; other files are
 /// passed over. One bad file never hides another.
 #[must_use]
 pub fn load(files: Vec<(String, Vec<u8>)>) -> (Library, Diagnostics) {
-    load_by(files, &InTurn)
+    load_by(files.into(), &InTurn)
 }
 
-/// The same, with the reading of sagas shared out.
+/// The same, also of files that could not be read, with the reading of sagas shared out.
 #[must_use]
-pub fn load_by(files: Vec<(String, Vec<u8>)>, spread: &impl Spread) -> (Library, Diagnostics) {
+pub fn load_by(texts: Texts, spread: &impl Spread) -> (Library, Diagnostics) {
     let builtin = ("launcher.catalog.yaml".to_owned(), LAUNCHER.as_bytes().to_vec());
-    read_all(vec![builtin], files, spread)
+    read_all(vec![builtin], texts, spread)
 }
 
 /// Reads one saga as it was kept with the declarations that it uses \[L4\]: nothing is built in,
@@ -75,12 +90,12 @@ pub fn load_by(files: Vec<(String, Vec<u8>)>, spread: &impl Spread) -> (Library,
 pub fn load_kept(saga: &str, catalog: &str) -> (Library, Diagnostics) {
     let own = ("kept.catalog.yaml".to_owned(), catalog.as_bytes().to_vec());
     let saga = ("kept.saga.yaml".to_owned(), saga.as_bytes().to_vec());
-    read_all(vec![own], vec![saga], &InTurn)
+    read_all(vec![own], vec![saga].into(), &InTurn)
 }
 
 fn read_all(
     engine: Vec<(String, Vec<u8>)>,
-    author: Vec<(String, Vec<u8>)>,
+    author: Texts,
     spread: &impl Spread,
 ) -> (Library, Diagnostics) {
     let mut reader = Reader::default();
@@ -88,7 +103,8 @@ fn read_all(
     let mut texts = Vec::new();
     let mut scenarios = Vec::new();
     let engine = engine.into_iter().map(|file| (Origin::Engine, file));
-    let author = author.into_iter().map(|file| (Origin::Author, file));
+    let Texts { files, unreadable } = author;
+    let author = files.into_iter().map(|file| (Origin::Author, file));
     for (origin, (path, bytes)) in engine.chain(author) {
         match FileKind::of(&path) {
             Some(FileKind::Catalog) => catalogs.extend(reader.catalog(origin, path, &bytes)),
@@ -102,6 +118,7 @@ fn read_all(
             None => {}
         }
     }
+    unreadable.into_iter().for_each(|(path, why)| reader.missed(path, &why));
     let sagas = spread.map(&texts, |(file, text)| saga_of(*file, text));
     let sagas: Vec<Arc<Saga>> = sagas.into_iter().filter_map(|read| reader.take(read)).collect();
     let mut found = reader.found;
@@ -169,6 +186,20 @@ struct Reader {
 impl Reader {
     fn tree(&mut self, path: String, bytes: &[u8]) -> (FileId, Option<node::Node>) {
         document(path, bytes, &mut self.sources, &mut self.found)
+    }
+
+    /// Notes a file from which no text came.
+    fn missed(&mut self, path: String, why: &str) {
+        let kind = FileKind::of(&path);
+        let file = self.sources.add(path, "");
+        self.found.add_unreadable(Span::new(file, 0..0), why);
+        match kind {
+            Some(FileKind::Catalog) => self.catalogs.push(file),
+            Some(FileKind::Saga) => {
+                self.lost.insert(file, BTreeSet::from([Loss::Part]));
+            }
+            Some(FileKind::Test) | None => {}
+        }
     }
 
     fn catalog(

@@ -186,17 +186,45 @@ fn names_and_types_are_held_to_the_catalog() {
     check("timeout: 10s", "timeout: 500ms", "SF402");
 }
 
+/// All errors at once: what cannot be read hides nothing of what can.
 #[test]
-fn what_is_no_plain_file_is_refused_by_its_name_and_not_waited_for() {
+fn what_cannot_be_read_is_found_beside_all_else_and_not_waited_for() {
     let here = bad();
-    let pipe = here.path().join("sagas/pipe.saga.yaml");
-    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe can be made");
-    for args in [&["validate"][..], &["run", "--check-only"], &["new", "another"]] {
-        let did = run(here.path(), args);
-        assert_eq!(did.exit, 2, "{}", did.stderr);
-        let words = "sagas/pipe.saga.yaml: it is no plain file";
-        assert!(did.stderr.contains(words), "{}", did.stderr);
+    let sagas = here.path().join("sagas");
+    let link = |from: &str, name: &str| {
+        std::os::unix::fs::symlink(from, sagas.join(name)).expect("room on the disk");
+    };
+    nix::unistd::mkfifo(&sagas.join("pipe.saga.yaml"), nix::sys::stat::Mode::S_IRWXU)
+        .expect("a pipe can be made");
+    std::fs::create_dir(sagas.join("dir.saga.yaml")).expect("room on the disk");
+    link("loop.saga.yaml", "loop.saga.yaml");
+    link("nowhere", "gone.test.yaml");
+    link("/dev/zero", "endless.saga.yaml");
+    let unreadable = ["pipe.saga", "dir.saga", "loop.saga", "gone.test", "endless.saga"];
+    let valid = run(here.path(), &["validate", "--json"]);
+    assert_eq!(valid.exit, 1, "{}", valid.stderr);
+    let found = valid.json()["diagnostics"].as_array().expect("a list").clone();
+    for name in unreadable {
+        let own = |one: &&serde_json::Value| one["file"] == format!("sagas/{name}.yaml");
+        let codes: Vec<_> = found.iter().filter(own).map(|one| one["code"].clone()).collect();
+        assert_eq!(codes, ["SF025"], "{name}: {found:?}");
     }
+    assert!(found.len() > unreadable.len(), "what stands in the others is found too: {found:?}");
+    let words = "sagas/pipe.saga.yaml:1:1";
+    let plain = "the file cannot be read: it is no plain file";
+    for args in [&["validate"][..], &["run", "--check-only"], &["fmt", "--check"], &["check"]] {
+        let did = run(here.path(), args);
+        assert_eq!(did.exit, 1, "{args:?}: {}", did.stderr);
+        let said = format!("{}{}", did.stdout, did.stderr);
+        assert!(said.contains(words) && said.contains(plain), "{args:?}: {said}");
+    }
+    // Of one file that was asked for, a catalog beside it that cannot be read is told of too.
+    link("lost.catalog.yaml", "lost.catalog.yaml");
+    std::fs::write(sagas.join("one.saga.yaml"), "saga: one\n").expect("room on the disk");
+    let one = run(here.path(), &["validate", "sagas/one.saga.yaml"]);
+    assert!(one.stdout.contains("sagas/lost.catalog.yaml:1:1"), "{}", one.stdout);
+    let new = run(here.path(), &["new", "another"]);
+    assert_eq!(new.exit, 2, "{}", new.stderr);
 }
 
 #[test]

@@ -262,7 +262,7 @@ fn check_log(house: &House, ends: &Ends) {
     assert_eq!(counts, (each, each, each, each), "R1: one start, one terminal, of {ends:#?}");
 
     let files = sagaflow::launcher::read_directory(&house.at("sagas")).expect("they are there");
-    let plans = Loaded::of(files).plans;
+    let plans = Loaded::of_texts(files).plans;
     for (id, records) in &records {
         let stored = log.saga(*id).expect("it can be read").expect("it is kept");
         let plan = plans.iter().find(|plan| plan.hash == stored.saga.definition);

@@ -9,7 +9,7 @@ use super::furnished;
 
 fn catalog() -> Catalog {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
-    Loaded::of(read_directory(&directory).expect("sagas/ can be read")).defined.catalog
+    Loaded::of_texts(read_directory(&directory).expect("sagas/ can be read")).defined.catalog
 }
 
 /// Fields as a saga would give them: of things that are there, or of things that are not.

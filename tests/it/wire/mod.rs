@@ -100,7 +100,7 @@ fn serve(
     ready: &std::sync::mpsc::Sender<()>,
 ) {
     let sagas = Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
-    let loaded = Loaded::of(read_directory(&sagas).expect("the shipped sagas are here"));
+    let loaded = Loaded::of_texts(read_directory(&sagas).expect("the shipped sagas are here"));
     let lock = DataLock::take(&root.join("data")).expect("it is the only one");
     let path = root.join("data").join(LOG_FILE);
     let log = SqliteLog::open(&path).expect("there is room");

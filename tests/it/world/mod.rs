@@ -57,7 +57,7 @@ impl World {
         static SHIPPED: LazyLock<(Arc<Catalog>, Vec<Arc<Plan>>)> = LazyLock::new(|| {
             let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
             let files = sagaflow::launcher::read_directory(&directory).expect("sagas/ can be read");
-            sound(Loaded::of(files))
+            sound(Loaded::of_texts(files))
         });
         World::of(SHIPPED.0.clone(), SHIPPED.1.clone())
     }
