@@ -59,6 +59,8 @@ pub struct EventDecl {
     pub fields: Fields,
     /// A bracket of a saga's life: may neither trigger nor be awaited \[R6\].
     pub bracket: bool,
+    /// The built-in target that alone reports it.
+    pub owner: Option<Arc<str>>,
 }
 
 /// One command.

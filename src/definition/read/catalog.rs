@@ -50,15 +50,15 @@ const RESERVED_EVENTS: &[&str] = &[
 const RESERVED_TARGETS: &[&str] = &["launcher", "pods", "subprocess"];
 
 /// A catalog file: its declarations with references still to be looked up.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Read {
-    targets: Vec<TargetDecl>,
-    events: Vec<EventDecl>,
-    commands: Vec<(CommandDecl, References)>,
+    targets: Vec<Arc<TargetDecl>>,
+    events: Vec<Arc<EventDecl>>,
+    commands: Vec<(Arc<CommandDecl>, References)>,
 }
 
 /// Names in a command that other declarations must carry.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct References {
     target: At<String>,
     events: Vec<At<String>>,
@@ -72,13 +72,13 @@ pub fn catalog(node: Node, origin: Origin, out: &mut Diagnostics) -> Read {
     if let Some(node) = object.take("targets") {
         read.targets = declarations(node, "targets", out, |name, node, out| {
             refuse_reserved(&name, "a target", RESERVED_TARGETS, origin, out);
-            target(name, node, out)
+            target(name, node, out).map(Arc::new)
         });
     }
     if let Some(node) = object.take("events") {
         read.events = declarations(node, "events", out, |name, node, out| {
             refuse_reserved(&name, "an event", RESERVED_EVENTS, origin, out);
-            event(name, node, out)
+            event(name, node, out).map(Arc::new)
         });
     }
     if let Some(node) = object.take("commands") {
@@ -86,6 +86,17 @@ pub fn catalog(node: Node, origin: Origin, out: &mut Diagnostics) -> Read {
     }
     object.finish();
     read
+}
+
+impl Read {
+    /// A file of the engine's own: its target answers for its events, and nobody else does.
+    pub(super) fn owned(mut self) -> Read {
+        let owner = self.targets.first().map(|target| target.name.clone());
+        for event in &mut self.events {
+            Arc::make_mut(event).owner.clone_from(&owner);
+        }
+        self
+    }
 }
 
 fn declarations<T>(
@@ -144,6 +155,7 @@ fn event(name: At<String>, node: Node, out: &mut Diagnostics) -> Option<EventDec
     object.finish();
     Some(EventDecl {
         bracket: BRACKETS.contains(&name.value.as_str()),
+        owner: None,
         name: Arc::from(name.value),
         span: name.span,
         doc: doc.map(|doc| doc.value).unwrap_or_default(),
@@ -155,7 +167,7 @@ fn command(
     own: At<String>,
     node: Node,
     out: &mut Diagnostics,
-) -> Option<(CommandDecl, References)> {
+) -> Option<(Arc<CommandDecl>, References)> {
     let mut object = Object::read(node, &own.value, &COMMAND, out)?;
     let o = &mut object;
     let target = o.read_key("target", out, name);
@@ -187,7 +199,7 @@ fn command(
         undo,
     };
     let events = echoes.into_iter().chain(failures).collect();
-    Some((decl, References { target, events, undo: undo_name }))
+    Some((Arc::new(decl), References { target, events, undo: undo_name }))
 }
 
 /// Merges what was read, each with its origin; a name is declared once. Then looks up what commands
@@ -209,19 +221,19 @@ pub fn merge(files: Vec<(Origin, Read)>, out: &mut Diagnostics) -> Catalog {
         for decl in read.targets {
             let known = catalog.targets.contains_key(&decl.name);
             if once("target", &decl.name, decl.span, known, origin) {
-                catalog.targets.insert(Arc::clone(&decl.name), Arc::new(decl));
+                catalog.targets.insert(Arc::clone(&decl.name), decl);
             }
         }
         for decl in read.events {
             let known = catalog.events.contains_key(&decl.name);
             if once("event", &decl.name, decl.span, known, origin) {
-                catalog.events.insert(Arc::clone(&decl.name), Arc::new(decl));
+                catalog.events.insert(Arc::clone(&decl.name), decl);
             }
         }
         for (decl, refers) in read.commands {
             let known = catalog.commands.contains_key(&decl.name);
             if once("command", &decl.name, decl.span, known, origin) {
-                catalog.commands.insert(Arc::clone(&decl.name), Arc::new(decl));
+                catalog.commands.insert(Arc::clone(&decl.name), decl);
                 references.push(refers);
             }
         }

@@ -18,7 +18,7 @@ mod yaml;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::definition::saga::Saga;
 use crate::definition::scenario::Scenarios;
@@ -28,8 +28,26 @@ use crate::diag::{Allows, Code, Diagnostic, Diagnostics, FileId, Severity, Sourc
 
 pub use catalog::{BRACKETS, Origin};
 
-/// What the launcher itself reports.
-pub const LAUNCHER: &str = include_str!("../../targets/launcher.catalog.yaml");
+/// What the engine itself brings: the launcher's own events, and the vocabularies of its built-in
+/// targets, each in a file of its own.
+pub const BUILT_IN: [(&str, &str); 3] = [
+    ("launcher.catalog.yaml", include_str!("../../targets/launcher.catalog.yaml")),
+    ("subprocess.catalog.yaml", include_str!("../../targets/subprocess.catalog.yaml")),
+    ("pods.catalog.yaml", include_str!("../../targets/pods.catalog.yaml")),
+];
+
+/// The same, read once: every load begins with these files, in this order, and their places are the
+/// same in all of them.
+static READ: LazyLock<Vec<catalog::Read>> = LazyLock::new(|| {
+    let mut reader = Reader::default();
+    let read = BUILT_IN.map(|(path, text)| {
+        reader
+            .catalog(Origin::Engine, path.to_owned(), text.as_bytes())
+            .map(|(_, read)| read.owned())
+    });
+    assert!(reader.found.is_empty(), "what is built in is wrong: {:?}", reader.found);
+    read.into_iter().flatten().collect()
+});
 
 /// What a file's name says that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,34 +98,41 @@ pub fn load(files: Vec<(String, Vec<u8>)>) -> (Library, Diagnostics) {
 /// The same, also of files that could not be read, with the reading of sagas shared out.
 #[must_use]
 pub fn load_by(texts: Texts, spread: &impl Spread) -> (Library, Diagnostics) {
-    let builtin = ("launcher.catalog.yaml".to_owned(), LAUNCHER.as_bytes().to_vec());
-    read_all(vec![builtin], texts, spread)
+    let mut reader = Reader::default();
+    for (path, text) in BUILT_IN {
+        let file = reader.sources.add(path.to_owned(), text);
+        reader.catalogs.push(file);
+    }
+    let catalogs = READ.iter().map(|read| (Origin::Engine, read.clone())).collect();
+    read_all(reader, catalogs, texts, spread)
 }
 
 /// Reads one saga as it was kept with the declarations that it uses \[L4\]: nothing is built in,
 /// and the declarations may carry names that an author may not use.
 #[must_use]
 pub fn load_kept(saga: &str, catalog: &str) -> (Library, Diagnostics) {
-    let own = ("kept.catalog.yaml".to_owned(), catalog.as_bytes().to_vec());
+    let mut reader = Reader::default();
+    let path = "kept.catalog.yaml".to_owned();
+    let own = reader.catalog(Origin::Engine, path, catalog.as_bytes());
     let saga = ("kept.saga.yaml".to_owned(), saga.as_bytes().to_vec());
-    read_all(vec![own], vec![saga].into(), &InTurn)
+    read_all(reader, own.into_iter().collect(), vec![saga].into(), &InTurn)
 }
 
+/// Reads an author's files behind the engine's own.
 fn read_all(
-    engine: Vec<(String, Vec<u8>)>,
+    mut reader: Reader,
+    mut catalogs: Vec<(Origin, catalog::Read)>,
     author: Texts,
     spread: &impl Spread,
 ) -> (Library, Diagnostics) {
-    let mut reader = Reader::default();
-    let mut catalogs = Vec::new();
     let mut texts = Vec::new();
     let mut scenarios = Vec::new();
-    let engine = engine.into_iter().map(|file| (Origin::Engine, file));
     let Texts { files, unreadable } = author;
-    let author = files.into_iter().map(|file| (Origin::Author, file));
-    for (origin, (path, bytes)) in engine.chain(author) {
+    for (path, bytes) in files {
         match FileKind::of(&path) {
-            Some(FileKind::Catalog) => catalogs.extend(reader.catalog(origin, path, &bytes)),
+            Some(FileKind::Catalog) => {
+                catalogs.extend(reader.catalog(Origin::Author, path, &bytes));
+            }
             Some(FileKind::Saga) => {
                 let (file, text) = text(path, &bytes, &mut reader.sources, &mut reader.found);
                 // What it holds is unknown as long as nothing of it was read.
@@ -297,7 +322,7 @@ pub(crate) fn json_of(text: &str) -> Option<serde_json::Value> {
     Some(values::json(tree, "", &mut found))
 }
 
-/// The launcher's own declarations alone.
+/// The declarations that are built in, alone.
 #[must_use]
 pub fn builtin() -> Catalog {
     load(Vec::new()).0.catalog

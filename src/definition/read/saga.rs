@@ -200,7 +200,14 @@ fn call(node: Node, key: &str, span: Span, out: &mut Diagnostics) -> Option<Even
         Fields::default()
     };
     object.finish();
-    Some(EventDecl { name: "call".into(), span, doc: String::new(), fields, bracket: false })
+    Some(EventDecl {
+        name: "call".into(),
+        span,
+        doc: String::new(),
+        fields,
+        bracket: false,
+        owner: None,
+    })
 }
 
 /// One that cannot be read is replaced, so that whatever else is wrong is found in the same run.
@@ -325,7 +332,7 @@ fn signals(node: Node, key: &str, out: &mut Diagnostics) -> Option<Vec<Arc<Event
         let fields = object.read_key("fields", out, inner_fields).unwrap_or_default();
         object.finish();
         let (name, span) = (Arc::from(name.value), name.span);
-        read.push(Arc::new(EventDecl { name, span, doc, fields, bracket: false }));
+        read.push(Arc::new(EventDecl { name, span, doc, fields, bracket: false, owner: None }));
     }
     Some(read)
 }
