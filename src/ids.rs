@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// Kinds of clients that need no declaration \[wire, `register`\].
 pub const CLIENT_KINDS: [&str; 4] = ["host", "srv", "renderer", "tool"];
 
+/// Targets that are served inside of the launcher.
+pub const BUILT_IN_TARGETS: [&str; 2] = ["subprocess", "pods"];
+
 /// The names of the wire's envelope, which no field of a vocabulary may bear \[W3\].
 pub const ENVELOPE: [&str; 10] = [
     "cmd",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::definition::catalog::Overflow;
-use crate::ids::SagaId;
+use crate::ids::{BUILT_IN_TARGETS, SagaId};
 use crate::limits::{DISCONNECT_TIMEOUT, PIPE_BUFFER};
 use crate::saga::decide::Input;
 use crate::saga::owed::Owed;
@@ -22,7 +22,9 @@ impl Coordinator {
     /// that something is owed to.
     #[must_use]
     pub fn known_targets(&self) -> BTreeSet<Arc<str>> {
-        let declared = self.catalog.targets.keys().cloned();
+        // Those that are built in are nobody's concern until something is asked of them.
+        let declared = self.catalog.targets.keys();
+        let declared = declared.filter(|name| !BUILT_IN_TARGETS.contains(&&***name)).cloned();
         let came = self.world.targets.iter().map(|(name, _)| name.clone());
         declared.chain(came).chain(self.owed.targets().cloned()).collect()
     }
