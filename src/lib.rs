@@ -2,6 +2,7 @@
 //! Floors, from the ground: words, definitions, plans, one saga, all sagas, rehearsals, shells,
 //! assembly, faces (docs/architecture.md).
 
+pub mod builtin;
 pub mod bus;
 pub mod cli;
 pub mod clock;

@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["ids", "time", "limits", "diag"],
     &["definition", "expr", "line"],
     &["plan", "format"],
-    &["saga", "graph", "service"],
+    &["saga", "graph", "service", "builtin"],
     &["coordinator", "view"],
     &["sim"],
     &["log", "host_pipe", "ipc", "bus", "clock", "targets", "schema"],
