@@ -24,5 +24,6 @@ pub mod saga;
 pub mod schema;
 pub mod service;
 pub mod sim;
+pub mod targets;
 pub mod time;
 pub mod view;

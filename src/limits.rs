@@ -151,6 +151,11 @@ pub const SWEEP_EVERY: Millis = Millis(60_000);
 pub const SWEEP_LEAST: Millis = Millis(1_000);
 /// Pause between two batches of retention, so that turns come first \[L6\].
 pub const SWEEP_PAUSE: Millis = Millis(50);
+/// Reports of a built-in target on their way to the inbox, in batches. Beyond: whoever says
+/// something waits.
+pub const LOCAL_BATCHES: usize = 64;
+/// Commands that wait for a built-in target to take them. Beyond: they wait in its outbox.
+pub const LOCAL_COMMANDS: usize = 256;
 /// How long turns without a pause keep a due batch of retention waiting \[L6\].
 pub const SWEEP_PATIENCE: Millis = Millis(500);
 /// Exited processes that a snapshot still shows. Beyond: the oldest is forgotten.

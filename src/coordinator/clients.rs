@@ -123,7 +123,7 @@ impl Coordinator {
 
     /// Opens a session: first, what the older one may have got and must not get again is in doubt
     /// \[P4\]; then the record; then undos that waited for it get their clock \[R14\].
-    fn open_session(&mut self, target: &Arc<str>, client_id: ClientId) -> SessionNo {
+    pub(super) fn open_session(&mut self, target: &Arc<str>, client_id: ClientId) -> SessionNo {
         let waiting: BTreeSet<SagaId> = self.owed.sagas_of(target);
         for id in &waiting {
             self.decide(*id, Input::SessionLost { target }, 0);

@@ -3,6 +3,7 @@
 //! with `take_facts`, the rest with `take_turn`.
 
 mod begin;
+mod builtin;
 mod clients;
 mod dedup;
 mod definitions;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::builtin::Builtin;
 use crate::definition::catalog::Catalog;
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::plan::Plan;
@@ -139,6 +141,8 @@ struct Echo {
 /// What a saga's decision may mean for others. A list and no recursion: a queue may be long.
 #[derive(Clone, Debug)]
 enum Follower {
+    /// The registry of pods is asked something that it answers at once \[T4\].
+    Answer { of: SagaId, asked: Box<builtin::Asked>, depth: usize },
     /// An absent target was issued something: its buffer may be full \[P2\].
     Buffer(Arc<str>),
     /// A saga, its caller or its sub-sagas may have to learn of each other.
@@ -151,6 +155,10 @@ enum Follower {
 #[derive(Clone, Debug)]
 pub struct Coordinator {
     world: World,
+    /// What built-in targets know, and whether they are served here: rehearsals answer in their
+    /// place.
+    builtin: Builtin,
+    serves_builtin: bool,
     /// Boxed, so that a newcomer moves no other saga's bytes.
     live: BTreeMap<SagaId, Box<Live>>,
     /// Shared with who reads beside the deciding thread.
@@ -192,6 +200,8 @@ impl Coordinator {
     pub fn new(catalog: Arc<Catalog>, plans: Vec<Arc<Plan>>) -> Coordinator {
         Coordinator {
             world: World::default(),
+            builtin: Builtin::default(),
+            serves_builtin: false,
             live: BTreeMap::new(),
             corrupt: Arc::default(),
             older: BTreeMap::new(),
@@ -359,6 +369,7 @@ impl Coordinator {
     fn follow(&mut self) {
         while let Some(follower) = self.followers.pop_front() {
             match follower {
+                Follower::Answer { of, asked, depth } => self.answer(of, *asked, depth),
                 Follower::Buffer(target) => self.overflow(&target),
                 Follower::Queue { of, depth } => self.free_keys_of(of, depth),
                 Follower::Family { of, depth } => self.settle_family(of, depth),
@@ -405,6 +416,9 @@ impl Coordinator {
             } else {
                 None
             };
+            if let Some(asked) = self.asked(&record) {
+                self.followers.push_back(Follower::Answer { of: id, asked, depth });
+            }
             let away = issued.filter(|target| !self.world.targets.is_open(target));
             issued_to.extend(away.cloned());
             self.facts.push(Fact { seq, saga: Some(id), record });

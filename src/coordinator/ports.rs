@@ -36,7 +36,9 @@ impl Coordinator {
 
     /// One known-unsent command more than the buffer holds fails its step \[P2\].
     pub(super) fn overflow(&mut self, target: &Arc<str>) {
-        if self.world.targets.is_open(target) {
+        // A built-in target is there as soon as it is owed something: its session is opened before
+        // the turn ends.
+        if self.world.targets.is_open(target) || self.serves(target) {
             return;
         }
         let declared = self.catalog.targets.get(target);

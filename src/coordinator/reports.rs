@@ -47,6 +47,7 @@ impl Coordinator {
             return Ok(seq);
         }
         let declared = self.fit(&mut report)?;
+        self.check_owner(from, &report.event)?;
         if let Some((saga, step)) = &report.echo {
             self.check_sender(from, *saga, step)?;
         }
@@ -62,6 +63,7 @@ impl Coordinator {
             dedup: report.dedup,
         };
         let place = self.facts.len();
+        self.fold_builtin(&event);
         let seq = self.push_world(Record::Event(Box::new(event)));
         let echo = saga_id.zip(step).map(|(saga, step)| Echo {
             saga,
@@ -166,6 +168,19 @@ impl Coordinator {
             }
         }
         Err(Refusal::new(RefusalCode::InvalidPayload, error.to_string()))
+    }
+
+    /// What a built-in target reports nobody else does.
+    fn check_owner(&self, from: &Client, event: &str) -> Result<(), Refusal> {
+        let owner = self.catalog.events.get(event).and_then(|declared| declared.owner.as_ref());
+        match owner {
+            Some(owner) if *owner != from.kind => {
+                let message =
+                    format!("`{event}` is reported by the built-in target `{owner}` alone");
+                Err(Refusal::new(RefusalCode::NotAllowed, message))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Answers count only from the command's target \[R5, W6\].

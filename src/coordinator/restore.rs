@@ -117,6 +117,7 @@ impl Coordinator {
     ) -> Coordinator {
         let mut reborn = Coordinator::new(catalog, plans);
         reborn.world = self.world.clone();
+        reborn.builtin = self.builtin.clone();
         reborn.now = self.now;
         reborn.restored_at = Some(newest);
         reborn.corrupt.clone_from(&self.corrupt);
@@ -132,6 +133,9 @@ impl Coordinator {
     pub fn difference(&self, other: &Coordinator) -> Option<String> {
         if self.world != other.world {
             return Some(format!("world: {:?}\n   not: {:?}", self.world, other.world));
+        }
+        if self.builtin != other.builtin {
+            return Some(format!("known: {:?}\n   not: {:?}", self.builtin, other.builtin));
         }
         let ids = |of: &Coordinator| of.live.keys().copied().collect::<Vec<_>>();
         if ids(self) != ids(other) {

@@ -54,6 +54,9 @@ pub struct TurnOut {
     pub ended: Vec<(SagaId, Verdict)>,
     /// How what is owed changed, in order.
     pub debts: Vec<Debt>,
+    /// What built-in targets know now and did not before: target, name, and what is known of it, if
+    /// anything.
+    pub known: Vec<(Arc<str>, Arc<str>, Option<Value>)>,
 }
 
 /// What people see of a saga in its readable row.
@@ -246,6 +249,7 @@ impl Coordinator {
         debug_assert!(self.facts.is_empty(), "facts are taken first");
         let mut out = std::mem::take(&mut self.out);
         out.now = self.now;
+        out.known = self.builtin.take_changed();
         if out.writes_world {
             self.world_written = Seq(self.world.next_seq.0 - 1);
         }

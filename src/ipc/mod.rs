@@ -12,6 +12,7 @@ mod connection;
 mod fields;
 mod json;
 mod lines;
+pub mod local;
 
 pub mod client;
 pub mod frames;

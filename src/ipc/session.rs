@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::protocol::{ClientFrame, Register};
 use super::{ErrorCode, ProtocolError};
-use crate::ids::{CLIENT_KINDS, ClientId};
+use crate::ids::{BUILT_IN_TARGETS, CLIENT_KINDS, ClientId};
 
 /// The event that is told only to those who ask for it by name.
 const BY_NAME_ONLY: &str = "saga_step";
@@ -132,6 +132,20 @@ pub struct Member {
 }
 
 impl Member {
+    /// A target that is served inside of the launcher; it hears of no event.
+    #[must_use]
+    pub fn built_in(target: &str) -> Self {
+        let kind: Arc<str> = Arc::from(target);
+        Self {
+            client_id: ClientId(0),
+            name: Arc::clone(&kind),
+            kind,
+            pid: 0,
+            version: Arc::from(env!("CARGO_PKG_VERSION")),
+            subscribe: Some(Globs::default()),
+        }
+    }
+
     /// The client that a `register` makes.
     #[must_use]
     pub fn new(client_id: ClientId, register: &Register) -> Self {
@@ -231,6 +245,9 @@ fn may_register(
     is_target: impl Fn(&str) -> bool,
 ) -> Result<(), ProtocolError> {
     let kind = &*register.kind;
+    if BUILT_IN_TARGETS.contains(&kind) {
+        return Err(not_allowed(format!("the launcher itself serves the target `{kind}`")));
+    }
     let target = is_target(kind);
     if !target && !CLIENT_KINDS.contains(&kind) {
         let known = CLIENT_KINDS.join(", ");

@@ -13,7 +13,7 @@ use crate::coordinator::{Coordinator, Restored};
 use crate::definition::Catalog;
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::limits::{BOOT_BATCH, BOOT_BATCHES, DEDUP_TOTAL, DEDUP_WINDOW};
-use crate::log::{LogRead, ReadError, SagaWrite, StoredSaga};
+use crate::log::{self, LogRead, ReadError, SagaWrite, StoredSaga};
 use crate::plan::{Plan, compile_stored};
 use crate::saga::record::Record;
 use crate::time::Timestamp;
@@ -65,6 +65,11 @@ pub fn restore(
         let snapshot = serde_json::from_str(&world.body)
             .map_err(|error| BootError::World(format!("the log's world is no JSON: {error}")))?;
         coordinator.restore_world(&snapshot).map_err(BootError::World)?;
+    }
+    for known in log.known()? {
+        let log::Known { target, name, body } = known;
+        let restored = coordinator.restore_known(&target, &name, &body.unwrap_or_default());
+        restored.map_err(BootError::World)?;
     }
     restore_ids(log, &mut coordinator, marks.time)?;
     restore_processes(log, &mut coordinator, marks.time)?;

@@ -14,7 +14,7 @@ use crate::ipc::frames::{self, Line};
 use crate::ipc::outbox::Outbox;
 use crate::ipc::protocol::{AskId, ClientFrame};
 use crate::ipc::server::{Asked, Inbound};
-use crate::ipc::session::{Allow, Session};
+use crate::ipc::session::{Allow, Member, Session};
 use crate::limits::{FACTS_AT_HAND, QUESTIONS_PER_TURN, RING_EVENTS};
 use crate::log::{AppendError, Log, SagaWrite};
 use crate::saga::owed::Owed;
@@ -41,6 +41,8 @@ pub struct Core<L> {
     pub(super) log: L,
     pub(super) conns: BTreeMap<ConnId, Conn>,
     pub(super) by_client: BTreeMap<ClientId, ConnId>,
+    /// The connections of built-in targets.
+    built_in: BTreeMap<Arc<str>, ConnId>,
     pub(super) pipes: BTreeMap<Arc<str>, Pipe<Arc<Owed>>>,
     pub(super) ring: Ring,
     /// Callers that wait for a saga's end.
@@ -118,6 +120,7 @@ impl<L: Log> Core<L> {
             log,
             conns: BTreeMap::new(),
             by_client: BTreeMap::new(),
+            built_in: BTreeMap::new(),
             pipes: BTreeMap::new(),
             ring: Ring::new(RING_EVENTS, since),
             waiters: BTreeMap::new(),
@@ -183,6 +186,20 @@ impl<L: Log> Core<L> {
             }
         }
         self.coordinator.tick();
+        for (target, session) in self.coordinator.open_builtin() {
+            if let Some(conn) = self.built_in.get(&target) {
+                self.later(*conn, Tell::Serve(target, session));
+            }
+        }
+    }
+
+    /// Lets a target be served inside of this launcher, over this connection.
+    pub fn attach(&mut self, target: &str, conn: ConnId, outbox: Arc<Outbox>) {
+        self.coordinator.serve_builtin();
+        let session = Session::Registered(Member::built_in(target));
+        let (from, awaits, lines, parked) = (Seq(u64::MAX), BTreeSet::new(), Vec::new(), None);
+        self.conns.insert(conn, Conn { outbox, session, from, awaits, parked, lines });
+        self.built_in.insert(Arc::from(target), conn);
     }
 
     /// Makes rows and lines of what was decided so far: while it is in the processor's caches, that

@@ -3,6 +3,7 @@
 
 mod answers;
 mod boot;
+mod builtins;
 mod core;
 mod cores;
 mod events;

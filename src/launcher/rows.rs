@@ -131,6 +131,10 @@ pub fn turn(rows: Vec<Row>, ids: Vec<Seq>, out: &TurnOut, world: &World) -> Turn
             SagaWrite::Update { saga_id: line.saga.id, progress }
         });
     }
+    for (target, name, body) in &out.known {
+        let body = body.as_ref().map(ToString::to_string);
+        turn.known.push(log::Known { target: target.clone(), name: name.clone(), body });
+    }
     if out.writes_world {
         turn.marks.push((Mark::ClientId, world.next_client.0 - 1));
         turn.marks.push((Mark::Session, world.next_session.0 - 1));

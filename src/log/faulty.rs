@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::log::error::{AppendError, ReadError};
 use crate::log::{
-    DefinitionRow, EachRow, EachSaga, Filter, HighWater, Log, LogRead, Retention, SagaRow,
+    DefinitionRow, EachRow, EachSaga, Filter, HighWater, Known, Log, LogRead, Retention, SagaRow,
     StoredSaga, Swept, Turn, World,
 };
 use crate::time::Timestamp;
@@ -66,6 +66,10 @@ impl<L: Log> LogRead for FaultyLog<L> {
 
     fn world(&self) -> Result<Option<World>, ReadError> {
         self.inner.world()
+    }
+
+    fn known(&self) -> Result<Vec<Known>, ReadError> {
+        self.inner.known()
     }
 
     fn open_sagas(&self, each: EachSaga<'_>) -> Result<(), ReadError> {

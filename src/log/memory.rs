@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
 
 use crate::ids::{ClientId, DefinitionHash, SagaId, Seq, SessionNo};
 use crate::log::error::{AppendError, ReadError};
 use crate::log::retention::BATCH;
 use crate::log::{
-    DefinitionRow, EachRow, EachSaga, Filter, HighWater, Log, LogRead, Mark, Retention, Row,
+    DefinitionRow, EachRow, EachSaga, Filter, HighWater, Known, Log, LogRead, Mark, Retention, Row,
     SagaRow, SagaWrite, StoredSaga, Swept, Turn, World,
 };
 use crate::time::{Millis, Timestamp};
@@ -23,6 +24,7 @@ pub struct MemoryLog {
     ids: BTreeSet<Seq>,
     marks: BTreeMap<Mark, u64>,
     world: Option<World>,
+    known: BTreeMap<(Arc<str>, Arc<str>), String>,
     commits: u64,
 }
 
@@ -128,6 +130,15 @@ impl LogRead for MemoryLog {
 
     fn world(&self) -> Result<Option<World>, ReadError> {
         Ok(self.world.clone())
+    }
+
+    fn known(&self) -> Result<Vec<Known>, ReadError> {
+        let all = self.known.iter().map(|((target, name), body)| Known {
+            target: target.clone(),
+            name: name.clone(),
+            body: Some(body.clone()),
+        });
+        Ok(all.collect())
     }
 
     fn open_sagas(&self, each: EachSaga<'_>) -> Result<(), ReadError> {
@@ -237,6 +248,13 @@ impl Log for MemoryLog {
             self.raise(*mark, *value);
         }
         self.world = turn.world.clone().or(self.world.take());
+        for Known { target, name, body } in &turn.known {
+            let key = (target.clone(), name.clone());
+            match body {
+                Some(body) => drop(self.known.insert(key, body.clone())),
+                None => drop(self.known.remove(&key)),
+            }
+        }
         self.commits += 1;
         Ok(())
     }

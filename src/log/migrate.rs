@@ -15,8 +15,12 @@ use crate::log::error::OpenError;
 use crate::log::kept::{self, Behind};
 
 /// One step a format, each in one transaction; step `i` leads to format `i + 1`. Only appended to.
-const MIGRATIONS: &[&str] =
-    &[include_str!("v1.sql"), include_str!("v2.sql"), include_str!("v3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("v1.sql"),
+    include_str!("v2.sql"),
+    include_str!("v3.sql"),
+    include_str!("v4.sql"),
+];
 /// The format that this program writes.
 pub(super) const FORMAT: i64 = MIGRATIONS.len() as i64;
 /// `saga` in ASCII, in every log's header: tells a log from any other SQLite file.

@@ -56,6 +56,19 @@ pub struct Turn {
     /// The state that belongs to no saga, when it is worth writing: boot folds the records of no
     /// saga that come after it, and retention takes none of those.
     pub world: Option<World>,
+    /// What built-in targets know of the things whose events are among the records \[T4\].
+    pub known: Vec<Known>,
+}
+
+/// What a built-in target knows of one thing: folded from its events, written with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The target.
+    pub target: Arc<str>,
+    /// The block or pod; empty: the target's own numbers.
+    pub name: Arc<str>,
+    /// What is known, as JSON; `None`: nothing any more.
+    pub body: Option<String>,
 }
 
 impl Turn {
@@ -63,12 +76,13 @@ impl Turn {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         // `ids` says of `rows` what they are.
-        let Turn { definitions, sagas, rows, ids: _, marks, world } = self;
+        let Turn { definitions, sagas, rows, ids: _, marks, world, known } = self;
         definitions.is_empty()
             && sagas.is_empty()
             && rows.is_empty()
             && marks.is_empty()
             && world.is_none()
+            && known.is_empty()
     }
 }
 
@@ -348,6 +362,12 @@ pub trait LogRead {
     /// # Errors
     /// The file cannot be read.
     fn world(&self) -> Result<Option<World>, ReadError>;
+
+    /// What built-in targets know, each by target and name.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    fn known(&self) -> Result<Vec<Known>, ReadError>;
 
     /// Hands over every saga that has not ended, by id, with its rows \[L5\].
     ///

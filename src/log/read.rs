@@ -11,8 +11,8 @@ use crate::ids::{ClientId, DefinitionHash, SagaId, Seq, SessionNo};
 use crate::log::error::{Damage, ReadError};
 use crate::log::migrate::misfit;
 use crate::log::{
-    DefinitionRow, EachRow, EachSaga, Filter, HighWater, LogRead, Mark, Progress, Row, SagaRow,
-    StoredSaga, World,
+    DefinitionRow, EachRow, EachSaga, Filter, HighWater, Known, LogRead, Mark, Progress, Row,
+    SagaRow, StoredSaga, World,
 };
 use crate::time::Timestamp;
 
@@ -66,6 +66,23 @@ impl<T: OnSqlite> LogRead for T {
         let found = query.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let Some((seq, body)) = found else { return Ok(None) };
         Ok(Some(World { seq: Seq(counted("world.seq", seq)?), body }))
+    }
+
+    fn known(&self) -> Result<Vec<Known>, ReadError> {
+        // A log of an older format that is read and not migrated has no such table.
+        let there = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'builtin'";
+        let there: i64 = self.connection().query_row(there, [], |row| row.get(0))?;
+        if there == 0 {
+            return Ok(Vec::new());
+        }
+        let all = "SELECT target, name, body FROM builtin ORDER BY target, name";
+        let mut query = self.connection().prepare_cached(all)?;
+        let mut rows = query.query([])?;
+        let mut known = Vec::new();
+        while let Some(row) = rows.next()? {
+            known.push(Known { target: row.get(0)?, name: row.get(1)?, body: Some(row.get(2)?) });
+        }
+        Ok(known)
     }
 
     fn open_sagas(&self, each: EachSaga<'_>) -> Result<(), ReadError> {

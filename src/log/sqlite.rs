@@ -18,7 +18,8 @@ use crate::log::place::{Left, Lost, Pages, Place};
 use crate::log::read::{OnSqlite, last_id, stored};
 use crate::log::retention::{self, Cursor};
 use crate::log::{
-    DefinitionRow, Log, Mark, Progress, Retention, Row, SagaRow, SagaWrite, Swept, Turn, World,
+    DefinitionRow, Known, Log, Mark, Progress, Retention, Row, SagaRow, SagaWrite, Swept, Turn,
+    World,
 };
 use crate::time::Timestamp;
 
@@ -53,6 +54,10 @@ pub(super) const RAISE: &str = "INSERT INTO mark (name, value) VALUES (?1, ?2) \
      ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
 const REPLACE_WORLD: &str = "INSERT INTO world (one, seq, body) VALUES (1, ?1, ?2) \
      ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, body = excluded.body";
+
+const KNOW: &str = "INSERT INTO builtin (target, name, body) VALUES (?1, ?2, ?3) \
+     ON CONFLICT (target, name) DO UPDATE SET body = excluded.body";
+const KNOW_NO_MORE: &str = "DELETE FROM builtin WHERE target = ?1 AND name = ?2";
 
 /// The log of a running launcher.
 #[derive(Debug)]
@@ -271,7 +276,7 @@ impl From<rusqlite::Error> for Failure {
 }
 
 fn write(connection: &Connection, turn: &Turn, last_id: i64) -> Result<(), Failure> {
-    let Turn { definitions, sagas, rows, ids, marks, world } = turn;
+    let Turn { definitions, sagas, rows, ids, marks, world, known } = turn;
     let mut clock = Clock::default();
     for definition in definitions {
         define(connection, &mut clock, definition)?;
@@ -283,6 +288,12 @@ fn write(connection: &Connection, turn: &Turn, last_id: i64) -> Result<(), Failu
     }
     if let Some(World { seq, body }) = world {
         connection.prepare_cached(REPLACE_WORLD)?.execute(params![stored(seq.0), body])?;
+    }
+    for Known { target, name, body } in known {
+        match body {
+            Some(body) => connection.prepare_cached(KNOW)?.execute(params![target, name, body])?,
+            None => connection.prepare_cached(KNOW_NO_MORE)?.execute(params![target, name])?,
+        };
     }
     Ok(())
 }

@@ -75,12 +75,12 @@ fn l1_a_newer_log_is_refused_and_both_formats_are_named() {
     let said = refused(|path| edit(path, |bytes| bytes[60..64].copy_from_slice(&[0, 0, 0, 9])));
     assert_eq!(
         said,
-        "the log LOG has format 9, and this sagaflow knows formats up to 3; \
+        "the log LOG has format 9, and this sagaflow knows formats up to 4; \
          start the newer sagaflow that wrote it, or give another --data directory"
     );
 }
 
-/// The newer program was killed right after it migrated: the file itself still says 3.
+/// The newer program was killed right after it migrated: the file itself still says 4.
 #[test]
 fn l1_a_newer_log_is_refused_when_only_its_wal_says_so() {
     let said = refused(|path| {
@@ -89,7 +89,7 @@ fn l1_a_newer_log_is_refused_when_only_its_wal_says_so() {
         let wal = format!("{}-wal", path.display());
         let kept = fs::read(&wal).expect("the -wal is read");
         drop(newer);
-        edit(path, |bytes| bytes[60..64].copy_from_slice(&[0, 0, 0, 3]));
+        edit(path, |bytes| bytes[60..64].copy_from_slice(&[0, 0, 0, 4]));
         fs::write(wal, kept).expect("the -wal is written");
     });
     assert!(said.starts_with("the log LOG has format 4, and this"), "{said}");

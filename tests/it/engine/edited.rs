@@ -63,6 +63,7 @@ fn edited(log: &MemoryLog, edit: Edit) -> MemoryLog {
         ids: Vec::new(),
         marks: Vec::new(),
         world: log.world().expect("it can be read"),
+        known: Vec::new(),
     };
     copy.append(&turn).expect("it is a log");
     copy

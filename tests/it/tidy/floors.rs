@@ -11,7 +11,8 @@ const FLOORS: &[&[&str]] = &[
     &["saga", "graph", "service", "builtin"],
     &["coordinator", "view"],
     &["sim"],
-    &["log", "host_pipe", "ipc", "bus", "clock", "targets", "schema"],
+    &["log", "host_pipe", "ipc", "bus", "clock", "schema"],
+    &["targets"],
     &["launcher"],
     &["cli"],
 ];
