@@ -85,14 +85,14 @@ fn l1_a_newer_log_is_refused_and_both_formats_are_named() {
 fn l1_a_newer_log_is_refused_when_only_its_wal_says_so() {
     let said = refused(|path| {
         let newer = Connection::open(path).expect("the log is opened");
-        newer.pragma_update(None, "user_version", 4).expect("the log is written");
+        newer.pragma_update(None, "user_version", 5).expect("the log is written");
         let wal = format!("{}-wal", path.display());
         let kept = fs::read(&wal).expect("the -wal is read");
         drop(newer);
         edit(path, |bytes| bytes[60..64].copy_from_slice(&[0, 0, 0, 4]));
         fs::write(wal, kept).expect("the -wal is written");
     });
-    assert!(said.starts_with("the log LOG has format 4, and this"), "{said}");
+    assert!(said.starts_with("the log LOG has format 5, and this"), "{said}");
 }
 
 #[test]
