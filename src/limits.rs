@@ -173,3 +173,20 @@ pub const LSP_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const LSP_HEADER_BYTES_MAX: usize = 8 * 1024;
 /// Files that an editor may have open at once. Beyond: a further one is not looked at, and told so.
 pub const LSP_DOCUMENTS_MAX: usize = 1_000;
+/// Pods that are known at once. Beyond: `pod_refused`, and what is told of others is not kept.
+pub const PODS_MAX: usize = 4_096;
+/// Rules in one list of a scope. Beyond: `pod_refused`.
+pub const SCOPE_RULES_MAX: usize = 256;
+/// Bytes of one path of a scope: what systems allow for a path. Beyond: `pod_refused`.
+pub const SCOPE_PATH_BYTES_MAX: usize = 4_096;
+/// Bytes of a pod's name, which is also that of a directory. Beyond: `pod_refused`.
+pub const POD_NAME_BYTES_MAX: usize = 128;
+/// Bytes of a pod's token, and of its segment's id. Beyond: `pod_refused`.
+pub const POD_WORD_BYTES_MAX: usize = 256;
+/// Bytes of the path of a socket: what Linux holds, less the NUL at its end. Beyond: `pod_refused`.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// How long the name of a pod that ended is remembered, so that what was told of it late does not
+/// bring it back.
+pub const POD_TOMBSTONE: Millis = Millis(300_000);
+/// Such names that are remembered. Beyond: the oldest is forgotten.
+pub const POD_TOMBSTONES_MAX: usize = 4_096;

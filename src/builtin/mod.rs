@@ -2,6 +2,8 @@
 //! no process is started here, no file and no clock is read.
 
 pub mod blocks;
+pub mod registry;
+pub mod scope;
 
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use crate::ids::SagaId;
 use crate::time::Timestamp;
 
 use blocks::Blocks;
+use registry::Registry;
 
 /// The saga, the step and the command that an event answers.
 pub type Answered<'a> = (SagaId, &'a str, Option<&'a str>);
@@ -27,6 +30,8 @@ pub type Answer = (&'static str, Map<String, Value>);
 pub struct Builtin {
     /// Blocks and their turns.
     pub blocks: Blocks,
+    /// Pods, and what each of them may write.
+    pub pods: Registry,
 }
 
 impl Builtin {
@@ -37,10 +42,12 @@ impl Builtin {
         event: &str,
         fields: &Value,
         answered: Option<Answered<'_>>,
-        _now: Timestamp,
+        now: Timestamp,
     ) {
-        if owner == "subprocess" {
-            self.blocks.apply(event, fields, answered);
+        match owner {
+            "subprocess" => self.blocks.apply(event, fields, answered),
+            "pods" => self.pods.apply(event, fields, now),
+            _ => {}
         }
     }
 
@@ -50,13 +57,11 @@ impl Builtin {
     pub fn answer(
         &self,
         target: &str,
-        _cmd: &str,
-        _fields: &Value,
-        _now: Timestamp,
+        cmd: &str,
+        fields: &Value,
+        now: Timestamp,
     ) -> Option<Answer> {
-        // The registry of pods goes here.
-        let _ = target;
-        None
+        if target == "pods" { self.pods.answer(cmd, fields, now) } else { None }
     }
 
     /// What changed since it was last asked for, for the log's rows.
@@ -65,7 +70,8 @@ impl Builtin {
             move |(name, body): (Arc<str>, Option<Value>)| (Arc::from(target), name, body)
         };
         let blocks = self.blocks.take_changed().into_iter().map(of("subprocess"));
-        blocks.collect()
+        let pods = self.pods.take_changed().into_iter().map(of("pods"));
+        blocks.chain(pods).collect()
     }
 
     /// Puts back what a row of the log says.
@@ -75,6 +81,7 @@ impl Builtin {
     pub fn restore(&mut self, target: &str, name: &str, body: &Value) -> Result<(), String> {
         match target {
             "subprocess" => self.blocks.restore(name, body),
+            "pods" => self.pods.restore(name, body),
             _ => Err(format!("there is no built-in target `{target}`")),
         }
     }
