@@ -47,6 +47,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use exit::{Exit, Failure, Outcome};
 
+use crate::targets::process;
+
 /// Sagas in YAML: checked before they run, durable in one SQLite file
 #[derive(Debug, Parser)]
 #[command(name = "sagaflow", version, max_term_width = 100, after_help = AFTER)]
@@ -117,6 +119,10 @@ enum Command {
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
+    // How a launcher starts its processes: no command of people, so it is not in their help.
+    if let Some(exit) = process::hidden(std::env::args_os()) {
+        return exit;
+    }
     match dispatch(Cli::parse().command) {
         Ok(exit) => exit.into(),
         Err(Failure::PipeClosed) => Exit::Fine.into(),

@@ -1,6 +1,8 @@
 //! The targets that are served inside of the launcher, and the processes that they start. What they
 //! know is folded elsewhere (`builtin`); here is what they do.
 
+pub mod process;
+
 use crate::ipc::local::Port;
 
 /// Refuses whatever is asked.

@@ -3,6 +3,7 @@
 mod background;
 mod blocks;
 mod checks;
+mod children;
 mod cli;
 mod compiled;
 mod damage;
