@@ -2,6 +2,7 @@
 //! hosts meet. Time is never asserted; every wait is for a line, and the limits on them only turn
 //! a test that would hang into one that fails.
 
+mod builtin;
 mod callers;
 mod crash;
 mod disk;
