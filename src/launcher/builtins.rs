@@ -1,13 +1,19 @@
 //! Built-in targets: each gets its connection to the core before the first turn, and whoever serves
 //! it starts with what the log knows. Decides nothing.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
+
+use tokio::task::JoinSet;
 
 use crate::ids::{BUILT_IN_TARGETS, ConnId};
 use crate::ipc::inbox::Inbox;
 use crate::ipc::local::{self, Port};
 use crate::ipc::outbox::Outbox;
 use crate::log::Log;
+use crate::targets;
+use crate::targets::process::Processes;
 
 use super::core::Core;
 use super::turns::Message;
@@ -15,10 +21,42 @@ use super::turns::Message;
 /// Connections of built-in targets are numbered from the end, those of sockets from the beginning.
 const LAST: u64 = u64::MAX;
 
-/// Connects the built-in targets; their ports, in the order of [`BUILT_IN_TARGETS`].
-///
-/// Must be called inside of the runtime that moves their messages.
-pub(super) fn connect<L: Log>(
+/// Those who serve the built-in targets of a launcher.
+#[derive(Debug)]
+pub(super) struct BuiltIns {
+    serving: JoinSet<()>,
+}
+
+impl BuiltIns {
+    /// Connects the built-in targets and lets them be served. `data` is the directory of the log.
+    ///
+    /// Must be called inside of the runtime that moves their messages, before the first turn.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn start<L: Log>(
+        core: &mut Core<L>,
+        inbox: &Arc<Inbox<Message>>,
+        data: &Path,
+    ) -> io::Result<BuiltIns> {
+        let processes = Processes::start(Processes::own_binary()?)?;
+        let [turns, pods] = connect(core, inbox);
+        let _ = (data, processes);
+        let mut serving = JoinSet::new();
+        serving.spawn(targets::serve_nothing(turns));
+        serving.spawn(targets::serve_nothing(pods));
+        Ok(BuiltIns { serving })
+    }
+
+    /// Returns when those processes are ended that may not outlive the launcher: its inbox is
+    /// closed, and nothing is asked any more.
+    pub(super) async fn ended(mut self) {
+        while self.serving.join_next().await.is_some() {}
+    }
+}
+
+/// The ports of the built-in targets, in the order of [`BUILT_IN_TARGETS`].
+fn connect<L: Log>(
     core: &mut Core<L>,
     inbox: &Arc<Inbox<Message>>,
 ) -> [Port; BUILT_IN_TARGETS.len()] {

@@ -19,11 +19,10 @@ use crate::ipc::session::Allow;
 use crate::ipc::transport::{BindError, Listener, Stale};
 use crate::limits::{INBOX_BYTES, INBOX_MAX, RING_EVENTS};
 use crate::log::{AppendError, Log, LogRead, LogReader, OpenError, ReadError, SqliteLog};
-use crate::targets;
 use crate::time::Timestamp;
 
 use super::boot::{BootError, restore};
-use super::builtins;
+use super::builtins::BuiltIns;
 use super::core::{Core, Identity};
 use super::events::{Read, read_events};
 use super::library::{Loaded, read_directory};
@@ -120,10 +119,9 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
     // From here on a signal waits for its turn: one that killed between the boot's commit and the
     // first turn would be taken for a crash as well.
     runtime.block_on(async { signals::watch(inbox.clone()) }).map_err(RunError::Start)?;
-    let ports = runtime.block_on(async { builtins::connect(&mut turns.core, &inbox) });
-    for port in ports {
-        runtime.spawn(targets::serve_nothing(port));
-    }
+    let built_in = runtime.block_on(async {
+        BuiltIns::start(&mut turns.core, &inbox, &config.data).map_err(RunError::Start)
+    })?;
     turns.boot(identity.pid, identity.version)?;
     let entered = runtime.enter();
     let server =
@@ -139,6 +137,8 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
     if ended.is_ok() {
         runtime.block_on(server.finished());
     }
+    // What may not outlive the launcher ends with it, whatever else went wrong.
+    runtime.block_on(built_in.ended());
     // After a failed commit nothing more may be told: the runtime is dropped with all it holds.
     runtime.shutdown_background();
     drop(lock);
