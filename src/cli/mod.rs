@@ -16,6 +16,7 @@ mod fmt;
 mod graph;
 mod host;
 mod init;
+mod known;
 mod link;
 mod load;
 mod lsp;
@@ -79,6 +80,10 @@ enum Command {
     Ps(ps::Args),
     /// Show one saga: every step with times, attempts and payloads, and why it failed
     Show(show::Args),
+    /// List blocks: which turn runs, in which process, and what a next one resumes
+    Blocks(known::Args),
+    /// List pods: who they are, below whom, and what they may write
+    Pods(known::Args),
     /// Cancel a saga that goes forward: what it did is undone
     Cancel(cancel::Args),
     /// Say something to a saga that it awaits, in the words of its definition
@@ -149,6 +154,8 @@ fn dispatch(command: Command) -> Outcome {
         Command::Watch(args) => watch::run(&args),
         Command::Ps(args) => ps::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Blocks(args) => known::blocks(&args),
+        Command::Pods(args) => known::pods(&args),
         Command::Cancel(args) => cancel::run(&args),
         Command::Signal(args) => signal::run(&args),
         Command::Retry(args) => retry::run(&args),

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::House;
+use crate::cli::run;
 
 /// Takes a name and a scope, tells a tool, and gives both back when the tool asks for it.
 const HOLD: &str = "\
@@ -139,4 +140,32 @@ fn what_a_built_in_target_reports_nobody_else_does() {
     thief.say_register("pods", json!({}));
     let answer = thief.until("error");
     assert_eq!(answer["code"], "not_allowed", "{answer}");
+}
+
+/// Operators see what is held: by a command, of a launcher that runs or a dead one, and with plain
+/// SQL \[L3\].
+#[test]
+fn l3_what_is_held_is_seen_by_a_command_and_in_the_log() {
+    let house = house();
+    let launcher = house.launch();
+    let mut tool = house.register("tool");
+    tool.say(&start("hold", &json!({"name": "a", "path": "/w/a"})));
+    tool.until("pod_reserved");
+    let shown = |args: &[&str]| {
+        let did = run(house.dir.path(), &[args, &["--data", "data"]].concat());
+        assert_eq!((did.exit, &*did.stderr), (0, ""), "{args:?}");
+        did.stdout
+    };
+    let live = shown(&["pods", "--json"]);
+    launcher.kill();
+    assert_eq!(shown(&["pods", "--json"]), live);
+    let pods: Value = serde_json::from_str(&live).expect("JSON");
+    assert_eq!((&pods[0]["pod_name"], &pods[0]["state"]), (&json!("a"), &json!("reserved")));
+    assert!(shown(&["pods"]).contains("/w/a"), "what it may write");
+    assert_eq!(shown(&["blocks", "--json"]), "[]\n");
+    let log = rusqlite::Connection::open(house.log_path()).expect("a launcher made it");
+    let row = log.query_row("SELECT pod_name, state, generation FROM pod", [], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+    });
+    assert_eq!(row.expect("one"), ("a".to_owned(), "reserved".to_owned(), 1));
 }
