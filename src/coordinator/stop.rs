@@ -17,7 +17,8 @@ impl Coordinator {
     pub fn boot(&mut self, pid: u32, version: &str) {
         let crashed = !self.world.stopped_cleanly;
         let after = self.restored_at.filter(|at| self.now.since(*at) > LEAP);
-        self.push_world(Record::Boot(Boot { pid, version: Arc::from(version), after }));
+        let pods = self.builtin.pods.pods().count() as u64;
+        self.push_world(Record::Boot(Boot { pid, version: Arc::from(version), after, pods }));
         let open: Vec<SagaId> = self.open_sagas();
         let targets: Vec<Arc<str>> = self.owed.targets().cloned().collect();
         for target in targets {

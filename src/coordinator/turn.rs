@@ -196,7 +196,9 @@ impl BusEvent<'_> {
 pub fn own_fields(told: &Told<'_>) -> Value {
     match told {
         Told::LauncherStarted(boot) => {
-            json!({"launcher_pid": boot.pid, "launcher_version": boot.version})
+            json!({
+                "launcher_pid": boot.pid, "launcher_version": boot.version, "pods": boot.pods
+            })
         }
         Told::ProcessSpawned(p) => {
             json!({"pid": p.pid, "client_kind": p.client_kind, "client_version": p.client_version})

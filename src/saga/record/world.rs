@@ -21,6 +21,14 @@ pub struct Boot {
     /// [`crate::limits::LEAP`]: nobody knows whether so much time has passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Timestamp>,
+    /// Pods that are known from before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pods: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// See [`super::Record::Stopped`].
