@@ -190,3 +190,27 @@ pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 pub const POD_TOMBSTONE: Millis = Millis(300_000);
 /// Such names that are remembered. Beyond: the oldest is forgotten.
 pub const POD_TOMBSTONES_MAX: usize = 4_096;
+/// Bytes that are kept of a text that a pod reports. Beyond: cut.
+pub const POD_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Bytes that such a text may take in a line for an agent. Beyond: cut.
+pub const POD_LINE_BYTES_MAX: usize = 1_024;
+/// Bytes of one line of a pod's socket; what a pod tells of itself to who connects is one line.
+/// Beyond: the connection is given up.
+pub const POD_FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long a probe waits for a pod's socket.
+pub const POD_PROBE: Millis = Millis(500);
+/// How long a pod may take in all to take what it is sent.
+pub const POD_SEND: Millis = Millis(10_000);
+/// How long a pod that was sent something which has no answer is read, so that it surely took the
+/// line before its peer is gone.
+pub const POD_LINGER: Millis = Millis(500);
+/// How often a pod that starts is tried.
+pub const POD_TRY_EVERY: Millis = Millis(50);
+/// Commands of the pods target that are worked on at once. Beyond: they wait.
+pub const POD_COMMANDS: usize = 64;
+/// Pods that report at once. Beyond: they wait to be accepted.
+pub const POD_REPORTERS: usize = 256;
+/// How long a pod may be silent on a connection to report over. Beyond: it is closed.
+pub const POD_SILENT: Millis = Millis(60_000);
+/// Bytes of a pod's error output that are told when it ends.
+pub const POD_STDERR_TAIL: usize = 4 * 1024;

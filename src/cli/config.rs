@@ -1,6 +1,8 @@
 //! `launcher.yaml`: what a launcher may be told beside its flags. Read here, obeyed below.
 
-use crate::definition::keys::{Mapping, Shape, optional};
+use std::path::PathBuf;
+
+use crate::definition::keys::{Mapping, Shape, optional, required};
 use crate::definition::read::node::{Kind, Node};
 use crate::definition::read::object::{Object, free_map};
 use crate::definition::read::{document, scalar};
@@ -8,6 +10,7 @@ use crate::diag::{At, Code, Diagnostic, Diagnostics, SourceMap, nearest};
 use crate::ids::CLIENT_KINDS;
 use crate::ipc::session::{Allow, Globs, Rights};
 use crate::launcher::Manners;
+use crate::targets::pods;
 
 /// What the file says.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +19,8 @@ pub struct Settings {
     pub allow: Allow,
     /// Retention and patience.
     pub manners: Manners,
+    /// Where its pods are.
+    pub pods: Option<pods::Settings>,
 }
 
 static CONFIG: Mapping = Mapping {
@@ -29,6 +34,21 @@ static CONFIG: Mapping = Mapping {
         optional("allow", Shape::Named(&RIGHTS), "Rights by kind of client; absent: all."),
         optional("retention", Shape::Map(&RETENTION), "What the log keeps."),
         optional("disk_retry", Shape::Duration, "How long a full disk is waited for."),
+        optional("pods", Shape::Map(&PODS), "Where its pods are."),
+    ],
+};
+
+static PODS: Mapping = Mapping {
+    name: "pods",
+    what: "the pods of a launcher",
+    doc: "Where pods are, and whose pod the launcher itself is.",
+    one_of: &[],
+    excludes: &[],
+    needs: &[],
+    keys: &[
+        optional("name", Shape::Text, "What the launcher is called among pods."),
+        required("runtime_dir", Shape::Text, "An absolute path: where each pod has a directory."),
+        optional("parent_socket", Shape::Text, "An absolute path: where the launcher reports to."),
     ],
 };
 
@@ -84,9 +104,36 @@ impl Settings {
         if let Some(patience) = object.read_key("disk_retry", out, scalar::duration) {
             settings.manners.disk_retry = patience.value;
         }
+        if let Some(node) = object.take("pods") {
+            settings.pods = pods(node, out);
+        }
         object.finish();
         settings
     }
+}
+
+fn pods(node: Node, out: &mut Diagnostics) -> Option<pods::Settings> {
+    let mut object = Object::read(node, "pods", &PODS, out)?;
+    let name = object.read_key("name", out, scalar::literal);
+    let runtime_dir = object.read_key("runtime_dir", out, absolute);
+    let parent_socket = object.read_key("parent_socket", out, absolute);
+    object.finish();
+    Some(pods::Settings {
+        name: name.map(|name| name.value).unwrap_or_default(),
+        runtime_dir: runtime_dir?,
+        parent_socket,
+    })
+}
+
+/// A path that does not depend on where the launcher was started.
+fn absolute(node: Node, key: &str, out: &mut Diagnostics) -> Option<PathBuf> {
+    let path = scalar::literal(node, key, out)?;
+    if !path.value.starts_with('/') {
+        let message = format!("`{key}` is an absolute path, unlike `{}`", path.value);
+        out.push(Diagnostic::new(Code::WrongShape, path.span, message));
+        return None;
+    }
+    Some(PathBuf::from(path.value))
 }
 
 fn retention(node: Node, manners: &mut Manners, out: &mut Diagnostics) {

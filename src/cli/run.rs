@@ -41,11 +41,13 @@ pub(super) fn run(args: &Args) -> Outcome {
         socket: args.place.socket(),
         allow: Allow::default(),
         manners: Manners::default(),
+        pods: None,
     };
     let loaded = launcher::load(&args.sagas).map_err(|error| failed(&error))?;
     let settings = settings(args, &loaded)?;
     config.allow = settings.allow;
     config.manners = settings.manners;
+    config.pods = settings.pods;
     config.manners.crash_after = crash_after()?;
     let sagas = match loaded.plans.len() {
         1 => "1 saga".to_owned(),

@@ -130,7 +130,7 @@ impl Coordinator {
             command_id: Some(command_id.clone()),
             dedup: None,
         };
-        self.fold_builtin(PODS, &event);
+        self.fold_builtin(&event);
         let seq = self.world.next_seq;
         self.world.next_seq = seq.next();
         let record = Record::Event(Box::new(event));
@@ -145,8 +145,10 @@ impl Coordinator {
         }
     }
 
-    /// Folds an event of a built-in target.
-    pub(super) fn fold_builtin(&mut self, owner: &str, event: &Event) {
+    /// Folds an event of a built-in target; that of anybody else changes nothing.
+    pub(super) fn fold_builtin(&mut self, event: &Event) {
+        let declared = self.catalog.events.get(&event.name);
+        let Some(owner) = declared.and_then(|declared| declared.owner.as_ref()) else { return };
         let step = event.saga_id.zip(event.step.as_deref());
         let echo = step.map(|(saga, step)| (saga, step, event.command_id.as_deref()));
         self.builtin.apply(owner, &event.name, &event.fields, echo, self.now);

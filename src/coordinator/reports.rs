@@ -47,7 +47,7 @@ impl Coordinator {
             return Ok(seq);
         }
         let declared = self.fit(&mut report)?;
-        let owner = self.owner_of(from, &report.event)?;
+        self.check_owner(from, &report.event)?;
         if let Some((saga, step)) = &report.echo {
             self.check_sender(from, *saga, step)?;
         }
@@ -63,9 +63,7 @@ impl Coordinator {
             dedup: report.dedup,
         };
         let place = self.facts.len();
-        if let Some(owner) = owner {
-            self.fold_builtin(&owner, &event);
-        }
+        self.fold_builtin(&event);
         let seq = self.push_world(Record::Event(Box::new(event)));
         let echo = saga_id.zip(step).map(|(saga, step)| Echo {
             saga,
@@ -172,8 +170,8 @@ impl Coordinator {
         Err(Refusal::new(RefusalCode::InvalidPayload, error.to_string()))
     }
 
-    /// The built-in target that alone reports that event, if it is one of those: it is this client.
-    fn owner_of(&self, from: &Client, event: &str) -> Result<Option<Arc<str>>, Refusal> {
+    /// What a built-in target reports nobody else does.
+    fn check_owner(&self, from: &Client, event: &str) -> Result<(), Refusal> {
         let owner = self.catalog.events.get(event).and_then(|declared| declared.owner.as_ref());
         match owner {
             Some(owner) if *owner != from.kind => {
@@ -181,7 +179,7 @@ impl Coordinator {
                     format!("`{event}` is reported by the built-in target `{owner}` alone");
                 Err(Refusal::new(RefusalCode::NotAllowed, message))
             }
-            Some(_) | None => Ok(owner.cloned()),
+            Some(_) | None => Ok(()),
         }
     }
 

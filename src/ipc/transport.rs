@@ -136,7 +136,10 @@ impl Listener {
     }
 
     /// Begins to accept; to be called inside the runtime.
-    pub(super) fn accepting(self) -> io::Result<Acceptor> {
+    ///
+    /// # Errors
+    /// There is no runtime to wait in.
+    pub fn accepting(self) -> io::Result<Acceptor> {
         Ok(Acceptor { socket: UnixListener::from_std(self.socket)?, _file: self.file })
     }
 }
@@ -218,13 +221,16 @@ impl Drop for SocketFile {
 
 /// A socket that accepts.
 #[derive(Debug)]
-pub(super) struct Acceptor {
+pub struct Acceptor {
     socket: UnixListener,
     _file: SocketFile,
 }
 
 impl Acceptor {
     /// The next connection, with the user that opened it.
+    ///
+    /// # Errors
+    /// The system gives none, or does not say whose it is.
     pub async fn accept(&self) -> io::Result<(Stream, u32)> {
         let (socket, _) = self.socket.accept().await?;
         let uid = socket.peer_cred()?.uid();

@@ -11,8 +11,10 @@ use crate::ids::{BUILT_IN_TARGETS, ConnId};
 use crate::ipc::inbox::Inbox;
 use crate::ipc::local::{self, Port};
 use crate::ipc::outbox::Outbox;
+use crate::ipc::transport::{BindError, Listener};
 use crate::log::Log;
 use crate::targets;
+use crate::targets::pods::{self, Settings};
 use crate::targets::process::Processes;
 
 use super::core::Core;
@@ -21,6 +23,34 @@ use super::turns::Message;
 /// Connections of built-in targets are numbered from the end, those of sockets from the beginning.
 const LAST: u64 = u64::MAX;
 
+/// Where pods are, and where they report.
+#[derive(Debug)]
+pub(super) struct Pods {
+    settings: Settings,
+    /// Absent: nobody said that there will be pods, so nothing listens before there is one.
+    listener: Option<Listener>,
+}
+
+impl Pods {
+    /// What the configuration says. It is wrong at the start, or not at all.
+    ///
+    /// # Errors
+    /// Pods could not report there.
+    pub(super) fn told(settings: Settings) -> Result<Pods, BindError> {
+        let listener = pods::listen(&settings)?;
+        Ok(Pods { settings, listener: Some(listener) })
+    }
+
+    /// Beside the log.
+    ///
+    /// # Errors
+    /// The system does not say where that is.
+    pub(super) fn below(data: &Path) -> io::Result<Pods> {
+        let runtime_dir = std::path::absolute(data)?.join("pods");
+        Ok(Pods { settings: Settings { runtime_dir, ..Settings::default() }, listener: None })
+    }
+}
+
 /// Those who serve the built-in targets of a launcher.
 #[derive(Debug)]
 pub(super) struct BuiltIns {
@@ -28,7 +58,7 @@ pub(super) struct BuiltIns {
 }
 
 impl BuiltIns {
-    /// Connects the built-in targets and lets them be served. `data` is the directory of the log.
+    /// Connects the built-in targets and lets them be served.
     ///
     /// Must be called inside of the runtime that moves their messages, before the first turn.
     ///
@@ -37,14 +67,14 @@ impl BuiltIns {
     pub(super) fn start<L: Log>(
         core: &mut Core<L>,
         inbox: &Arc<Inbox<Message>>,
-        data: &Path,
+        Pods { settings, listener }: Pods,
     ) -> io::Result<BuiltIns> {
         let processes = Processes::start(Processes::own_binary()?)?;
-        let [turns, pods] = connect(core, inbox);
-        let _ = (data, processes);
+        let [turns, ported] = connect(core, inbox);
+        let mirror = core.mirror_pods(&settings);
         let mut serving = JoinSet::new();
         serving.spawn(targets::serve_nothing(turns));
-        serving.spawn(targets::serve_nothing(pods));
+        serving.spawn(pods::serve(ported, mirror, processes, settings, listener));
         Ok(BuiltIns { serving })
     }
 

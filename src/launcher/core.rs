@@ -18,6 +18,7 @@ use crate::ipc::session::{Allow, Member, Session};
 use crate::limits::{FACTS_AT_HAND, QUESTIONS_PER_TURN, RING_EVENTS};
 use crate::log::{AppendError, Log, SagaWrite};
 use crate::saga::owed::Owed;
+use crate::targets::pods::{Mirror, Settings};
 use crate::time::Timestamp;
 
 use super::picture::Pictures;
@@ -64,6 +65,8 @@ pub struct Core<L> {
     /// Rows that the next commit writes as well.
     extra: Vec<SagaWrite>,
     pub(super) pictures: Pictures,
+    /// What the pods target sees of its registry.
+    pods: Option<Mirror>,
 }
 
 /// One connection.
@@ -134,6 +137,7 @@ impl<L: Log> Core<L> {
             facts: Vec::new(),
             extra: Vec::new(),
             pictures: Pictures::default(),
+            pods: None,
         }
     }
 
@@ -200,6 +204,24 @@ impl<L: Log> Core<L> {
         let (from, awaits, lines, parked) = (Seq(u64::MAX), BTreeSet::new(), Vec::new(), None);
         self.conns.insert(conn, Conn { outbox, session, from, awaits, parked, lines });
         self.built_in.insert(Arc::from(target), conn);
+    }
+
+    /// Tells the registry of pods where they are, and lets the target that starts them see it.
+    pub(super) fn mirror_pods(&mut self, settings: &Settings) -> Mirror {
+        let registry = &mut self.coordinator.builtin_mut().pods;
+        registry.set_runtime_dir(&settings.runtime_dir.to_string_lossy());
+        registry.set_own_name(&settings.name);
+        let mirror = Mirror::new(registry.clone());
+        self.pods = Some(mirror.clone());
+        mirror
+    }
+
+    /// Shows what became durable of the registry, before any command goes out that relies on it.
+    pub(super) fn show_pods(&self, pending: &Pending) {
+        let known = pending.out.known.iter().filter(|(target, ..)| &**target == "pods");
+        if let Some(mirror) = &self.pods {
+            known.for_each(|(_, name, body)| mirror.follow(name, body.as_ref()));
+        }
     }
 
     /// Makes rows and lines of what was decided so far: while it is in the processor's caches, that

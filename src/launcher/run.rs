@@ -19,10 +19,11 @@ use crate::ipc::session::Allow;
 use crate::ipc::transport::{BindError, Listener, Stale};
 use crate::limits::{INBOX_BYTES, INBOX_MAX, RING_EVENTS};
 use crate::log::{AppendError, Log, LogRead, LogReader, OpenError, ReadError, SqliteLog};
+use crate::targets::pods;
 use crate::time::Timestamp;
 
 use super::boot::{BootError, restore};
-use super::builtins::BuiltIns;
+use super::builtins::{BuiltIns, Pods};
 use super::core::{Core, Identity};
 use super::events::{Read, read_events};
 use super::library::{Loaded, read_directory};
@@ -41,6 +42,8 @@ pub struct Config {
     pub allow: Allow,
     /// Retention, patience, and faults for tests.
     pub manners: Manners,
+    /// Where its pods are; nothing: below its data.
+    pub pods: Option<pods::Settings>,
 }
 
 /// Why a launcher did not start, or ended.
@@ -119,8 +122,12 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
     // From here on a signal waits for its turn: one that killed between the boot's commit and the
     // first turn would be taken for a crash as well.
     runtime.block_on(async { signals::watch(inbox.clone()) }).map_err(RunError::Start)?;
+    let pods = match config.pods {
+        Some(settings) => Pods::told(settings)?,
+        None => Pods::below(&config.data).map_err(RunError::Start)?,
+    };
     let built_in = runtime.block_on(async {
-        BuiltIns::start(&mut turns.core, &inbox, &config.data).map_err(RunError::Start)
+        BuiltIns::start(&mut turns.core, &inbox, pods).map_err(RunError::Start)
     })?;
     turns.boot(identity.pid, identity.version)?;
     let entered = runtime.enter();

@@ -24,6 +24,7 @@ pub(super) enum Push {
 impl<L: Log> Core<L> {
     /// Tells the world what is durable now: events, answers, then commands.
     pub fn hand_over(&mut self, pending: Pending) {
+        self.show_pods(&pending);
         let Pending { out, events, .. } = pending;
         let mut told = std::mem::take(&mut self.told).into_iter().peekable();
         for event in events {

@@ -1,6 +1,7 @@
 //! The targets that are served inside of the launcher, and the processes that they start. What they
 //! know is folded elsewhere (`builtin`); here is what they do.
 
+pub mod pods;
 pub mod process;
 
 use crate::ipc::local::Port;

@@ -231,6 +231,8 @@ fn remove(registry: &Registry, fields: &Map<String, Value>) -> Answer {
 fn record(registry: &Registry, fields: &Map<String, Value>, now: Timestamp) -> Answer {
     let name = text(fields, "pod_name");
     let known = registry.pods.get(name);
+    let wanted = number(fields, "generation");
+    let another = wanted != 0 && known.is_none_or(|pod| pod.generation != wanted);
     let (parent, socket) = (text(fields, "parent_pod"), text(fields, "socket"));
     let told = scope::rules(fields.get("scope"));
     let fits = check_name(name).is_ok()
@@ -256,6 +258,7 @@ fn record(registry: &Registry, fields: &Map<String, Value>, now: Timestamp) -> A
     let callback = callback(registry, parent);
     let of_told = |scope| Said { parent, socket, callback: &callback, scope };
     let recorded = match (known, told) {
+        (Some(_) | None, _) if another => says(false, 0, of_told(&[])),
         // Reserved, and so known by more than what is told.
         (Some(pod), _) if !pod.recorded || pod.hold.is_some() => {
             says(!pod.recorded, pod.generation, Said::of(pod))

@@ -114,6 +114,14 @@ pub enum Phase {
     Exited,
 }
 
+impl Pod {
+    /// Whether its name and its scope are its own still.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.hold.is_some()
+    }
+}
+
 impl Phase {
     /// The word of the wire.
     #[must_use]
@@ -200,6 +208,20 @@ impl Registry {
     /// In words, when the row is not what this version writes.
     pub fn restore(&mut self, name: &str, body: &Value) -> Result<(), String> {
         rows::restore(self, name, body)
+    }
+
+    /// Follows another registry: takes what [`Registry::take_changed`] told of one name.
+    ///
+    /// # Errors
+    /// As [`Registry::restore`].
+    pub fn follow(&mut self, name: &str, body: Option<&Value>) -> Result<(), String> {
+        match body {
+            Some(body) => rows::restore(self, name, body),
+            None => {
+                rows::forget(self, name);
+                Ok(())
+            }
+        }
     }
 
     /// A pod, in whatever state.

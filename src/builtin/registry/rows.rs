@@ -45,9 +45,16 @@ pub(super) fn restore(registry: &mut Registry, name: &str, body: &Value) -> Resu
         registry.counters = read::<Counters>(name, body)?;
         return Ok(());
     }
-    match read(name, body)? {
+    let row = read(name, body)?;
+    forget(registry, name);
+    match row {
         Row::Pod(pod) => drop(registry.pods.insert(name.into(), pod)),
         Row::Ended(ended) => drop(registry.ended.insert(name.into(), ended)),
     }
     Ok(())
+}
+
+pub(super) fn forget(registry: &mut Registry, name: &str) {
+    registry.pods.remove(name);
+    registry.ended.remove(name);
 }

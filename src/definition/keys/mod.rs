@@ -162,7 +162,9 @@ impl Mapping {
     }
 }
 
-const fn required(name: &'static str, shape: Shape, doc: &'static str) -> Key {
+/// A key that must be there.
+#[must_use]
+pub const fn required(name: &'static str, shape: Shape, doc: &'static str) -> Key {
     Key { name, need: Need::Required, shape, doc }
 }
 

@@ -177,6 +177,22 @@ fn bg_3_10_p2_an_earlier_bearer_of_a_name_moves_no_later_one() {
     assert_eq!(told["existed"], true);
 }
 
+/// bg_3_10_p2: who records what it reserved means that bearer, and brings none back that has ended.
+#[test]
+fn a_record_made_late_is_of_no_later_bearer() {
+    let mut registry = registry();
+    reserve(&mut registry, "b", "", &["/w"]);
+    let record = |generation: u64| json!({"pod_name": "b", "generation": generation});
+    ask(&mut registry, "release_pod", json!({"pod_name": "b"}));
+    let (_, told) = ask(&mut registry, "record_pod", record(1));
+    assert_eq!((&told["created"], &told["generation"]), (&json!(false), &json!(0)));
+    reserve(&mut registry, "b", "", &["/w"]);
+    let (_, told) = ask(&mut registry, "record_pod", record(1));
+    assert_eq!((&told["created"], &told["generation"]), (&json!(false), &json!(0)));
+    let (_, told) = ask(&mut registry, "record_pod", record(2));
+    assert_eq!((&told["created"], &told["generation"]), (&json!(true), &json!(2)));
+}
+
 #[test]
 fn who_reserved_frees_what_it_reserved_and_nothing_else() {
     let mut registry = registry();

@@ -114,10 +114,12 @@ proptest! {
     ) {
         let mut live = registry();
         let mut rows = BTreeMap::new();
+        let mut mirror = Registry::default();
         let mut now = 0;
         for some in moves.chunks(every) {
             play(&mut live, some, |_| {});
             for (name, body) in live.take_changed() {
+                mirror.follow(&name, body.as_ref()).expect("what was written is read");
                 match body {
                     Some(body) => drop(rows.insert(name, body)),
                     None => drop(rows.remove(&name)),
@@ -132,6 +134,7 @@ proptest! {
             restored.restore(name, &body).expect("what was written is read");
         }
         prop_assert_eq!(&restored, &live, "after {} parts", now);
+        prop_assert_eq!(&mirror, &live);
         prop_assert!(restored.take_changed().is_empty() && live.take_changed().is_empty());
     }
 

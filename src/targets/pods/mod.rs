@@ -1,0 +1,480 @@
+//! The pods target: starts pods, ends them, talks to them and hears them. What they may write is
+//! not decided here; the registry answers that in the turn that asks \[T4\].
+
+mod client;
+mod files;
+mod lines;
+mod listen;
+mod mirror;
+mod process;
+mod render;
+mod wire;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+pub use client::{Sent, probe, send, tell};
+pub use mirror::Mirror;
+pub use render::{render, visible};
+pub use wire::{Heard, PodEvent};
+
+use self::process::{Place, Pod, Watching};
+use super::process::{Output, ProcessId, Processes, Spec, Stdin};
+use crate::builtin::registry::Phase;
+use crate::builtin::scope::{self, ScopePath};
+use crate::ipc::local::{Command, Port, Said, Speaker};
+use crate::ipc::transport::{BindError, Listener, Stale};
+use crate::limits::POD_COMMANDS;
+
+/// What a launcher is told about its pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// What the launcher itself is called among pods.
+    pub name: String,
+    /// Where each pod has a directory, and the launcher its socket; must be its own.
+    pub runtime_dir: PathBuf,
+    /// Where the launcher reports to, as a pod of another; nothing: it stands at the top.
+    pub parent_socket: Option<PathBuf>,
+}
+
+/// Listens where pods report to.
+///
+/// # Errors
+/// With what is wrong and what to do.
+pub fn listen(settings: &Settings) -> Result<Listener, BindError> {
+    let socket = settings.runtime_dir.join(crate::builtin::registry::OWN_SOCKET);
+    Listener::bind(&socket, Stale::Replace)
+}
+
+/// Serves the target until the launcher ends. Without a `listener` it begins to listen when the
+/// first pod is started, or at once when one is known.
+pub async fn serve(
+    mut port: Port,
+    mirror: Mirror,
+    processes: Processes,
+    settings: Settings,
+    listener: Option<Listener>,
+) {
+    let room = Arc::new(Semaphore::new(POD_COMMANDS));
+    let shell = Shell {
+        speaker: port.speaker(),
+        mirror,
+        processes,
+        settings: Arc::new(settings),
+        watching: Watching::default(),
+    };
+    let mut hearing = Hearing::default();
+    let known = shell.find_again();
+    match listener {
+        Some(listener) => hearing.hear(&shell, listener),
+        None if known => drop(hearing.begin(&shell)),
+        None => {}
+    }
+    while let Some(command) = port.next().await {
+        match command.cmd.as_str() {
+            "start_pod" => shell.start(command, &mut hearing),
+            "kill_pod" => drop(tokio::spawn(shell.clone().kill(command))),
+            _ => {
+                // Others wait here: what is asked of many pods at once needs no more at once.
+                let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+                let shell = shell.clone();
+                tokio::spawn(async move {
+                    shell.answer(command).await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+}
+
+/// What every task of the target has.
+#[derive(Clone, Debug)]
+struct Shell {
+    speaker: Speaker,
+    mirror: Mirror,
+    processes: Processes,
+    settings: Arc<Settings>,
+    watching: Watching,
+}
+
+/// The task that hears pods, which ends with this.
+#[derive(Debug, Default)]
+struct Hearing {
+    task: Option<AbortHandle>,
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Hearing {
+    fn hear(&mut self, shell: &Shell, listener: Listener) {
+        match listener.accepting() {
+            Ok(acceptor) => {
+                let serving = listen::serve(acceptor, shell.mirror.clone(), shell.speaker.clone());
+                self.task = Some(tokio::spawn(serving).abort_handle());
+            }
+            Err(error) => tracing::error!(%error, "pods cannot report"),
+        }
+    }
+
+    /// Listens, unless somebody does already.
+    fn begin(&mut self, shell: &Shell) -> Result<(), String> {
+        if self.task.is_none() {
+            let listener = listen(&shell.settings).map_err(|error| {
+                tracing::error!(%error, "pods cannot report");
+                error.to_string()
+            })?;
+            self.hear(shell, listener);
+        }
+        Ok(())
+    }
+}
+
+fn text<'a>(command: &'a Command, name: &str) -> &'a str {
+    command.fields.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(command: &Command, name: &str) -> u64 {
+    command.fields.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// The word by which the processes of one bearer of a name are known to be its, also to a launcher
+/// that comes later.
+fn mark(socket: &str, generation: u64) -> String {
+    let digest = Sha256::digest(socket.as_bytes());
+    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("pod-{hex}-{generation}")
+}
+
+impl Shell {
+    /// Watches the processes that earlier launchers started; whether any pod is known.
+    fn find_again(&self) -> bool {
+        let known: Vec<(Pod, Option<ProcessId>)> = {
+            let registry = self.mirror.look();
+            let pods = registry.pods().map(|(name, pod)| {
+                let process = pod.phase.process().and_then(|(pid, start)| process_id(pid, start));
+                (watched(name, pod.generation, &pod.socket), process)
+            });
+            pods.collect()
+        };
+        let any = !known.is_empty();
+        for (pod, process) in known {
+            if let Some((process, place)) = process.zip(self.watching.take(pod, None)) {
+                tokio::spawn(place.live_on(process, self.speaker.clone()));
+            }
+        }
+        any
+    }
+
+    /// Begins to start a pod. Its place is taken before this returns, so that whoever asks for its
+    /// end afterwards is heard.
+    fn start(&self, command: Command, hearing: &mut Hearing) {
+        let (name, generation) = (text(&command, "pod_name"), number(&command, "generation"));
+        let found = self.mirror.look().bearer(name, generation).map(|pod| {
+            (watched(name, pod.generation, &pod.socket), pod.callback.clone(), pod.holds())
+        });
+        let refused = match &found {
+            Some((_, _, true)) => hearing.begin(self).err(),
+            Some((_, _, false)) => Some("it was released".to_owned()),
+            None => Some("no pod of that name is reserved".to_owned()),
+        };
+        let (pod, callback) = match found {
+            Some((pod, callback, _)) => (pod, callback),
+            None => (watched(name, generation, ""), Arc::default()),
+        };
+        let shell = self.clone();
+        if let Some(reason) = refused {
+            tokio::spawn(async move {
+                let said = pod.start_failed(&reason, "", command.echo());
+                shell.speaker.say(vec![said]).await.ok();
+            });
+            return;
+        }
+        let until = Instant::now() + Duration::from_millis(number(&command, "ready_timeout_ms"));
+        match self.watching.take(pod.clone(), Some(Arc::clone(&command.command_id))) {
+            Some(place) => drop(tokio::spawn(shell.spawn(command, place, callback, until))),
+            None => drop(tokio::spawn(shell.wait_ready(command, pod, until))),
+        }
+    }
+
+    /// Spawns a pod's process, lets it begin once it is durable that it exists, and stays with it.
+    async fn spawn(self, command: Command, place: Place, callback: Arc<str>, until: Instant) {
+        let (pod, echo) = (place.pod.clone(), command.echo());
+        let fail = async |reason: String| {
+            let said = pod.start_failed(&reason, "", echo.clone());
+            self.speaker.say(vec![said]).await.ok();
+        };
+        if probe(Path::new(&*pod.socket)).await.is_ok() {
+            return fail(format!("somebody listens on {} already", pod.socket)).await;
+        }
+        if let Err(reason) = files::prepare(&pod.socket).await {
+            return fail(reason).await;
+        }
+        let spec = match self.spec(&command, &pod, &callback) {
+            Ok(spec) => spec,
+            Err(reason) => return fail(reason).await,
+        };
+        let mut child = match self.processes.spawn(spec).await {
+            Ok(child) => child,
+            Err(error) => return fail(error.to_string()).await,
+        };
+        let (pid, start) = (child.id().pid, child.id().start.to_string());
+        let fields = [("pid", pid.into()), ("process_start", start.into())];
+        let spawned = pod.said("pod_spawned", fields, Some(echo.clone()));
+        // The process waits. If the launcher ends here, it leaves without having acted.
+        if self.speaker.say_durably(vec![spawned]).await.is_err() {
+            return;
+        }
+        if place.is_asked() {
+            child.end(Duration::ZERO).await;
+            return fail("it was ended before it began".into()).await;
+        }
+        if let Err(error) = child.open_gate().await {
+            return fail(error.to_string()).await;
+        }
+        place.live(child, self.speaker.clone(), echo, until).await;
+    }
+
+    fn spec(&self, command: &Command, pod: &Pod, callback: &str) -> Result<Spec, String> {
+        let fill = |word: &str| {
+            word.replace("{name}", &pod.name)
+                .replace("{socket}", &pod.socket)
+                .replace("{callback}", callback)
+        };
+        let argv = command.fields.get("argv").and_then(Value::as_array);
+        let argv = argv.into_iter().flatten().filter_map(Value::as_str).map(fill).collect();
+        let env = command.fields.get("env").and_then(Value::as_object);
+        let env = env
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+        let cwd = match text(command, "cwd") {
+            "" => self.mirror.look().cwd(&pod.name).map(PathBuf::from),
+            told => {
+                let path = ScopePath::parse(told).map_err(|why| format!("its cwd: {why}"))?;
+                Some(PathBuf::from(path.as_str()))
+            }
+        };
+        Ok(Spec {
+            argv,
+            cwd,
+            env: env.collect(),
+            stdin: Stdin::Null,
+            stdout: Output::Null,
+            stderr: Output::File(files::stderr_log(&pod.socket)),
+            dies_with_launcher: false,
+            mark: pod.mark.clone(),
+        })
+    }
+
+    /// Answers a start of a pod whose process is there already, begun by an earlier launcher or by
+    /// another command.
+    async fn wait_ready(self, command: Command, pod: Pod, until: Instant) {
+        let Some(mut watched) = self.watching.find(&pod.name) else {
+            let reason = "its process ended just now";
+            let said = pod.start_failed(reason, "", command.echo());
+            self.speaker.say(vec![said]).await.ok();
+            return;
+        };
+        if watched.command_id.as_ref() == Some(&command.command_id) {
+            return; // Its answer is on its way.
+        }
+        let ended = tokio::select! {
+            () = watched.over() => Some("its process ended".to_owned()),
+            accepts = process::accepts(Path::new(&*pod.socket), until) => accepts.err(),
+        };
+        let said = match ended {
+            None => {
+                let pid = self.mirror.look().pod(&pod.name).and_then(|pod| {
+                    pod.phase.process().and_then(|(pid, _)| u32::try_from(pid).ok())
+                });
+                pod.ready(pid.unwrap_or_default(), command.echo())
+            }
+            Some(reason) => {
+                watched.end(Duration::ZERO);
+                watched.over().await;
+                let tail = files::stderr_tail(&pod.socket).await;
+                pod.start_failed(&reason, &tail, command.echo())
+            }
+        };
+        self.speaker.say(vec![said]).await.ok();
+    }
+
+    async fn kill(self, command: Command) {
+        let (name, generation) = (text(&command, "pod_name"), number(&command, "generation"));
+        let watched_now = self.watching.find(name);
+        let fits = |of: u64| generation == 0 || generation == of;
+        let (existed, generation) = match watched_now.filter(|now| fits(now.generation)) {
+            Some(mut now) => {
+                now.end(Duration::from_millis(number(&command, "grace_ms")));
+                now.over().await;
+                (true, now.generation)
+            }
+            None => {
+                let registry = self.mirror.look();
+                (false, registry.bearer(name, generation).map_or(0, |pod| pod.generation))
+            }
+        };
+        let pod = watched(name, generation, "");
+        let said = pod.said("pod_killed", [("existed", existed.into())], Some(command.echo()));
+        self.speaker.say(vec![said]).await.ok();
+    }
+
+    async fn answer(&self, command: Command) {
+        let said = match command.cmd.as_str() {
+            "probe_pod" => self.probe(&command).await,
+            "send_to_pod" => self.send(&command).await,
+            "reclaim_stale" => self.reclaim_stale(&command).await,
+            "tell_parent" => return self.tell_parent(&command).await,
+            other => {
+                let reason = format!("the pods target has no command `{other}`");
+                self.speaker.failed(command.echo(), &reason).await.ok();
+                return;
+            }
+        };
+        self.speaker.say(vec![said]).await.ok();
+    }
+
+    async fn probe(&self, command: &Command) -> Said {
+        let (name, generation) = (text(command, "pod_name"), number(command, "generation"));
+        let known = self
+            .mirror
+            .look()
+            .bearer(name, generation)
+            .map(|pod| (pod.generation, pod.socket.as_ref().to_owned()));
+        let (generation, known) = known.unwrap_or((generation, String::new()));
+        let socket = match text(command, "socket") {
+            "" => known,
+            told => told.to_owned(),
+        };
+        let pod = watched(name, generation, &socket);
+        let probed = match socket.as_str() {
+            "" => Err("no pod of that name has a socket".to_owned()),
+            socket => probe(Path::new(socket)).await,
+        };
+        let at = ("socket", Value::from(socket.as_str()));
+        match probed {
+            Ok(()) => pod.said("pod_alive", [at], Some(command.echo())),
+            Err(why) => pod.said("pod_silent", [at, ("reason", why.into())], Some(command.echo())),
+        }
+    }
+
+    async fn send(&self, command: &Command) -> Said {
+        let (name, generation) = (text(command, "pod_name"), number(command, "generation"));
+        let known = self
+            .mirror
+            .look()
+            .bearer(name, generation)
+            .map(|pod| (pod.generation, pod.socket.clone()));
+        let (generation, socket) = known.unwrap_or_default();
+        let pod = watched(name, generation, &socket);
+        let sent = if socket.is_empty() {
+            let message = format!("no pod `{name}` is known");
+            Sent::Rejected { code: "unknown_pod".into(), message }
+        } else {
+            let params = command.fields.get("params").filter(|params| match params {
+                Value::Object(fields) => !fields.is_empty(),
+                Value::Null | Value::Bool(_) | Value::Number(_) => false,
+                Value::String(_) | Value::Array(_) => true,
+            });
+            send(Path::new(&*socket), text(command, "method"), params).await
+        };
+        match sent {
+            Sent::Accepted { by } => {
+                pod.said("pod_accepted", [("by", by.into())], Some(command.echo()))
+            }
+            Sent::Rejected { code, message } => {
+                let fields = [("code", code.into()), ("message", message.into())];
+                pod.said("pod_rejected", fields, Some(command.echo()))
+            }
+        }
+    }
+
+    /// Which pods hold something and have no process any more.
+    async fn reclaim_stale(&self, command: &Command) -> Said {
+        let held: Vec<(Arc<str>, u64, Option<ProcessId>)> = {
+            let registry = self.mirror.look();
+            let held = registry.pods().filter(|(_, pod)| pod.holds());
+            let held = held.filter_map(|(name, pod)| {
+                let process = match &pod.phase {
+                    // Who reserved it still wants to start it; who only told of it knows better.
+                    Phase::Told | Phase::Reserved => return None,
+                    Phase::Exited => None,
+                    Phase::Spawned { pid, process_start } | Phase::Ready { pid, process_start } => {
+                        process_id(*pid, process_start)
+                    }
+                };
+                Some((name.clone(), pod.generation, process))
+            });
+            held.collect()
+        };
+        let look = move || {
+            let dead = held
+                .into_iter()
+                .filter(|(_, _, process)| !process.as_ref().is_some_and(ProcessId::is_alive));
+            dead.map(|(name, generation, _)| (name, generation)).collect::<Vec<_>>()
+        };
+        let dead = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+        let names: Vec<Value> = dead.iter().map(|(name, _)| name.as_ref().into()).collect();
+        let pods: Vec<Value> = dead
+            .iter()
+            .map(|(name, generation)| json!({"pod_name": **name, "generation": generation}))
+            .collect();
+        let mut fields = Map::new();
+        fields.insert("pod_names".into(), names.into());
+        fields.insert("pods".into(), pods.into());
+        Said { event: "stale_reclaimed", fields, echo: Some(command.echo()) }
+    }
+
+    async fn tell_parent(&self, command: &Command) {
+        let Some(parent) = &self.settings.parent_socket else { return };
+        let own = || self.settings.name.clone();
+        let pod_name = match text(command, "pod_name") {
+            "" => own(),
+            told => told.to_owned(),
+        };
+        let event = match text(command, "pod_event") {
+            "turn_ended" => PodEvent::TurnEnded { pod_name },
+            "errored" => {
+                PodEvent::Errored { pod_name, message: text(command, "message").to_owned() }
+            }
+            "shut_down" => PodEvent::ShutDown { pod_name },
+            "scope_sub_delegated" => PodEvent::ScopeSubDelegated {
+                // Each level sees its own child as the one that handed on.
+                parent_pod: own(),
+                sub_pod: text(command, "sub_pod").to_owned(),
+                sub_socket: text(command, "sub_socket").to_owned(),
+                scope: match scope::rules(command.fields.get("scope")) {
+                    Ok(scope) => scope,
+                    Err(why) => return tracing::warn!(%why, "the parent was not told of a pod"),
+                },
+            },
+            other => return tracing::warn!(other, "there is no such word for a parent"),
+        };
+        tell(parent, &event).await;
+    }
+}
+
+/// A process as the registry knows it.
+fn process_id(pid: u64, start: &str) -> Option<ProcessId> {
+    Some(ProcessId { pid: u32::try_from(pid).ok()?, start: start.parse().ok()? })
+}
+
+fn watched(name: &str, generation: u64, socket: &str) -> Pod {
+    Pod { name: name.into(), generation, socket: socket.into(), mark: mark(socket, generation) }
+}
+
+#[cfg(test)]
+mod tests;
