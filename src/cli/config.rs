@@ -248,6 +248,18 @@ mod tests {
         assert_eq!((kept.events, settings.manners.disk_retry), (Millis(7_200_000), Millis(5_000)));
     }
 
+    #[test]
+    fn where_pods_are_is_read() {
+        let text = "pods: { name: a, runtime_dir: /run/a, parent_socket: /run/p/sock }\n";
+        let settings = read(text).expect("a good file").pods.expect("it says so");
+        assert_eq!(
+            (settings.name.as_str(), settings.runtime_dir.as_path()),
+            ("a", "/run/a".as_ref())
+        );
+        assert_eq!(settings.parent_socket, Some("/run/p/sock".into()));
+        assert_eq!(read("{}").expect("nothing need be said").pods, None);
+    }
+
     /// bg_K03, bg_K04, bg_K05: what is no YAML of ours, an unknown key and a number that cannot be
     /// are refused with their place, where the earlier launcher went on with its defaults.
     #[test]
@@ -262,6 +274,9 @@ mod tests {
             ("retention: { sagas: 0d }", &["SF013"]),
             ("retention: { sagas: -7d }", &["SF013"]),
             ("retention: [", &["SF001"]),
+            ("pods: {}", &["SF010", "runtime_dir"]),
+            ("pods: { runtime_dir: pods }", &["`runtime_dir` is an absolute path"]),
+            ("pods: { runtime_dir: /r, parent: /s }", &["unknown key `parent`", "`parent_socket`"]),
         ] {
             let wrong = read(text).expect_err(text);
             for word in words {

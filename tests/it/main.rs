@@ -16,6 +16,7 @@ mod graph;
 mod host_sagas;
 mod lints;
 mod mangled;
+mod pods;
 mod process;
 mod schemas;
 mod sensitive;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ pub(super) struct Watched {
     pub generation: u64,
     /// The command that starts it; nothing: one before this launcher did.
     pub command_id: Option<Arc<str>>,
+    /// Whether its socket accepted, and that was said.
+    ready: Arc<AtomicBool>,
     end: watch::Sender<Option<Duration>>,
     over: watch::Receiver<bool>,
 }
@@ -73,6 +76,16 @@ impl Watched {
     /// Asks for its end, with that grace; asked before it was spawned it will be heard then.
     pub fn end(&self, grace: Duration) {
         self.end.send_replace(Some(grace));
+    }
+
+    /// Whether somebody asked for its end.
+    pub fn is_asked(&self) -> bool {
+        self.end.borrow().is_some()
+    }
+
+    /// From now on its end is one that concerns others.
+    pub fn is_ready(&self) {
+        self.ready.store(true, Ordering::Release);
     }
 
     /// Returns when its process is gone and that was said.
@@ -87,6 +100,7 @@ impl Watched {
 pub(super) struct Place {
     pub pod: Pod,
     watching: Watching,
+    ready: Arc<AtomicBool>,
     end: watch::Receiver<Option<Duration>>,
     over: watch::Sender<bool>,
 }
@@ -105,17 +119,19 @@ impl Watching {
     }
 
     /// Takes the place of a pod whose process nobody watches.
-    pub fn take(&self, pod: Pod, command_id: Option<Arc<str>>) -> Option<Place> {
+    pub fn take(&self, pod: &Pod, command_id: Option<Arc<str>>, is_ready: bool) -> Option<Place> {
         let mut pods = self.look();
         if pods.contains_key(&pod.name) {
             return None;
         }
         let (end, asked) = watch::channel(None);
         let (told, over) = watch::channel(false);
-        let watched = Watched { generation: pod.generation, command_id, end, over };
+        let ready = Arc::new(AtomicBool::new(is_ready));
+        let (generation, is_ready) = (pod.generation, Arc::clone(&ready));
+        let watched = Watched { generation, command_id, ready: is_ready, end, over };
         pods.insert(Arc::clone(&pod.name), watched);
         drop(pods);
-        Some(Place { pod, watching: self.clone(), end: asked, over: told })
+        Some(Place { pod: pod.clone(), watching: self.clone(), ready, end: asked, over: told })
     }
 
     fn look(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Watched>> {
@@ -172,13 +188,17 @@ impl Place {
     }
 
     /// The rest of a process that an earlier launcher started: how it ends is told to nobody but
-    /// its parent, and that is gone.
+    /// its parent, and that is gone. One that never came to listen ends without a word: it may not
+    /// have begun, and whoever wants it started asks again.
     pub async fn live_on(mut self, process: ProcessId, speaker: Speaker) {
         let asked = tokio::select! {
             () = gone(&process) => None,
             grace = self.asked() => Some(grace),
         };
         end_lost(&process, &self.pod.mark, asked.unwrap_or_default()).await;
+        if asked.is_none() && !self.ready.load(Ordering::Acquire) {
+            return;
+        }
         let exit = Exit { code: None, signal: None };
         let killed_by = if asked.is_some() { "kill" } else { "unknown" };
         self.exited(&speaker, exit, Some(killed_by)).await;
