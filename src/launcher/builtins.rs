@@ -13,9 +13,9 @@ use crate::ipc::local::{self, Port};
 use crate::ipc::outbox::Outbox;
 use crate::ipc::transport::{BindError, Listener};
 use crate::log::Log;
-use crate::targets;
 use crate::targets::pods::{self, Settings};
 use crate::targets::process::Processes;
+use crate::targets::subprocess;
 
 use super::core::Core;
 use super::turns::Message;
@@ -67,13 +67,15 @@ impl BuiltIns {
     pub(super) fn start<L: Log>(
         core: &mut Core<L>,
         inbox: &Arc<Inbox<Message>>,
+        turns: subprocess::Settings,
         Pods { settings, listener }: Pods,
     ) -> io::Result<BuiltIns> {
         let processes = Processes::start(Processes::own_binary()?)?;
-        let [turns, ported] = connect(core, inbox);
+        let blocks = core.coordinator().builtin().blocks.clone();
+        let [asked, ported] = connect(core, inbox);
         let mirror = core.mirror_pods(&settings);
         let mut serving = JoinSet::new();
-        serving.spawn(targets::serve_nothing(turns));
+        serving.spawn(subprocess::serve(asked, blocks, processes.clone(), turns));
         serving.spawn(pods::serve(ported, mirror, processes, settings, listener));
         Ok(BuiltIns { serving })
     }

@@ -20,6 +20,7 @@ use crate::ipc::transport::{BindError, Listener, Stale};
 use crate::limits::{INBOX_BYTES, INBOX_MAX, RING_EVENTS};
 use crate::log::{AppendError, Log, LogRead, LogReader, OpenError, ReadError, SqliteLog};
 use crate::targets::pods;
+use crate::targets::subprocess;
 use crate::time::Timestamp;
 
 use super::boot::{BootError, restore};
@@ -127,7 +128,8 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
         None => Pods::below(&config.data).map_err(RunError::Start)?,
     };
     let built_in = runtime.block_on(async {
-        BuiltIns::start(&mut turns.core, &inbox, pods).map_err(RunError::Start)
+        let settings = subprocess::Settings::of(&config.data);
+        BuiltIns::start(&mut turns.core, &inbox, settings, pods).map_err(RunError::Start)
     })?;
     turns.boot(identity.pid, identity.version)?;
     let entered = runtime.enter();

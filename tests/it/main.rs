@@ -24,6 +24,7 @@ mod shipped;
 mod smoke;
 mod srv;
 mod stored_format;
+mod subprocess;
 mod tidy;
 mod turns;
 mod wire;

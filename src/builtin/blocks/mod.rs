@@ -12,6 +12,10 @@ use crate::ids::SagaId;
 /// The row of what outlives every block: no block bears the empty name.
 const FORGOTTEN: &str = "";
 
+/// Events that may be the first of a turn.
+const BEGINNINGS: [&str; 4] =
+    ["turn_claimed", "turn_spawn_failed", "controller_status", "turn_ended"];
+
 /// The command that an event answers: its saga, its step, and its id where the event bears one.
 pub type Echo<'a> = (SagaId, &'a str, Option<&'a str>);
 
@@ -186,8 +190,8 @@ impl Blocks {
         }
         let generation = number(fields, "generation");
         let known = self.blocks.get(block_id);
-        // A block begins with its first turn, or with a turn that could not begin.
-        let begins = matches!(event, "turn_claimed" | "turn_spawn_failed");
+        // A block begins with its first turn, or with one that never had a process.
+        let begins = BEGINNINGS.contains(&event);
         let lowest = known.map_or(self.forgotten + 1, |block| block.generation);
         if generation < lowest || known.is_none() && !begins {
             return;
@@ -284,6 +288,7 @@ impl Block {
         if version <= self.status_version {
             return false;
         }
+        self.generation = number(fields, "generation");
         self.status_version = version;
         self.status = status;
         self.exit_code = fields.get("exit_code").and_then(Value::as_i64).unwrap_or_default();

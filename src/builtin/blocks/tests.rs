@@ -99,6 +99,15 @@ fn a_turn_that_could_not_begin_makes_the_block_known() {
 }
 
 #[test]
+fn a_turn_that_was_stopped_before_it_was_claimed_makes_the_block_known() {
+    let mut blocks = Blocks::default();
+    fold(&mut blocks, &[status(1, "done"), ended(1)]);
+    let block = blocks.get("b").expect("it is known");
+    assert_eq!((block.generation, block.status_version), (1, 1));
+    assert_eq!(block.answered.as_ref().map(|a| &*a.event), Some("turn_ended"));
+}
+
+#[test]
 fn the_version_of_a_status_only_grows() {
     let mut blocks = Blocks::default();
     fold(&mut blocks, &[claim(1), status(2, "done"), status(2, "running"), status(1, "init")]);

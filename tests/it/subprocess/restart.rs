@@ -1,0 +1,95 @@
+//! Turns and launchers that end: what is lost is said, and nothing runs twice.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::Stage;
+
+/// [T1], [T4]
+#[test]
+fn t1_a_turn_that_its_launcher_lost_is_over_at_the_next_start() {
+    let mut stage = Stage::new();
+    let saga = stage.shell("b", "trap '' TERM; sleep 600 & echo up; wait; sleep 600");
+    let waiting = stage.shell("b", "echo next");
+    stage.until(&saga, "turn_output");
+    stage.crash();
+    stage.until(&waiting, "saga_completed");
+    let ended = stage.told("b", &["turn_ended"]);
+    assert_eq!(ended.len(), 2);
+    assert_eq!((&ended[0]["killed_by"], &ended[0]["exit_code"]), (&json!("launcher"), &json!(-1)));
+    assert_eq!((&ended[0]["saga_id"], &ended[0]["generation"]), (&saga, &json!(1)));
+    assert_eq!(stage.lines("b"), ["up", "next"]);
+    let statuses = stage.told("b", &["controller_status"]);
+    let versions: Vec<_> = statuses.iter().map(|one| one["status_version"].clone()).collect();
+    assert_eq!(versions, [1, 2, 3, 4]);
+    assert_eq!(stage.running(), [0; 0]);
+}
+
+/// [L8], [T1]
+#[test]
+fn a_clean_stop_leaves_no_process_and_the_next_start_says_what_was_lost() {
+    let mut stage = Stage::new();
+    let saga =
+        stage.shell("b", "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done");
+    stage.until(&saga, "turn_output");
+    stage.launcher.signal(Signal::SIGTERM);
+    assert_eq!(stage.launcher.wait(), Some(0), "{}", stage.launcher.said());
+    assert_eq!(stage.running(), [0; 0]);
+    stage.launcher = stage.house.launch();
+    stage.listen();
+    // Whether it was said before this tool came or after: it is said once.
+    let id = stage.shell("b", "echo again");
+    stage.until(&id, "saga_completed");
+    let ended = stage.told("b", &["turn_ended"]);
+    assert_eq!((ended.len(), &ended[0]["killed_by"]), (2, &json!("launcher")));
+    assert_eq!(ended[0]["saga_id"], saga);
+}
+
+/// [T4], [R2]: whatever the commit after which the launcher dies, the message is given to nobody or
+/// to one process, and that is said.
+#[test]
+fn t4_a_crash_at_any_commit_runs_no_turn_twice_without_saying_so() {
+    let mut begun = 0;
+    for commits in 1..=9 {
+        let house = super::house();
+        let Some(launcher) = house.launch_to_crash(commits) else { continue };
+        let mut tool = house.peer();
+        tool.say_register("tool", json!({}));
+        // What it does is told by a file, whoever listens.
+        let trace = house.at("trace");
+        let script = format!("cat >>{}", trace.display());
+        let input = json!({
+            "block": "b", "argv": ["sh", "-c", script], "message": "m",
+            "env": {"HOUSE": house.dir.path()}
+        });
+        tool.say(&json!({"cmd": "start_saga", "saga": "turn", "input": input}));
+        while tool.try_line().is_some_and(|line| line["event"] != "saga_completed") {}
+        drop(launcher);
+        let mut stage = Stage::of(house);
+        // A second one proves that the block is at rest.
+        stage.run("b", "true");
+        let runs = std::fs::read_to_string(&trace).unwrap_or_default().lines().count();
+        let ended = stage.told("b", &["turn_ended"]);
+        let lost = ended.iter().filter(|one| one["killed_by"] == "launcher").count();
+        assert!(runs <= 1, "after {commits} commits it ran {runs} times");
+        let asked = ended.len() - 1;
+        assert!(asked <= 1 && runs + lost >= asked, "after {commits} commits: {ended:?}");
+        assert_eq!(stage.running(), [0; 0]);
+        begun += runs;
+    }
+    assert!(begun > 1, "no turn ran at all");
+}
+
+#[test]
+fn a_second_launcher_takes_over_what_the_first_one_lost_once_only() {
+    let mut stage = Stage::new();
+    let saga = stage.shell("b", "sleep 600");
+    stage.until(&saga, "turn_started");
+    stage.crash();
+    stage.crash();
+    let last = stage.shell("b", "true");
+    stage.until(&last, "saga_completed");
+    let ended = stage.told("b", &["turn_ended"]);
+    let lost: Vec<_> = ended.iter().filter(|one| one["killed_by"] == "launcher").collect();
+    assert_eq!(lost.len(), 1, "{lost:#?}");
+}
