@@ -214,3 +214,15 @@ pub const POD_REPORTERS: usize = 256;
 pub const POD_SILENT: Millis = Millis(60_000);
 /// Bytes of a pod's error output that are told when it ends.
 pub const POD_STDERR_TAIL: usize = 4 * 1024;
+/// Bytes of what a service writes in one file; one older file is kept beside it.
+pub const SERVICE_LOG_BYTES: u64 = 8 * 1024 * 1024;
+/// Lines of services that wait to be written. Beyond: left out, and that is said.
+pub const SERVICE_LINES_WAITING: usize = 4_096;
+/// Last lines of a service that are shown when it failed.
+pub const SERVICE_TAIL_LINES: usize = 5;
+/// Characters of each of them.
+pub const SERVICE_TAIL_CHARS: usize = 200;
+/// How long a service must have run for its earlier failures to be forgotten.
+pub const SERVICE_RAN_WELL: Millis = Millis(60_000);
+/// Services of one configuration. Beyond: refused.
+pub const SERVICES_MAX: usize = 64;

@@ -24,7 +24,7 @@ pub struct Args {
     /// Directory of the definitions
     #[arg(long, value_name = "DIR", default_value = SAGAS)]
     sagas: PathBuf,
-    /// Rights of clients, retention, patience: docs/reference/launcher-yaml.md
+    /// Processes to supervise, rights of clients, retention: docs/reference/launcher-yaml.md
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Check definitions and configuration, and start nothing
@@ -42,12 +42,14 @@ pub(super) fn run(args: &Args) -> Outcome {
         allow: Allow::default(),
         manners: Manners::default(),
         pods: None,
+        services: Vec::new(),
     };
     let loaded = launcher::load(&args.sagas).map_err(|error| failed(&error))?;
     let settings = settings(args, &loaded)?;
     config.allow = settings.allow;
     config.manners = settings.manners;
     config.pods = settings.pods;
+    config.services = settings.services;
     config.manners.crash_after = crash_after()?;
     let sagas = match loaded.plans.len() {
         1 => "1 saga".to_owned(),

@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
 }
 
-fn specialised(directory: &Path) -> Result<[(&'static str, String); 3], Failure> {
+fn specialised(directory: &Path) -> Result<[(&'static str, String); 4], Failure> {
     of(load::files(&[directory.to_owned()], None)?.texts())
 }
 
@@ -58,7 +58,7 @@ fn specialised(directory: &Path) -> Result<[(&'static str, String); 3], Failure>
 ///
 /// # Errors
 /// Their catalog is not valid.
-pub(super) fn of(definitions: Texts) -> Result<[(&'static str, String); 3], Failure> {
+pub(super) fn of(definitions: Texts) -> Result<[(&'static str, String); 4], Failure> {
     let (library, found) = read::load_by(definitions, &InTurn);
     let spoils = |one: &Diagnostic| {
         let source = library.sources.get(one.primary().file);
@@ -72,8 +72,8 @@ pub(super) fn of(definitions: Texts) -> Result<[(&'static str, String); 3], Fail
     Ok(schema::files(Some(Vocabulary { catalog: &library.catalog, sagas: &library.sagas })))
 }
 
-/// One object of all three, by file name: laid out for reading, or on one line for tools.
-fn print(files: &[(&'static str, String); 3], shape: Shape) -> Outcome {
+/// One object of all, by file name: laid out for reading, or on one line for tools.
+fn print(files: &[(&'static str, String); 4], shape: Shape) -> Outcome {
     let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let all: Map<String, Value> =
         files.iter().map(|(name, text)| ((*name).to_owned(), parsed(text))).collect();
@@ -86,7 +86,7 @@ fn print(files: &[(&'static str, String); 3], shape: Shape) -> Outcome {
     Ok(Exit::Fine)
 }
 
-fn write(target: &Path, files: &[(&'static str, String); 3]) -> Outcome {
+fn write(target: &Path, files: &[(&'static str, String); 4]) -> Outcome {
     let wrong = |path: &Path, error: &std::io::Error| {
         Failure::new(Exit::No, format!("cannot write {}: {error}", path.display()))
     };
@@ -99,7 +99,7 @@ fn write(target: &Path, files: &[(&'static str, String); 3]) -> Outcome {
     Ok(Exit::Fine)
 }
 
-fn check(args: &Args, target: &Path, files: &[(&'static str, String); 3]) -> Outcome {
+fn check(args: &Args, target: &Path, files: &[(&'static str, String); 4]) -> Outcome {
     let stale = stale(target, files);
     let shown = target.display();
     if stale.is_empty() {
@@ -130,7 +130,7 @@ fn check(args: &Args, target: &Path, files: &[(&'static str, String); 3]) -> Out
 }
 
 /// The files of a directory that are not these.
-fn stale(target: &Path, files: &[(&'static str, String); 3]) -> Vec<&'static str> {
+fn stale(target: &Path, files: &[(&'static str, String); 4]) -> Vec<&'static str> {
     let differs = |(name, text): &&(&'static str, String)| {
         fs::read_to_string(target.join(name)).map_or(true, |written| written != *text)
     };

@@ -201,9 +201,14 @@ pub fn own_fields(told: &Told<'_>) -> Value {
             })
         }
         Told::ProcessSpawned(p) => {
-            json!({"pid": p.pid, "client_kind": p.client_kind, "client_version": p.client_version})
+            let version = &p.client_version;
+            let own =
+                json!({"pid": p.pid, "client_kind": p.client_kind, "client_version": version});
+            with_service(own, p)
         }
-        Told::ProcessExited(p) => json!({"pid": p.pid, "client_kind": p.client_kind}),
+        Told::ProcessExited(p) => {
+            with_service(json!({"pid": p.pid, "client_kind": p.client_kind}), p)
+        }
         Told::PhaseChanged(change) => {
             json!({"from": change.from.as_str(), "to": change.to.as_str()})
         }
@@ -288,6 +293,20 @@ impl Coordinator {
     }
 }
 
+/// What the supervisor of a process knows of it, beside what everybody knows.
+fn with_service(mut fields: Value, process: &Process) -> Value {
+    if let (Value::Object(fields), Some(service)) = (&mut fields, &process.service) {
+        fields.insert("name".to_owned(), json!(service.name));
+        if let Some(code) = service.exit_code {
+            fields.insert("exit_code".to_owned(), json!(code));
+        }
+        if let Some(who) = &service.killed_by {
+            fields.insert("killed_by".to_owned(), json!(who));
+        }
+    }
+    fields
+}
+
 /// The bus event that a record is, or that derives from it \[L10\].
 #[must_use]
 pub fn bus_event(seq: Seq, saga: Option<SagaId>, record: &Record) -> Option<BusEvent<'_>> {
@@ -302,6 +321,8 @@ pub fn bus_event(seq: Seq, saga: Option<SagaId>, record: &Record) -> Option<BusE
             Told::Declared { name: &emitted.event, echo: None, fields: &emitted.fields }
         }
         (Record::Boot(boot), _) => Told::LauncherStarted(boot),
+        // It was told when its supervisor started it, or when it registered first.
+        (Record::ProcessSpawned(process), _) if process.continues => return None,
         (Record::ProcessSpawned(process), _) => Told::ProcessSpawned(process),
         (Record::ProcessExited(process), _) => Told::ProcessExited(process),
         (Record::Lifecycle(change), _) => Told::PhaseChanged(change),

@@ -89,6 +89,7 @@ impl World {
                     && entry.process.client_id == process.client_id
                 {
                     entry.running = false;
+                    entry.process.service.clone_from(&process.service);
                     self.running.remove(&process.client_id);
                 }
             }

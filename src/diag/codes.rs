@@ -96,6 +96,7 @@ codes! {
     BareExpected "SF023" "a condition is written bare, without `${{ }}`";
     BadCron "SF024" "a cron text that cannot be read";
     Unreadable "SF025" "a file that cannot be read";
+    NotRunnable "SF026" "a command that cannot be run";
 
     UnknownEvent "SF101" "unknown event";
     UnknownCommand "SF102" "unknown command";

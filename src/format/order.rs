@@ -58,7 +58,9 @@ impl Place {
 
     fn of(shape: &Shape) -> Place {
         match shape {
-            Shape::Map(mapping) | Shape::MapOrNone(mapping) => Place::Keys(mapping),
+            Shape::Map(mapping) | Shape::MapOrNone(mapping) | Shape::WordsOrMap(_, mapping) => {
+                Place::Keys(mapping)
+            }
             Shape::List(mapping) | Shape::WordsOrList(_, mapping) => Place::List(mapping),
             Shape::Named(mapping) | Shape::NamedBut(_, mapping) => Place::Named(mapping),
             Shape::NamedLists(mapping) => Place::NamedLists(mapping),
@@ -66,6 +68,8 @@ impl Place {
                 Place::Free
             }
             Shape::Text
+            | Shape::Texts
+            | Shape::Patterns
             | Shape::Template
             | Shape::Condition
             | Shape::Conditions

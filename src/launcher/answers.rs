@@ -87,12 +87,19 @@ impl<L: Log> Core<L> {
             .values()
             .map(|entry| {
                 let p = &entry.process;
-                json!({
+                let mut shown = json!({
                     "pid": p.pid, "kind": p.client_kind, "name": p.name,
                     "client_version": p.client_version, "client_id": p.client_id,
                     "state": if entry.running { "running" } else { "exited" },
                     "since": entry.since.to_string(),
-                })
+                });
+                if let Some(service) = &p.service {
+                    shown["service"] = json!({
+                        "name": service.name, "exit_code": service.exit_code,
+                        "killed_by": service.killed_by,
+                    });
+                }
+                shown
             })
             .collect();
         let mut targets = Map::new();

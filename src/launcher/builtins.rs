@@ -61,23 +61,20 @@ impl BuiltIns {
     /// Connects the built-in targets and lets them be served.
     ///
     /// Must be called inside of the runtime that moves their messages, before the first turn.
-    ///
-    /// # Errors
-    /// The system gives no thread.
     pub(super) fn start<L: Log>(
         core: &mut Core<L>,
         inbox: &Arc<Inbox<Message>>,
         turns: subprocess::Settings,
         Pods { settings, listener }: Pods,
-    ) -> io::Result<BuiltIns> {
-        let processes = Processes::start(Processes::own_binary()?)?;
+        processes: Processes,
+    ) -> BuiltIns {
         let blocks = core.coordinator().builtin().blocks.clone();
         let [asked, ported] = connect(core, inbox);
         let mirror = core.mirror_pods(&settings);
         let mut serving = JoinSet::new();
         serving.spawn(subprocess::serve(asked, blocks, processes.clone(), turns));
         serving.spawn(pods::serve(ported, mirror, processes, settings, listener));
-        Ok(BuiltIns { serving })
+        BuiltIns { serving }
     }
 
     /// Returns when those processes are ended that may not outlive the launcher: its inbox is

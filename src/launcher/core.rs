@@ -24,6 +24,7 @@ use crate::time::Timestamp;
 use super::picture::Pictures;
 use super::reader::Reader;
 use super::rows::{self, Draft};
+use super::supervised::{Input, Services};
 use super::tell::Push;
 
 /// Who this launcher is, as frames and records say it.
@@ -67,6 +68,7 @@ pub struct Core<L> {
     pub(super) pictures: Pictures,
     /// What the pods target sees of its registry.
     pods: Option<Mirror>,
+    pub(super) services: Services,
 }
 
 /// One connection.
@@ -138,6 +140,7 @@ impl<L: Log> Core<L> {
             extra: Vec::new(),
             pictures: Pictures::default(),
             pods: None,
+            services: Services::default(),
         }
     }
 
@@ -181,10 +184,17 @@ impl<L: Log> Core<L> {
 
     /// One turn up to its commit: reports in order of arrival, then deadlines \[R22\]. What follows
     /// is [`Core::commit`], and when that succeeded [`Core::hand_over`].
-    pub fn decide(&mut self, inbound: impl IntoIterator<Item = Inbound>, now: Timestamp) {
+    pub fn decide<I>(&mut self, inputs: I, now: Timestamp)
+    where
+        I: IntoIterator,
+        I::Item: Into<Input>,
+    {
         self.coordinator.begin_turn(now);
-        for message in inbound {
-            self.take(message);
+        for input in inputs {
+            match input.into() {
+                Input::Inbound(message) => self.take(message),
+                Input::Service(word) => self.hear(word),
+            }
             if self.coordinator.facts_waiting() >= FACTS_AT_HAND {
                 self.write_down();
             }

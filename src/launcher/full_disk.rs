@@ -16,6 +16,7 @@ use crate::log::{AppendError, Log};
 use crate::time::{Millis, Timestamp};
 
 use super::core::{Core, Pending};
+use super::supervised::Input;
 use super::turns::{Message, Turns};
 
 /// What is known of connections whose first words wait.
@@ -74,9 +75,10 @@ impl<L: Log> Turns<L> {
                     }
                     Message::Inbound(Inbound::Opened { conn, outbox }) => {
                         newcomers.outboxes.insert(conn, outbox.clone());
-                        self.stash.push(Inbound::Opened { conn, outbox });
+                        self.stash.push(Inbound::Opened { conn, outbox }.into());
                     }
-                    Message::Inbound(other) => self.stash.push(other),
+                    Message::Inbound(other) => self.stash.push(other.into()),
+                    Message::Service(word) => self.stash.push(Input::Service(word)),
                     Message::Stop => self.stop_asked = true,
                 }
             }
@@ -119,7 +121,7 @@ impl<L: Log> Turns<L> {
             | ClientFrame::Ping { .. }
             | ClientFrame::Goodbye => {}
         }
-        self.stash.push(Inbound::Frame { conn, frame, asked });
+        self.stash.push(Inbound::Frame { conn, frame, asked }.into());
     }
 }
 

@@ -105,7 +105,7 @@ impl<L: Log> Core<L> {
     /// The older client of a target says its last before the newer one comes \[W12\].
     fn register_or_park(&mut self, conn: ConnId, register: Register) {
         // Nobody is sent away for a newcomer who may not come.
-        if let Err(refusal) = self.coordinator.may_register(&register.kind, register.pid) {
+        if let Err(refusal) = self.may_register(&register) {
             return self.refuse(conn, &error_of(&refusal, register.id.as_ref()));
         }
         let older = self.pipes.get_mut(&register.kind).and_then(crate::host_pipe::Pipe::supersede);
@@ -136,9 +136,7 @@ impl<L: Log> Core<L> {
 
     fn register(&mut self, conn: ConnId, register: &Register) {
         let before = self.coordinator.world().next_seq;
-        let words = (&*register.name, &*register.version);
-        let done = self.coordinator.register(&register.kind, words, register.pid);
-        let registered = match done {
+        let registered = match self.enrol(register) {
             Ok(registered) => registered,
             Err(refusal) => return self.refuse(conn, &error_of(&refusal, register.id.as_ref())),
         };
@@ -293,7 +291,7 @@ impl<L: Log> Core<L> {
     fn leave(&mut self, conn: ConnId) {
         if let Some(Client { id, kind, .. }) = self.client(conn) {
             if self.by_client.remove(&id).is_some() {
-                self.coordinator.leave(id);
+                self.part(id);
             }
             if let Some(pipe) = self.pipes.get_mut(&kind) {
                 pipe.close(conn);

@@ -15,7 +15,9 @@ mod picture;
 mod reader;
 mod rows;
 mod run;
+pub mod services;
 mod signals;
+mod supervised;
 mod tell;
 mod turns;
 
@@ -30,4 +32,5 @@ pub use picture::Pictures;
 pub use rows::{Draft, turn as turn_of};
 pub use run::{Config, LOG_FILE, RunError, load, run};
 pub use signals::{Hangup, hangup_is_ignored};
+pub use supervised::{Input, Word};
 pub use turns::{Manners, Message, Turns};

@@ -20,6 +20,7 @@ use crate::ipc::transport::{BindError, Listener, Stale};
 use crate::limits::{INBOX_BYTES, INBOX_MAX, RING_EVENTS};
 use crate::log::{AppendError, Log, LogRead, LogReader, OpenError, ReadError, SqliteLog};
 use crate::targets::pods;
+use crate::targets::process::Processes;
 use crate::targets::subprocess;
 use crate::time::Timestamp;
 
@@ -29,6 +30,7 @@ use super::core::{Core, Identity};
 use super::events::{Read, read_events};
 use super::library::{Loaded, read_directory};
 use super::lock::{DataLock, LockError};
+use super::services::{Declared, Place, Supervisor};
 use super::signals;
 use super::turns::{Manners, Message, Turns};
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub manners: Manners,
     /// Where its pods are; nothing: below its data.
     pub pods: Option<pods::Settings>,
+    /// Processes to start and supervise, in order.
+    pub services: Vec<Declared>,
 }
 
 /// Why a launcher did not start, or ended.
@@ -127,14 +131,20 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
         Some(settings) => Pods::told(settings)?,
         None => Pods::below(&config.data).map_err(RunError::Start)?,
     };
+    let processes = runtime.block_on(async { Processes::start(Processes::own_binary()?) });
+    let processes = processes.map_err(RunError::Start)?;
     let built_in = runtime.block_on(async {
         let settings = subprocess::Settings::of(&config.data);
-        BuiltIns::start(&mut turns.core, &inbox, settings, pods).map_err(RunError::Start)
-    })?;
+        BuiltIns::start(&mut turns.core, &inbox, settings, pods, processes.clone())
+    });
+    let places = (config.data.as_path(), config.socket.as_path());
+    let services = Services::new(config.services, processes, &turns, places);
+    let services = services.map_err(RunError::Start)?;
     turns.boot(identity.pid, identity.version)?;
     let entered = runtime.enter();
     let server =
         Server::start(listener, inbox.clone(), Options::default()).map_err(RunError::Start)?;
+    turns.supervisor = services.map(Services::start);
     drop(entered);
     if unclean {
         check_in_background(path);
@@ -152,6 +162,30 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
     runtime.shutdown_background();
     drop(lock);
     Ok(ended?)
+}
+
+/// Services that are about to be started.
+struct Services(Vec<Declared>, Place);
+
+impl Services {
+    /// Makes room for them; nothing: there are none.
+    fn new<L: Log>(
+        declared: Vec<Declared>,
+        processes: Processes,
+        turns: &Turns<L>,
+        places: (&Path, &Path),
+    ) -> io::Result<Option<Services>> {
+        if declared.is_empty() {
+            return Ok(None);
+        }
+        let place = Place::new(processes, turns.inbox.clone(), turns.core.members(), places)?;
+        Ok(Some(Services(declared, place)))
+    }
+
+    /// In a runtime, when there is somebody to register with.
+    fn start(self) -> Supervisor {
+        Supervisor::start(self.0, self.1)
+    }
 }
 
 /// Reads and checks the definitions of a directory.

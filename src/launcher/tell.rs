@@ -58,6 +58,7 @@ impl<L: Log> Core<L> {
         self.flush();
         self.note(debts);
         self.hand_commands();
+        self.tell_supervisors();
         self.answer_some();
         self.flush();
     }

@@ -15,13 +15,16 @@ use crate::time::{Millis, Timestamp};
 
 use super::boot;
 use super::core::{Core, Pending};
+use super::services::Supervisor;
+use super::supervised::{Input, Word};
 
 /// What the deciding thread takes from its inbox.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every message is the large one")]
 pub enum Message {
     /// Something of a connection.
     Inbound(Inbound),
+    /// Something of a supervised process.
+    Service(Word),
     /// Stop cleanly.
     Stop,
 }
@@ -62,9 +65,11 @@ pub struct Turns<L> {
     pub(super) clock: Clock,
     pub(super) manners: Manners,
     /// Messages that came while nothing could be decided.
-    pub(super) stash: Vec<Inbound>,
+    pub(super) stash: Vec<Input>,
     /// Somebody asked for the end while nothing could be decided.
     pub(super) stop_asked: bool,
+    /// Who starts and ends the processes of the configuration; absent: there are none.
+    pub(super) supervisor: Option<Supervisor>,
     sweep_at: Timestamp,
 }
 
@@ -73,7 +78,8 @@ impl<L: Log> Turns<L> {
     #[must_use]
     pub fn new(core: Core<L>, inbox: Arc<Inbox<Message>>, clock: Clock, manners: Manners) -> Self {
         let sweep_at = Timestamp::default();
-        Turns { core, inbox, clock, manners, stash: Vec::new(), stop_asked: false, sweep_at }
+        let (stash, stop_asked, supervisor) = (Vec::new(), false, None);
+        Turns { core, inbox, clock, manners, stash, stop_asked, supervisor, sweep_at }
     }
 
     /// The first turn: the boot's facts.
@@ -103,7 +109,8 @@ impl<L: Log> Turns<L> {
             let mut stop = std::mem::take(&mut self.stop_asked);
             for message in messages {
                 match message {
-                    Message::Inbound(message) => inbound.push(message),
+                    Message::Inbound(message) => inbound.push(Input::Inbound(message)),
+                    Message::Service(word) => inbound.push(Input::Service(word)),
                     Message::Stop => stop = true,
                 }
             }
@@ -118,7 +125,7 @@ impl<L: Log> Turns<L> {
         }
     }
 
-    fn turn(&mut self, inbound: Vec<Inbound>) -> Result<(), AppendError> {
+    fn turn(&mut self, inbound: Vec<Input>) -> Result<(), AppendError> {
         let now = self.now();
         self.core.decide(inbound, now);
         self.end_turn()
@@ -202,23 +209,13 @@ impl<L: Log> Turns<L> {
         self.core.coordinator.quit();
         self.turn(Vec::new())?;
         let until = self.clock.now() + STOP_TIMEOUT;
-        while self.core.coordinator.is_settling() {
-            let now = self.clock.now();
-            if now >= until {
-                break;
-            }
-            let due = self.core.next_due().map_or(until, |due| due.min(until));
-            let wait = Duration::from_millis(due.since(now).0);
-            let mut inbound = std::mem::take(&mut self.stash);
-            for message in self.inbox.recv(Some(wait), TURN_INPUTS_MAX) {
-                if let Message::Inbound(message) = message {
-                    inbound.push(message);
-                }
-            }
-            self.turn(inbound)?;
+        while self.core.coordinator.is_settling() && self.clock.now() < until {
+            self.turn_once(until)?;
         }
+        self.stop_services()?;
         let now = self.now();
         self.core.coordinator.begin_turn(now);
+        self.core.settle_all();
         self.core.coordinator.stopped();
         // Nothing is decided any more, what is due included: it is due at the next start as well.
         self.end_turn()?;
@@ -226,5 +223,34 @@ impl<L: Log> Turns<L> {
             conn.outbox.close_after_flush();
         }
         Box::new(self.core.log).close()
+    }
+
+    /// Targets must be there for those who undo, so what is supervised goes last, while turns go
+    /// on: what it still says is heard.
+    fn stop_services(&mut self) -> Result<(), AppendError> {
+        let Some(supervisor) = self.supervisor.take() else { return Ok(()) };
+        self.core.services.all_stopped = false;
+        supervisor.stop();
+        while !self.core.services.all_stopped {
+            let until = self.clock.now() + Millis(1_000);
+            self.turn_once(until)?;
+        }
+        Ok(())
+    }
+
+    /// One turn of a launcher that stops, with what comes until then.
+    fn turn_once(&mut self, until: Timestamp) -> Result<(), AppendError> {
+        let now = self.clock.now();
+        let due = self.core.next_due().map_or(until, |due| due.min(until));
+        let wait = Duration::from_millis(due.since(now).0);
+        let mut inbound = std::mem::take(&mut self.stash);
+        for message in self.inbox.recv(Some(wait), TURN_INPUTS_MAX) {
+            match message {
+                Message::Inbound(message) => inbound.push(Input::Inbound(message)),
+                Message::Service(word) => inbound.push(Input::Service(word)),
+                Message::Stop => {}
+            }
+        }
+        self.turn(inbound)
     }
 }

@@ -14,7 +14,9 @@ use serde_json::{Map, Value};
 use crate::ids::{DefinitionHash, SagaId};
 use crate::time::Timestamp;
 
-pub use world::{Boot, ClockJump, Lifecycle, Process, Scheduled, Session, Stopped, Ticked};
+pub use world::{
+    Boot, ClockJump, Lifecycle, Process, Scheduled, Service, Session, Stopped, Ticked,
+};
 
 pub use crate::saga::kin::{Child, Parent};
 pub use crate::saga::reactions::{Reacted, ReactionOver};

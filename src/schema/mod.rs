@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::definition::keys::{CATALOG, SAGA, TEST};
+use crate::definition::keys::{CATALOG, LAUNCHER, SAGA, TEST};
 use crate::definition::{Catalog, Saga};
 
 use print::Printer;
@@ -24,12 +24,12 @@ pub struct Vocabulary<'a> {
     pub sagas: &'a [Arc<Saga>],
 }
 
-/// The three schemas as file name and text; `None` for the general ones.
+/// The schemas as file name and text; `None` for the general ones.
 ///
 /// With a vocabulary the names of events, commands, targets and sagas are completed, and `with` is
 /// held to the fields of its command or event.
 #[must_use]
-pub fn files(vocabulary: Option<Vocabulary<'_>>) -> [(&'static str, String); 3] {
+pub fn files(vocabulary: Option<Vocabulary<'_>>) -> [(&'static str, String); 4] {
     let text = |mapping, title: &str| {
         let schema = document(&mut Printer::new(vocabulary), mapping, title);
         let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
@@ -40,6 +40,7 @@ pub fn files(vocabulary: Option<Vocabulary<'_>>) -> [(&'static str, String); 3] 
         ("saga.schema.json", text(&SAGA, "A saga of sagaflow (*.saga.yaml)")),
         ("catalog.schema.json", text(&CATALOG, "A catalog of sagaflow (*.catalog.yaml)")),
         ("test.schema.json", text(&TEST, "Tests of a saga of sagaflow (*.test.yaml)")),
+        ("launcher.schema.json", text(&LAUNCHER, "The configuration of a launcher of sagaflow")),
     ]
 }
 

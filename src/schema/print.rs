@@ -105,6 +105,8 @@ impl<'a> Printer<'a> {
     fn shape(&mut self, shape: &Shape) -> Value {
         match shape {
             Shape::Text | Shape::Template => json!({ "type": "string" }),
+            Shape::Texts => texts(1),
+            Shape::Patterns => texts(0),
             Shape::Condition => condition(),
             Shape::Conditions => json!({ "anyOf": [
                 condition(),
@@ -151,6 +153,9 @@ impl<'a> Printer<'a> {
                 { "enum": words },
                 { "type": "array", "items": self.refer(mapping), "minItems": 1 },
             ] }),
+            Shape::WordsOrMap(words, mapping) => {
+                json!({ "anyOf": [self.refer(mapping), { "enum": words }] })
+            }
             Shape::Named(mapping) => json!({
                 "type": "object",
                 "propertyNames": { "pattern": NAME },
@@ -161,15 +166,20 @@ impl<'a> Printer<'a> {
                 "propertyNames": { "pattern": NAME, "not": { "enum": taken } },
                 "additionalProperties": self.refer(mapping),
             }),
-            Shape::NamedLists(mapping) => json!({
-                "type": "object",
-                "minProperties": 1,
-                "propertyNames": { "pattern": NAME, "not": { "enum": BRANCH_WORDS } },
-                "additionalProperties": {
-                    "type": "array", "items": self.refer(mapping), "minItems": 1,
-                },
-            }),
+            Shape::NamedLists(mapping) => self.lists(mapping),
         }
+    }
+
+    /// Named lists.
+    fn lists(&mut self, mapping: &'static Mapping) -> Value {
+        json!({
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": { "pattern": NAME, "not": { "enum": BRANCH_WORDS } },
+            "additionalProperties": {
+                "type": "array", "items": self.refer(mapping), "minItems": 1,
+            },
+        })
     }
 
     /// A reference; the type beside it lets editors complete its keys.
@@ -221,6 +231,10 @@ fn told(saga: &Saga) -> (&str, &str) {
 /// An expression, which stands without `${{ }}`.
 fn condition() -> Value {
     json!({ "type": ["string", "boolean"], "pattern": "^(?!\\s*\\$\\{\\{)" })
+}
+
+fn texts(least: usize) -> Value {
+    json!({ "type": "array", "items": { "type": "string" }, "minItems": least })
 }
 
 fn name() -> Value {

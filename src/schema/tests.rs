@@ -37,7 +37,7 @@ struct Validators {
 
 impl Validators {
     fn new(vocabulary: Option<Vocabulary<'_>>) -> Validators {
-        let [saga, catalog, test] = files(vocabulary).map(|(name, text)| {
+        let [saga, catalog, test, _] = files(vocabulary).map(|(name, text)| {
             let schema: Value = serde_json::from_str(&text).expect("the printer prints JSON");
             if let Err(wrong) = jsonschema::draft202012::meta::validate(&schema) {
                 panic!("{name} is no schema: {wrong} at {}", wrong.instance_path());
@@ -227,7 +227,9 @@ fn walk(mapping: &'static Mapping, value: &Value, seen: &mut BTreeSet<(&str, &st
         let Some(key) = mapping.key(name) else { continue };
         seen.insert((mapping.name, key.name));
         match &key.shape {
-            Shape::Map(inner) | Shape::MapOrNone(inner) => walk(inner, value, seen),
+            Shape::Map(inner) | Shape::MapOrNone(inner) | Shape::WordsOrMap(_, inner) => {
+                walk(inner, value, seen);
+            }
             Shape::List(inner) | Shape::WordsOrList(_, inner) => {
                 for item in value.as_array().into_iter().flatten() {
                     walk(inner, item, seen);
@@ -245,6 +247,8 @@ fn walk(mapping: &'static Mapping, value: &Value, seen: &mut BTreeSet<(&str, &st
                 }
             }
             Shape::Text
+            | Shape::Texts
+            | Shape::Patterns
             | Shape::Template
             | Shape::Condition
             | Shape::Conditions

@@ -20,6 +20,7 @@ mod pods;
 mod process;
 mod schemas;
 mod sensitive;
+mod services;
 mod shipped;
 mod smoke;
 mod srv;

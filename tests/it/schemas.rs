@@ -36,7 +36,7 @@ struct Document {
 /// All that is judged: sets of schemas, and documents that each belong to one.
 #[derive(Default)]
 struct Court {
-    sets: Vec<[Value; 3]>,
+    sets: Vec<[Value; 4]>,
     documents: Vec<Document>,
 }
 
@@ -78,7 +78,7 @@ impl Court {
         let build = |schema: &Value| {
             jsonschema::draft202012::options().build(schema).expect("it is a schema")
         };
-        let validators: Vec<[jsonschema::Validator; 3]> =
+        let validators: Vec<[jsonschema::Validator; 4]> =
             self.sets.iter().map(|set| set.each_ref().map(build)).collect();
         let mut verdicts = BTreeMap::new();
         for one in &self.documents {

@@ -2,12 +2,17 @@
 //! printed from it. Decodes nothing.
 
 mod catalog;
+mod launcher;
 mod saga;
 mod scenario;
 mod step;
 mod wait;
 
 pub use catalog::{CATALOG, COMMAND, EVENT, OVERFLOWS, TARGET};
+pub use launcher::{
+    LAUNCHER, PODS, PROCESS, READY, READY_WORDS, RESTART_BACKOFF, RESTARTS, RETENTION, RIGHTS,
+    STOP, STOP_SIGNALS,
+};
 pub use saga::{
     CALL, DEFAULTS, EVICTION, MODES, ON_RESTART, ON_SHUTDOWN, POLICIES, REQUIRE, SAGA, SCHEDULE,
     SIGNAL_DECL, SIGNALS, TRIGGER, TRIGGER_ALTERNATIVE,
@@ -80,6 +85,10 @@ pub enum Need {
 pub enum Shape {
     /// Free text.
     Text,
+    /// A list of free texts, not empty.
+    Texts,
+    /// A list of patterns of names, which may be empty.
+    Patterns,
     /// Text with `${{ }}` holes.
     Template,
     /// A bare expression.
@@ -133,6 +142,8 @@ pub enum Shape {
     List(&'static Mapping),
     /// One of these words, or a list of mappings.
     WordsOrList(&'static [&'static str], &'static Mapping),
+    /// One of these words, or a mapping.
+    WordsOrMap(&'static [&'static str], &'static Mapping),
     /// Named mappings.
     Named(&'static Mapping),
     /// Named mappings; none has one of these names.
@@ -210,4 +221,12 @@ pub static ALL: &[&Mapping] = &[
     &SIGNAL,
     &END,
     &EXPLORE,
+    &LAUNCHER,
+    &PROCESS,
+    &RESTART_BACKOFF,
+    &READY,
+    &STOP,
+    &RIGHTS,
+    &RETENTION,
+    &PODS,
 ];

@@ -79,6 +79,33 @@ pub struct Process {
     pub name: Arc<str>,
     /// Its id.
     pub client_id: ClientId,
+    /// Whether the same process was told of before: a supervised one that registers late or again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
+    /// What its supervisor knows of it; absent: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
+}
+
+/// What is known of a process that the launcher started and supervises.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Service {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Its exit code, where it has ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Who ended it, where somebody did: `stop`, `not_ready`, or the signal's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub killed_by: Option<Arc<str>>,
+}
+
+impl Service {
+    /// One that runs.
+    #[must_use]
+    pub fn running(name: Arc<str>) -> Service {
+        Service { name, exit_code: None, killed_by: None }
+    }
 }
 
 /// See [`super::Record::Lifecycle`].

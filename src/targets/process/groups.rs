@@ -57,3 +57,9 @@ pub fn members_with(mark: &str) -> Vec<u32> {
 fn raw(group: u32) -> Option<Pid> {
     i32::try_from(group).ok().filter(|group| *group > 1).map(Pid::from_raw)
 }
+
+/// The group of a process that runs.
+#[must_use]
+pub fn group_of(pid: u32) -> Option<u32> {
+    system::stat(pid).filter(|stat| stat.runs).map(|stat| stat.group)
+}

@@ -19,7 +19,7 @@ mod system;
 
 pub use check::find_program;
 pub use child::{Child, Exit};
-pub use groups::members_with;
+pub use groups::{group_of, members_with};
 pub use id::{ProcessId, ProcessStart};
 pub use lines::{LINE_MAX, Line, Lines};
 pub use lost::{end_lost, gone};

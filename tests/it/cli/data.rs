@@ -67,7 +67,12 @@ fn schemas_are_written_and_found_fresh_or_stale() {
     assert_eq!(laid_out.json(), all.json());
     let all = all.json();
     let names: Vec<&String> = all.as_object().expect("an object").keys().collect();
-    assert_eq!(names, ["saga.schema.json", "catalog.schema.json", "test.schema.json"]);
+    assert_eq!(
+        names,
+        ["saga", "catalog", "test", "launcher"]
+            .map(|kind| format!("{kind}.schema.json"))
+            .each_ref()
+    );
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! `launcher.yaml`: what a launcher may be told beside its flags. Read here, obeyed below.
 
+mod services;
+
 use std::path::PathBuf;
 
-use crate::definition::keys::{Mapping, Shape, optional, required};
+use crate::definition::keys::{LAUNCHER, PODS, RETENTION, RIGHTS};
 use crate::definition::read::node::{Kind, Node};
 use crate::definition::read::object::{Object, free_map};
 use crate::definition::read::{document, scalar};
@@ -10,6 +12,7 @@ use crate::diag::{At, Code, Diagnostic, Diagnostics, SourceMap, nearest};
 use crate::ids::CLIENT_KINDS;
 use crate::ipc::session::{Allow, Globs, Rights};
 use crate::launcher::Manners;
+use crate::launcher::services::Declared;
 use crate::targets::pods;
 
 /// What the file says.
@@ -21,65 +24,9 @@ pub struct Settings {
     pub manners: Manners,
     /// Where its pods are.
     pub pods: Option<pods::Settings>,
+    /// Processes to start and supervise, in order.
+    pub services: Vec<Declared>,
 }
-
-static CONFIG: Mapping = Mapping {
-    name: "launcher",
-    what: "a launcher's configuration",
-    doc: "What a launcher may be told beside its flags.",
-    one_of: &[],
-    excludes: &[],
-    needs: &[],
-    keys: &[
-        optional("allow", Shape::Named(&RIGHTS), "Rights by kind of client; absent: all."),
-        optional("retention", Shape::Map(&RETENTION), "What the log keeps."),
-        optional("disk_retry", Shape::Duration, "How long a full disk is waited for."),
-        optional("pods", Shape::Map(&PODS), "Where its pods are."),
-    ],
-};
-
-static PODS: Mapping = Mapping {
-    name: "pods",
-    what: "the pods of a launcher",
-    doc: "Where pods are, and whose pod the launcher itself is.",
-    one_of: &[],
-    excludes: &[],
-    needs: &[],
-    keys: &[
-        optional("name", Shape::Text, "What the launcher is called among pods."),
-        required("runtime_dir", Shape::Text, "An absolute path: where each pod has a directory."),
-        optional("parent_socket", Shape::Text, "An absolute path: where the launcher reports to."),
-    ],
-};
-
-static RIGHTS: Mapping = Mapping {
-    name: "rights",
-    what: "the rights of a kind",
-    doc: "What clients of a kind may do; what is absent is not restricted.",
-    one_of: &[],
-    excludes: &[],
-    needs: &[],
-    keys: &[
-        optional("report", Shape::Any, "Patterns of the events that they may report."),
-        optional("start", Shape::Any, "Patterns of the sagas that they may start."),
-        optional("signal", Shape::Any, "Patterns of the signals that they may send."),
-        optional("target", Shape::Flag, "Whether they may serve the target of that name."),
-    ],
-};
-
-static RETENTION: Mapping = Mapping {
-    name: "retention",
-    what: "the retention",
-    doc: "What the log keeps.",
-    one_of: &[],
-    excludes: &[],
-    needs: &[],
-    keys: &[
-        optional("sagas", Shape::Duration, "How long ended sagas stay."),
-        optional("events", Shape::Duration, "How long events stay that no saga needs."),
-        optional("events_max", Shape::Integer(1), "How many such events stay."),
-    ],
-};
 
 impl Settings {
     /// Reads the file; what is wrong with it is in `out`. `targets` are those of the catalog.
@@ -92,9 +39,12 @@ impl Settings {
     ) -> Settings {
         let mut settings = Settings::default();
         let Some(tree) = document(path.to_owned(), bytes, sources, out).1 else { return settings };
-        let Some(mut object) = Object::read(tree, "the configuration", &CONFIG, out) else {
+        let Some(mut object) = Object::read(tree, "the configuration", &LAUNCHER, out) else {
             return settings;
         };
+        if let Some(node) = object.take("processes") {
+            settings.services = services::read(node, targets, out);
+        }
         if let Some(node) = object.take("allow") {
             settings.allow = allow(node, targets, out);
         }
