@@ -24,6 +24,7 @@ mod named;
 mod new;
 mod operate;
 mod out;
+mod output;
 mod pairs;
 mod place;
 mod plan;
@@ -84,6 +85,8 @@ enum Command {
     Blocks(known::Args),
     /// List pods: who they are, below whom, and what they may write
     Pods(known::Args),
+    /// Print what a block's turns wrote, from the files beside the log
+    Output(output::Args),
     /// Cancel a saga that goes forward: what it did is undone
     Cancel(cancel::Args),
     /// Say something to a saga that it awaits, in the words of its definition
@@ -156,6 +159,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Show(args) => show::run(&args),
         Command::Blocks(args) => known::blocks(&args),
         Command::Pods(args) => known::pods(&args),
+        Command::Output(args) => output::run(&args),
         Command::Cancel(args) => cancel::run(&args),
         Command::Signal(args) => signal::run(&args),
         Command::Retry(args) => retry::run(&args),

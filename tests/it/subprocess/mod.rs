@@ -3,8 +3,10 @@
 
 mod ends;
 mod order;
+mod output;
 mod restart;
 mod sessions;
+mod torture;
 
 use std::path::Path;
 
