@@ -175,8 +175,11 @@ pub const LSP_HEADER_BYTES_MAX: usize = 8 * 1024;
 pub const LSP_DOCUMENTS_MAX: usize = 1_000;
 /// Pods that are known at once. Beyond: `pod_refused`, and what is told of others is not kept.
 pub const PODS_MAX: usize = 4_096;
+/// Bytes of all pods as they are listed, which is one line of the wire. Beyond: `pod_refused`, and
+/// what is told of others is not kept.
+pub const PODS_BYTES_MAX: usize = FRAME_BYTES_MAX - 64 * 1024;
 /// Rules in one list of a scope. Beyond: `pod_refused`.
-pub const SCOPE_RULES_MAX: usize = 256;
+pub const SCOPE_RULES_MAX: usize = 64;
 /// Bytes of one path of a scope: what systems allow for a path. Beyond: `pod_refused`.
 pub const SCOPE_PATH_BYTES_MAX: usize = 4_096;
 /// Bytes of a pod's name, which is also that of a directory. Beyond: `pod_refused`.

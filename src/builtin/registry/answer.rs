@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{Pod, Registry, check_name};
 use crate::builtin::Answer;
 use crate::builtin::scope::{self, Permission, Rule, ScopePath};
-use crate::limits::{POD_WORD_BYTES_MAX, PODS_MAX, SOCKET_PATH_BYTES_MAX};
+use crate::limits::{POD_WORD_BYTES_MAX, SOCKET_PATH_BYTES_MAX};
 use crate::time::Timestamp;
 
 /// Why a pod cannot have a name or a scope.
@@ -109,6 +109,14 @@ fn reserved(
         let detail = format!("`token` and `segment_id` have at most {POD_WORD_BYTES_MAX} bytes");
         return Err(Refused::new("bad_scope", detail));
     }
+    let (callback, rules) = (callback(registry, owner), [&*asked.scope, &*asked.deny]);
+    let socket = registry.socket_of(name);
+    let words = [&*socket, &callback, owner, segment_id];
+    if !registry.has_room(name, &words, &rules) {
+        let known = registry.pods.len();
+        let detail = format!("{known} pods are known, and one more could not be listed with them");
+        return Err(Refused::new("full", detail));
+    }
     let cwd = cwd(registry, text(fields, "cwd"), owner, &asked)?;
     check_owner(registry, owner, &asked)?;
     if let Some((holder, rule)) = registry.competitor(name, owner, &asked.scope, &asked.deny) {
@@ -124,8 +132,8 @@ fn reserved(
         ("generation", registry.next_generation(name).into()),
         ("owner", owner.into()),
         ("token", token.into()),
-        ("socket", registry.socket_of(name).into()),
-        ("callback", callback(registry, owner).into()),
+        ("socket", socket.into()),
+        ("callback", callback.into()),
         ("scope", scope::to_value(&asked.scope)),
         ("deny", scope::to_value(&asked.deny)),
         ("delegation", scope::to_value(&asked.delegation)),
@@ -151,9 +159,6 @@ fn check_new_name(registry: &Registry, name: &str, owner: &str) -> Result<(), Re
     }
     if registry.pods.contains_key(name) {
         return Err(Refused::by("duplicate_name", name, format!("pod `{name}` is there already")));
-    }
-    if registry.pods.len() >= PODS_MAX {
-        return Err(Refused::new("full", format!("{PODS_MAX} pods are known already")));
     }
     Ok(())
 }
@@ -242,7 +247,6 @@ fn record(registry: &Registry, fields: &Map<String, Value>, now: Timestamp) -> A
         && !socket.contains('\0');
     let ended = registry.ended.get(name).is_some_and(|ended| ended.until > now);
     let tombstoned = known.is_none() && ended && !flag(fields, "revive", false);
-    let room = known.is_some() || registry.pods.len() < PODS_MAX;
     let says = |created: bool, generation: u64, pod: Said<'_>| {
         map([
             ("pod_name", name.into()),
@@ -256,6 +260,8 @@ fn record(registry: &Registry, fields: &Map<String, Value>, now: Timestamp) -> A
         ])
     };
     let callback = callback(registry, parent);
+    let words = [parent, socket, &callback];
+    let room = |scope: &[Rule]| registry.has_room(name, &words, &[scope]);
     let of_told = |scope| Said { parent, socket, callback: &callback, scope };
     let recorded = match (known, told) {
         (Some(_) | None, _) if another => says(false, 0, of_told(&[])),
@@ -263,11 +269,11 @@ fn record(registry: &Registry, fields: &Map<String, Value>, now: Timestamp) -> A
         (Some(pod), _) if !pod.recorded || pod.hold.is_some() => {
             says(!pod.recorded, pod.generation, Said::of(pod))
         }
-        (Some(pod), Ok(scope)) if fits && !flag(fields, "if_absent", true) => {
+        (Some(pod), Ok(scope)) if fits && !flag(fields, "if_absent", true) && room(&scope) => {
             says(false, pod.generation, of_told(&scope))
         }
         (Some(pod), _) => says(false, pod.generation, Said::of(pod)),
-        (None, Ok(scope)) if fits && room && !tombstoned => {
+        (None, Ok(scope)) if fits && !tombstoned && room(&scope) => {
             says(true, registry.next_generation(name), of_told(&scope))
         }
         (None, _) => says(false, 0, of_told(&[])),

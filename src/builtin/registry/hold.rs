@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Effective, Hold, Pod, Registry};
 use crate::builtin::scope::{Permission, Rule};
+use crate::limits::{PODS_BYTES_MAX, PODS_MAX};
 
 impl Pod {
     /// The rules by which it holds something that others must not write.
@@ -34,7 +35,30 @@ fn denies_all(deny: &Rule, rule: &Rule) -> bool {
     Rule { permission: Permission::Write, ..deny.clone() }.covers(rule)
 }
 
+/// About how many bytes a pod adds to the list of all: its rules stand there as its scope, as what
+/// it may write, and as what others may not.
+fn listed_bytes(name: &str, words: usize, rules: &[&[Rule]]) -> usize {
+    let rule = |rule: &Rule| 3 * (rule.target.as_str().len() + 64);
+    let rules: usize = rules.iter().flat_map(|list| list.iter()).map(rule).sum();
+    400 + 4 * name.len() + words + rules
+}
+
 impl Registry {
+    /// Whether one more pod can be known, with these words and rules: all of them must fit into
+    /// one answer.
+    pub(super) fn has_room(&self, name: &str, words: &[&str], rules: &[&[Rule]]) -> bool {
+        let of = |(name, pod): (&Arc<str>, &Pod)| {
+            let none = Vec::new();
+            let (deny, due) = pod.hold.as_ref().map_or((&none, &none), |h| (&h.deny, &h.due));
+            let segment = pod.hold.as_ref().map_or(0, |hold| hold.segment_id.len());
+            let words = pod.socket.len() + pod.callback.len() + pod.parent.len() + segment;
+            listed_bytes(name, words, &[&pod.scope, deny, due])
+        };
+        let own = listed_bytes(name, words.iter().map(|word| word.len()).sum(), rules);
+        let all: usize = self.pods.iter().map(of).sum();
+        self.pods.len() < PODS_MAX && all + own <= PODS_BYTES_MAX
+    }
+
     pub(super) fn hold(&self, name: &str) -> Option<&Hold> {
         self.pods.get(name)?.hold.as_ref()
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::builtin::scope::{Permission, allows};
-use crate::limits::POD_TOMBSTONE;
+use crate::limits::{FRAME_BYTES_MAX, POD_TOMBSTONE};
 
 const NOW: Timestamp = Timestamp(1_000);
 
@@ -470,4 +470,29 @@ fn a_row_that_another_version_wrote_is_refused() {
         assert!(registry.restore(name, &body).is_err(), "{body}");
     }
     assert_eq!(registry, Registry::default());
+}
+
+/// However many pods there are, all of them are listed in one line of the wire.
+#[test]
+fn all_pods_fit_into_one_answer() {
+    let mut registry = registry();
+    let long = "x".repeat(2_000);
+    let mut last = ("", Value::Null);
+    for n in 0..4 * FRAME_BYTES_MAX / 2_000 {
+        let scope = write(&[&format!("/{n}/{long}")]);
+        let name = format!("p{n}");
+        let (reserved, recorded) = (n % 2 == 0, json!({"pod_name": name, "scope": scope}));
+        let cmd = if reserved { "reserve_pod" } else { "record_pod" };
+        last = ask(&mut registry, cmd, recorded);
+        if last.0 == "pod_refused" {
+            break;
+        }
+    }
+    assert_eq!(refused(&last).0, "full");
+    let (_, told) = ask(&mut registry, "list_pods", json!({}));
+    let bytes = told.to_string().len();
+    assert!((FRAME_BYTES_MAX / 4..FRAME_BYTES_MAX - 1_024).contains(&bytes), "{bytes}");
+    let (_, told) =
+        ask(&mut registry, "record_pod", json!({"pod_name": "q", "scope": write(&[&long])}));
+    assert_eq!((&told["created"], &told["generation"]), (&json!(false), &json!(0)));
 }
