@@ -147,6 +147,10 @@ impl Coordinator {
 
     /// Folds an event of a built-in target; that of anybody else changes nothing.
     pub(super) fn fold_builtin(&mut self, event: &Event) {
+        // Who plays them elsewhere knows for itself what it said.
+        if !self.serves_builtin {
+            return;
+        }
         let declared = self.catalog.events.get(&event.name);
         let Some(owner) = declared.and_then(|declared| declared.owner.as_ref()) else { return };
         let step = event.saga_id.zip(event.step.as_deref());

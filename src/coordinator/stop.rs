@@ -15,9 +15,13 @@ impl Coordinator {
     /// This launcher takes the log: the first fact of its life. After a crash every definition's
     /// `on_restart` speaks \[L5\].
     pub fn boot(&mut self, pid: u32, version: &str) {
+        self.boot_with(pid, version, self.builtin.pods.pods().count() as u64);
+    }
+
+    /// The same, where somebody else plays the built-in targets and says how many pods there are.
+    pub fn boot_with(&mut self, pid: u32, version: &str, pods: u64) {
         let crashed = !self.world.stopped_cleanly;
         let after = self.restored_at.filter(|at| self.now.since(*at) > LEAP);
-        let pods = self.builtin.pods.pods().count() as u64;
         self.push_world(Record::Boot(Boot { pid, version: Arc::from(version), after, pods }));
         let open: Vec<SagaId> = self.open_sagas();
         let targets: Vec<Arc<str>> = self.owed.targets().cloned().collect();

@@ -101,6 +101,15 @@ pub enum Happening {
         /// What the target answers.
         reply: Reply,
     },
+    /// A command that came before is answered now: late, or once more.
+    Answer {
+        /// The command; the newest that fits is meant.
+        command: At<String>,
+        /// A subset of its fields.
+        with: With,
+        /// What the target answers.
+        reply: Reply,
+    },
     /// Somebody reports an event.
     Report {
         /// The event.

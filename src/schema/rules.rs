@@ -39,7 +39,9 @@ pub fn of(mapping: &Mapping, vocabulary: Option<Vocabulary<'_>>) -> Vec<Value> {
             }
         }
     }
-    for verb in ["emit", "event", "echo"].into_iter().filter(|verb| mapping.key(verb).is_some()) {
+    // Beside what a reaction hears, `with` belongs to what it does.
+    let said: &[&str] = if mapping.key("emit").is_some() { &["emit"] } else { &["event", "echo"] };
+    for verb in said.iter().filter(|verb| mapping.key(verb).is_some()) {
         for decl in vocabulary.catalog.events.values().filter(|decl| !decl.bracket) {
             rules.push(carries(verb, &decl.name, &decl.fields, partial));
         }

@@ -98,6 +98,7 @@ pub(super) fn values_upto(field: &FieldDecl, known: &Known, most: usize) -> Vec<
     let text = word(&field.name);
     let one = |value: &Value| Value::Array(vec![value.clone()]);
     let two = |value: &Value| Value::Array(vec![value.clone(), Value::from("another")]);
+    objects(&field.schema).into_iter().for_each(&mut add);
     // A list of some, then none at all, then every other: what is done for each often differs.
     let first = known.strings().map(two).next();
     for value in first.into_iter().chain([Value::Array(Vec::new())]) {
@@ -119,6 +120,31 @@ pub(super) fn values_upto(field: &FieldDecl, known: &Known, most: usize) -> Vec<
     add(Value::Object(Map::new()));
     add(Value::Null);
     values
+}
+
+/// Lists of objects, where that is what fits: two that differ in all that has few values, then each
+/// of them alone, then those that differ from the first in one of these.
+fn objects(schema: &Value) -> Vec<Value> {
+    let items = schema.get("items").unwrap_or(&Value::Null);
+    let Some(properties) = items.get("properties").and_then(Value::as_object) else {
+        return Vec::new();
+    };
+    let first = sample(items, "one");
+    let mut last = sample(items, "another");
+    let mut near = Vec::new();
+    for (name, property) in properties.iter().filter(|(name, _)| first.get(*name).is_some()) {
+        let words = property.get("enum").and_then(Value::as_array).cloned().unwrap_or_default();
+        let truths = property.get("type").is_some_and(|of| of == "boolean");
+        let others = words.into_iter().skip(1).chain(truths.then_some(Value::Bool(true)));
+        for other in others {
+            last[name] = other.clone();
+            let mut one = first.clone();
+            one[name] = other;
+            near.push(one);
+        }
+    }
+    let lists = [vec![last.clone(), first.clone()], vec![first], vec![last]].into_iter();
+    lists.chain(near.into_iter().map(|one| vec![one])).map(Value::Array).collect()
 }
 
 /// A string that says whose value it is: `source-tab` for `source_tab_id`.

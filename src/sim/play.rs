@@ -95,6 +95,8 @@ pub(super) struct Player<'a> {
     /// How many of the world's sent commands were looked at.
     seen: usize,
     pub(super) waiting: Vec<Waiting>,
+    /// Commands that were expected and came, the oldest first.
+    met: Vec<Arc<Owed>>,
     /// What each command was answered, and the record that made it owed.
     answered: BTreeMap<Arc<str>, (Seq, Reply)>,
     answers: usize,
@@ -121,6 +123,7 @@ impl<'a> Player<'a> {
             rows: Vec::new(),
             seen: 0,
             waiting: Vec::new(),
+            met: Vec::new(),
             answered: BTreeMap::new(),
             answers: 0,
             places: 0,
@@ -151,6 +154,7 @@ impl<'a> Player<'a> {
         let gone = script.entries.iter().map_while(|entry| match &entry.what {
             Happening::Disconnect(target) => Some(target),
             Happening::Expect { .. }
+            | Happening::Answer { .. }
             | Happening::Report { .. }
             | Happening::Call(_)
             | Happening::Signal { .. }
@@ -204,6 +208,15 @@ impl<'a> Player<'a> {
         match what {
             Happening::Expect { command, with, reply } => {
                 return self.expect(span, &command.value, with, reply);
+            }
+            Happening::Answer { command, with, reply } => {
+                let met = self.met.iter().rev();
+                let Some(owed) = met.clone().find(|one| fits(one, &command.value, with)) else {
+                    return self.differ(span, said, "no such command has come".to_owned());
+                };
+                let owed = owed.clone();
+                self.reply(span, &owed, reply);
+                return true;
             }
             Happening::Report { event, with } => {
                 let before = self.turned_away();
@@ -307,12 +320,7 @@ impl<'a> Player<'a> {
         let target = self.target_of(command);
         let said = script::expected(&target, command, with);
         self.absorb();
-        let fits = |owed: &Owed| {
-            let field = |(name, value): &(At<String>, At<Value>)| {
-                owed.with.get(&name.value) == Some(&value.value)
-            };
-            *owed.cmd == *command && with.list.iter().all(field)
-        };
+        let fits = |owed: &Owed| fits(owed, command, with);
         let first = loop {
             let at = self.waiting.iter().position(|one| one.owed.target == target);
             let Some(at) = at else { break None };
@@ -329,17 +337,23 @@ impl<'a> Player<'a> {
         };
         let owed = self.waiting.remove(at).owed;
         self.agree(span, said);
+        self.met.push(owed.clone());
+        self.reply(span, &owed, reply);
+        true
+    }
+
+    /// Answers a command, and remembers it for when the command comes again.
+    fn reply(&mut self, span: Span, owed: &Owed, reply: &Reply) {
         self.answered.insert(owed.command_id.clone(), (owed.order, reply.clone()));
         self.place();
-        if let Some(said) = script::answer(&target, reply) {
+        if let Some(said) = script::answer(&owed.target, reply) {
             let twice = self.faults.twice.contains(&self.answers);
             self.answers += 1;
             for _ in 0..=usize::from(twice) {
-                self.answer(&owed, reply);
+                self.answer(owed, reply);
             }
             self.agree(span, said);
         }
-        true
     }
 
     fn target_of(&self, command: &str) -> Arc<str> {
@@ -450,4 +464,11 @@ impl<'a> Player<'a> {
             unkept: self.world.unkept().map(str::to_owned),
         }
     }
+}
+
+/// Whether that is the command, with these fields among its own.
+fn fits(owed: &Owed, command: &str, with: &With) -> bool {
+    let field =
+        |(name, value): &(At<String>, At<Value>)| owed.with.get(&name.value) == Some(&value.value);
+    *owed.cmd == *command && with.list.iter().all(field)
 }

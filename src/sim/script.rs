@@ -97,6 +97,9 @@ pub(super) fn answer(target: &str, reply: &Reply) -> Option<String> {
 pub(super) fn happening(what: &Happening) -> String {
     match what {
         Happening::Expect { command, with, .. } => expected("", &command.value, with),
+        Happening::Answer { command, with, .. } => {
+            format!("answer {}", named(&command.value, &object(with)))
+        }
         Happening::Report { event, with } => {
             format!("report {}", named(&event.value, &object(with)))
         }

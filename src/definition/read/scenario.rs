@@ -144,7 +144,8 @@ fn entry(node: Node, out: &mut Diagnostics) -> Option<Entry> {
     let span = o.span;
     let replied = o.has("reply");
     let reply = o.read_key("reply", out, reply);
-    let expect = o.read_key("expect", out, expect);
+    let expect = o.read_key("expect", out, command);
+    let answer = o.read_key("answer", out, command);
     let report = o.read_key("report", out, report);
     let call = o.read_key("call", out, literals);
     let signal = o.read_key("signal", out, signal);
@@ -158,6 +159,8 @@ fn entry(node: Node, out: &mut Diagnostics) -> Option<Entry> {
             return None;
         }
         Happening::Expect { command, with, reply: reply.unwrap_or(Reply::None) }
+    } else if let Some((command, with)) = answer {
+        Happening::Answer { command, with, reply: reply? }
     } else if let Some((event, with)) = report {
         Happening::Report { event, with }
     } else if let Some(with) = call {
@@ -176,7 +179,7 @@ fn entry(node: Node, out: &mut Diagnostics) -> Option<Entry> {
     Some(Entry { span, what })
 }
 
-fn expect(node: Node, key: &str, out: &mut Diagnostics) -> Option<(At<String>, With)> {
+fn command(node: Node, key: &str, out: &mut Diagnostics) -> Option<(At<String>, With)> {
     let mut object = Object::read(node, key, &EXPECT, out)?;
     let command = object.read_key("issue", out, name);
     let with = with(&mut object, out);

@@ -57,7 +57,8 @@ impl Checker<'_> {
         self.when(&script.when);
         for entry in &script.entries {
             match &entry.what {
-                Happening::Expect { command, with, reply } => self.expect(command, with, reply),
+                Happening::Expect { command, with, reply }
+                | Happening::Answer { command, with, reply } => self.expect(command, with, reply),
                 Happening::Report { event, with } => drop(self.event(event, with)),
                 Happening::Call(with) => {
                     let started = At::new((), entry.span);

@@ -345,6 +345,7 @@ fn of_time(player: &Player<'_>, script: &Script) -> Vec<Choice> {
         script.entries.iter().any(|entry| match &entry.what {
             Happening::Report { event, .. } => event.value == name,
             Happening::Expect { .. }
+            | Happening::Answer { .. }
             | Happening::Call(_)
             | Happening::Signal { .. }
             | Happening::Disconnect(_)

@@ -55,8 +55,10 @@ fn with(with: &With) -> String {
 
 fn happening(what: &Happening, lines: &mut Vec<String>) {
     let one = match what {
-        Happening::Expect { command, with: fields, reply } => {
-            lines.push(format!("    - expect: {{ issue: {}{} }}", command.value, with(fields)));
+        Happening::Expect { command, with: fields, reply }
+        | Happening::Answer { command, with: fields, reply } => {
+            let verb = if matches!(what, Happening::Expect { .. }) { "expect" } else { "answer" };
+            lines.push(format!("    - {verb}: {{ issue: {}{} }}", command.value, with(fields)));
             match reply {
                 Reply::None => return,
                 Reply::Echo { event, with: fields } => {

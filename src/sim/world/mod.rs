@@ -3,6 +3,8 @@
 //! Scenarios and exhaustive checks need no more log than a list of facts. Who wants the rows and
 //! lines of the production log as well, and a start that reads them, gives a [`Shelf`].
 
+mod fresh;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -54,16 +56,8 @@ pub struct World<S = ()> {
     pub(super) broken: Option<String>,
     watch: Watch,
     next_pid: u64,
-}
-
-impl World {
-    /// A booted launcher with these definitions, and everybody but targets at hand.
-    #[must_use]
-    pub fn new(catalog: Arc<Catalog>, plans: Vec<Arc<Plan>>) -> World {
-        let mut world = World::on((), catalog, plans);
-        world.connect(&Arc::from(TOOL));
-        world
-    }
+    /// How many pods a launcher that starts finds.
+    pods: u64,
 }
 
 impl<S: Shelf> World<S> {
@@ -88,8 +82,9 @@ impl<S: Shelf> World<S> {
             broken: None,
             watch: Watch::default(),
             next_pid: 100,
+            pods: 0,
         };
-        world.decide(|coordinator| coordinator.boot(1, "simulated"));
+        world.decide(|coordinator| coordinator.boot_with(1, "simulated", 0));
         world
     }
 
@@ -304,8 +299,9 @@ impl<S: Shelf> World<S> {
     fn booted(&mut self) {
         self.clients.clear();
         self.handed.clear();
+        let pods = self.pods;
         self.decide(|coordinator| {
-            coordinator.boot(1, "simulated");
+            coordinator.boot_with(1, "simulated", pods);
             coordinator.tick();
         });
     }
@@ -379,6 +375,11 @@ impl<S: Shelf> World<S> {
     /// # Errors
     /// The launcher does not take it.
     pub fn report(&mut self, event: &str, fields: Map<String, Value>) -> Result<(), Refusal> {
+        if event == fresh::LAUNCHER_STARTED {
+            self.pods = fields.get("pods").and_then(Value::as_u64).unwrap_or_default();
+            self.crash();
+            return Ok(());
+        }
         let report = IncomingReport {
             event: Arc::from(event),
             fields,
@@ -386,7 +387,12 @@ impl<S: Shelf> World<S> {
             command_id: None,
             dedup: None,
         };
-        let client = self.tool();
+        // What belongs to a built-in target it says itself.
+        let declared = self.catalog.events.get(event);
+        let client = match declared.and_then(|declared| declared.owner.clone()) {
+            Some(owner) => Client { kind: owner.clone(), name: owner, ..self.tool() },
+            None => self.tool(),
+        };
         self.decide(|coordinator| coordinator.report(&client, report)).map(|_| ())
     }
 
