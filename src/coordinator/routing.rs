@@ -103,14 +103,15 @@ impl Waits {
 
 fn waits_of(saga: &Saga, plan: &Plan) -> Vec<Wait> {
     let mut waits = Vec::new();
-    if !saga.is_open() || saga.state == State::Queued {
+    if !saga.is_open() {
         return waits;
     }
     // Time plays no part in identity, so any instant will do.
     let scope = SagaScope::new(saga, plan, Timestamp::default(), None);
-    if saga.state == State::Running && saga.verdict.is_none() {
+    let runs = saga.state == State::Running && saga.verdict.is_none();
+    if runs || saga.state == State::Queued {
         let reactions = plan.reactions.iter().map(|one| &one.on);
-        let events = reactions.filter(|on| on.source.is_public());
+        let events = reactions.filter(|on| runs && on.source.is_public());
         for on in plan.cancel_on.iter().chain(events) {
             add(&mut waits, on, &scope);
         }

@@ -39,6 +39,8 @@ pub struct Saga {
     pub began_at: Timestamp,
     /// When its bracket opened; `None` while it is queued.
     pub started_at: Option<Timestamp>,
+    /// Number of the record that made it: what is older does not cancel it \[R5\].
+    pub began: Seq,
     /// Number of the record that opened its bracket: what is older does not concern it \[R5\].
     pub opened: Seq,
     /// When it ended.
@@ -306,6 +308,7 @@ impl Saga {
             due: began.due,
             began_at: at,
             started_at: if began.queued { None } else { Some(at) },
+            began: seq,
             opened: seq,
             ended_at: None,
             client: began.client.clone(),

@@ -24,7 +24,7 @@ enum Meaning {
 
 impl Decision<'_> {
     pub(super) fn report(&mut self, report: Report<'_>) {
-        if self.saga.state == State::Queued || !self.saga.is_open() || self.cancels(report) {
+        if !self.saga.is_open() || self.cancels(report) || self.saga.state == State::Queued {
             return;
         }
         if let Some((step, meaning)) = self.taker(report) {
@@ -78,8 +78,10 @@ impl Decision<'_> {
     }
 
     fn cancels(&mut self, report: Report<'_>) -> bool {
-        let is_older = self.saga.opened < report.seq;
-        if self.saga.state != State::Running || self.saga.verdict.is_some() || !is_older {
+        let is_older = self.saga.began < report.seq;
+        // One that waits for its turn is wanted no more than one that runs [R18].
+        let hears = matches!(self.saga.state, State::Queued | State::Running);
+        if !hears || self.saga.verdict.is_some() || !is_older {
             return false;
         }
         let mut watched = self.plan.cancel_on.iter();

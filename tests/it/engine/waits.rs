@@ -185,12 +185,32 @@ fn r5_an_event_that_is_older_than_the_saga_does_not_cancel_it() {
 }
 
 #[test]
-fn r5_an_event_that_is_older_than_its_turn_does_not_cancel_who_waited() {
+fn r18_an_event_that_is_older_than_its_turn_cancels_who_waited() {
     let mut world = sagas(&[SAYS, &HEARS.replace("trigger.k == 'k'", "trigger.k == 'other'")]);
     go(&mut world, "k");
     go(&mut world, "k");
     world.report("tool", "told", Value::Null).expect("it is declared");
-    assert_eq!((world.state(1), world.state(2)), (State::Completed, State::Running));
+    assert_eq!((world.state(1), world.state(2)), (State::Completed, State::Failed));
+    assert_eq!(world.verdict(2).cause, Some(Cause::Cancelled));
+}
+
+#[test]
+fn r18_who_waits_for_its_turn_is_cancelled_by_what_would_cancel_it_then() {
+    let mut world = sagas(&[HEARS]);
+    go(&mut world, "k");
+    go(&mut world, "k");
+    go(&mut world, "l");
+    go(&mut world, "l");
+    world.report("tool", "nudged", json!({"k": "k"})).expect("it is declared");
+    assert_eq!([1, 2, 3, 4].map(|id| world.state(id)), {
+        use State::{Failed, Queued, Running};
+        [Failed, Failed, Running, Queued]
+    });
+    assert_eq!(world.verdict(2).cause, Some(Cause::Cancelled));
+    assert!(world.terminals(2).is_empty(), "it has no bracket");
+    world.crash();
+    world.report("tool", "nudged", json!({"k": "l"})).expect("it is declared");
+    assert_eq!(world.open(), Vec::<u64>::new());
 }
 
 #[test]
