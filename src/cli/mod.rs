@@ -34,6 +34,7 @@ mod retry;
 mod rewrite;
 mod run;
 mod schema;
+mod scripted;
 mod show;
 mod signal;
 mod source;
@@ -127,8 +128,10 @@ enum Command {
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
-    // How a launcher starts its processes: no command of people, so it is not in their help.
-    if let Some(exit) = process::hidden(std::env::args_os()) {
+    // How a launcher starts its processes, and what plays an agent: no commands of people, so they
+    // are not in their help.
+    let hidden = process::hidden(std::env::args_os());
+    if let Some(exit) = hidden.or_else(|| scripted::hidden(std::env::args_os())) {
         return exit;
     }
     match dispatch(Cli::parse().command) {
