@@ -24,7 +24,11 @@ fn a_slip_of_the_hand_is_named_with_its_cure() {
     let words = "no saga `delete_blok` in sagas; did you mean `delete_block`?";
     assert!(near.stderr.contains(words), "{}", near.stderr);
     let far = run(package(), &["graph", "x"]);
-    assert!(far.stderr.contains("there are: close_pane, delete_block, "), "{}", far.stderr);
+    assert!(
+        far.stderr.contains("there are: agent_turn, close_pane, delete_block, "),
+        "{}",
+        far.stderr
+    );
     assert_eq!(run(package(), &["graph"]).exit, 2);
 }
 

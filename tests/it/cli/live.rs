@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::{Did, package, run, sagaflow, scratch};
+use super::{Did, is_of_built_in, package, run, sagaflow, scratch};
 
 /// A process of ours that ends with the test, whatever becomes of it.
 pub struct Process(pub Child);
@@ -47,10 +47,20 @@ pub struct Host {
 }
 
 impl Stage {
-    /// With the shipped sagas.
+    /// With the shipped sagas of those who connect.
     pub fn new(files: &[(&str, &str)]) -> Stage {
-        let sagas = package().join("sagas").to_str().expect("UTF-8").to_owned();
-        Stage { here: scratch(files), sagas }
+        let here = scratch(files);
+        let sagas = here.path().join("shipped");
+        std::fs::create_dir(&sagas).expect("room on the disk");
+        for entry in std::fs::read_dir(package().join("sagas")).expect("they are shipped") {
+            let path = entry.expect("it can be listed").path();
+            let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+            if !is_of_built_in(name) {
+                std::fs::copy(&path, sagas.join(name)).expect("room on the disk");
+            }
+        }
+        let sagas = sagas.to_str().expect("UTF-8").to_owned();
+        Stage { here, sagas }
     }
 
     /// With the sagas among the files.

@@ -78,6 +78,23 @@ pub fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Shipped sagas that drive what is served inside of the launcher. One of them begins with each
+/// launcher, so who counts sagas and records loads the others alone.
+pub const OF_BUILT_IN: [&str; 7] = [
+    "agent_turn",
+    "pod_cleanup",
+    "pod_spawn",
+    "pod_stop",
+    "pod_sweep",
+    "registry_restore",
+    "scope_relay",
+];
+
+/// Whether it is a shipped file of one of them.
+pub fn is_of_built_in(file: &str) -> bool {
+    OF_BUILT_IN.iter().any(|saga| file.split('.').next() == Some(saga))
+}
+
 /// A scratch directory with these files in it.
 pub fn scratch(files: &[(&str, &str)]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a scratch directory");

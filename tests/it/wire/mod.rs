@@ -100,7 +100,11 @@ fn serve(
     ready: &std::sync::mpsc::Sender<()>,
 ) {
     let sagas = Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
-    let loaded = Loaded::of_texts(read_directory(&sagas).expect("the shipped sagas are here"));
+    let mut texts = read_directory(&sagas).expect("the shipped sagas are here");
+    texts
+        .files
+        .retain(|(path, _)| !crate::cli::is_of_built_in(path.rsplit('/').next().unwrap_or(path)));
+    let loaded = Loaded::of_texts(texts);
     let lock = DataLock::take(&root.join("data")).expect("it is the only one");
     let path = root.join("data").join(LOG_FILE);
     let log = SqliteLog::open(&path).expect("there is room");

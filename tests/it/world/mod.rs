@@ -51,13 +51,17 @@ impl World {
         World::of(catalog, plans)
     }
 
-    /// A booted world with the shipped sagas.
+    /// A booted world with the shipped sagas of those who connect.
     pub fn shipped() -> World {
         // Compiled once: a sweep makes hundreds of worlds.
         static SHIPPED: LazyLock<(Arc<Catalog>, Vec<Arc<Plan>>)> = LazyLock::new(|| {
             let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sagas");
-            let files = sagaflow::launcher::read_directory(&directory).expect("sagas/ can be read");
-            sound(Loaded::of_texts(files))
+            let mut texts =
+                sagaflow::launcher::read_directory(&directory).expect("sagas/ can be read");
+            texts.files.retain(|(path, _)| {
+                !crate::cli::is_of_built_in(path.rsplit('/').next().unwrap_or(path))
+            });
+            sound(Loaded::of_texts(texts))
         });
         World::of(SHIPPED.0.clone(), SHIPPED.1.clone())
     }
