@@ -19,6 +19,7 @@ mod mangled;
 mod pods;
 mod process;
 mod schemas;
+mod scripted;
 mod sensitive;
 mod services;
 mod shipped;

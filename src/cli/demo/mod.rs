@@ -1,9 +1,11 @@
-//! `sagaflow demo`: three sagas with real processes, told as they happen, and held to what they
-//! promise. Everything that it starts it ends.
+//! `sagaflow demo`: sagas with real processes, told as they happen, and held to what they promise.
+//! Everything that it starts it ends.
 
+mod agents;
 mod stage;
 mod story;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -28,9 +30,19 @@ const WORDS_MAX: usize = 256;
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Which story; absent: three sagas of a desktop launcher
+    #[arg(value_enum)]
+    story: Option<Which>,
     /// Do it in this new directory and leave it there to look at, instead of a scratch one
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+}
+
+/// A story beside the first one.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Which {
+    /// Turns of an agent: each a process, one after the other, stopped, lost and gone on with
+    Agents,
 }
 
 /// What the story hears.
@@ -47,9 +59,16 @@ pub(super) enum Heard {
 /// Plays the demo; exit 1 when the story did not come true.
 pub(super) fn run(args: &Args) -> Outcome {
     block_on(async {
-        let mut stage = Stage::build(args.keep.as_deref())?;
+        let files = args.story.map_or(&stage::SAGAS[..], |_| &stage::AGENTS[..]);
+        let mut stage = Stage::build(args.keep.as_deref(), files)?;
+        let story = async {
+            match args.story {
+                None => play(&mut stage).await,
+                Some(Which::Agents) => agents::play(&mut stage).await,
+            }
+        };
         let played = tokio::select! {
-            played = play(&mut stage) => played,
+            played = story => played,
             // The stage is cleared on the way out.
             failure = told_to_end() => Err(failure),
         };
@@ -85,7 +104,7 @@ async fn play(stage: &mut Stage) -> Result<(), Failure> {
     all_goes_well(stage, &mut story).await?;
     one_step_never_answers(stage, &mut story).await?;
     the_plug_is_pulled(stage, &mut story, to).await?;
-    what_the_log_says(stage)
+    log_of(stage, 1..=3)
 }
 
 fn prologue(stage: &Stage) -> Result<(), Failure> {
@@ -170,12 +189,12 @@ fn held_to_its_word(story: &Story, end: &End) -> Result<(), Failure> {
 }
 
 /// The end: the log alone, read as `ps` reads it, with exactly one end for each saga.
-fn what_the_log_says(stage: &Stage) -> Result<(), Failure> {
+fn log_of(stage: &Stage, sagas_told: RangeInclusive<u64>) -> Result<(), Failure> {
     act("4", "What the log says: sagaflow ps")?;
     let log = LogReader::open(&stage.data().join(LOG_FILE))?;
     let mut pictures = Pictures::default();
     let mut sagas = Vec::new();
-    for id in 1..=3 {
+    for id in sagas_told {
         let stored = log.saga(SagaId(id))?;
         expect("every saga is in the log", stored.is_some())?;
         if let Some(stored) = stored {
@@ -198,7 +217,7 @@ fn epilogue(args: &Args) -> Result<(), Failure> {
     let Some(kept) = &args.keep else {
         return say("\nThat was real: the processes are ended, the scratch directory is gone.\n\
              See more of it with `sagaflow demo --keep DIR`, write your own with\n\
-             docs/guide/first-saga.md.");
+             docs/guide/first-saga.md, run a real agent with docs/guide/agents.md.");
     };
     let data = kept.join("data");
     let data = data.display();

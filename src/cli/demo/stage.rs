@@ -45,6 +45,10 @@ pub const SAGAS: [(&str, &str); 15] = [
     shipped!("window_cleanup_cascade.saga.yaml"),
 ];
 
+/// What turns of an agent need of the others.
+pub const AGENTS: [(&str, &str); 2] =
+    [shipped!("agent_turn.saga.yaml"), shipped!("agents.catalog.yaml")];
+
 const SCRIPTS: &[(&str, &str)] =
     &[("host.yaml", include_str!("host.yaml")), ("srv.yaml", include_str!("srv.yaml"))];
 
@@ -69,7 +73,7 @@ impl Stage {
     ///
     /// # Errors
     /// There is no room, or `keep` is there already.
-    pub fn build(keep: Option<&Path>) -> Result<Stage, Failure> {
+    pub fn build(keep: Option<&Path>, files: &[(&str, &str)]) -> Result<Stage, Failure> {
         let directory = keep.map_or_else(scratch, Path::to_owned);
         let failed = |error: io::Error| {
             let message = format!("cannot make {}: {error}", directory.display());
@@ -86,13 +90,25 @@ impl Stage {
             Stage { directory: directory.clone(), kept, binary, launcher: None, hosts: Vec::new() };
         let sagas = stage.directory.join("sagas");
         fs::create_dir(&sagas).map_err(failed)?;
-        for (name, text) in SAGAS {
+        for (name, text) in files {
             fs::write(sagas.join(name), text).map_err(failed)?;
         }
         for (name, text) in SCRIPTS {
             fs::write(stage.directory.join(name), text).map_err(failed)?;
         }
         Ok(stage)
+    }
+
+    /// Where all of it is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// This very program.
+    #[must_use]
+    pub fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// The launcher's data directory.
@@ -154,6 +170,14 @@ impl Stage {
     pub async fn command_line(&self, args: &[&str]) -> Result<(), Failure> {
         let typed = Line::of(Tone::Faint, format!("   $ sagaflow {}", args.join(" ")));
         out::stream(&[typed])?;
+        self.run(args).await
+    }
+
+    /// Runs a command, and shows nothing.
+    ///
+    /// # Errors
+    /// It fails; its own words say why.
+    pub async fn run(&self, args: &[&str]) -> Result<(), Failure> {
         let mut command = Command::new(&self.binary);
         command.args(args).arg("--data").arg(self.data());
         command.stdin(Stdio::null()).kill_on_drop(true);

@@ -330,7 +330,7 @@ async fn play(
                     tokio::task::yield_now().await;
                 }
             }
-            Deed::Session(_) | Deed::RateLimit | Deed::Tell(_) => {}
+            Deed::Session(_) | Deed::RateLimit | Deed::Tell(_) | Deed::Recall => {}
         }
     }
     None

@@ -78,7 +78,7 @@ async fn play(args: &Print) -> io::Result<u8> {
             return Ok(2);
         }
     };
-    let Some(turns) = recall(args, &session, &message)? else {
+    let Some(past) = recall(args, &session, &message)? else {
         // As real ones do: it has no session, so it names none.
         voice.result(true, &format!("No conversation found with session ID: {session}"), 0)?;
         return Ok(1);
@@ -86,19 +86,19 @@ async fn play(args: &Print) -> io::Result<u8> {
     journal(args, "begin", &message)?;
     voice.session = Some(session);
     let cwd = std::env::current_dir().unwrap_or_default();
-    voice.frame(json!({"type": "system", "subtype": "init", "cwd": cwd, "turn": turns}))?;
+    voice.frame(json!({"type": "system", "subtype": "init", "cwd": cwd, "turn": past.turn}))?;
     for deed in asked {
-        if let Some(code) = act(&mut voice, deed, turns).await? {
+        if let Some(code) = act(&mut voice, deed, &past).await? {
             return Ok(code);
         }
     }
     journal(args, "end", &message)?;
-    voice.result(false, "done", turns)?;
+    voice.result(false, "done", past.turn)?;
     Ok(0)
 }
 
 /// Does one thing; the exit code, if that was the last.
-async fn act(voice: &mut Voice<'_>, deed: Deed, turns: usize) -> io::Result<Option<u8>> {
+async fn act(voice: &mut Voice<'_>, deed: Deed, past: &Past) -> io::Result<Option<u8>> {
     match deed {
         Deed::Say(text) => voice.say(&text)?,
         Deed::Exit(code) => return Ok(Some(code)),
@@ -111,7 +111,7 @@ async fn act(voice: &mut Voice<'_>, deed: Deed, turns: usize) -> io::Result<Opti
         Deed::Flood(lines, bytes) => flood(voice, lines, bytes)?,
         Deed::Session(id) => voice.session = id,
         Deed::Error(code, text) => {
-            voice.result(true, &text, turns)?;
+            voice.result(true, &text, past.turn)?;
             return Ok(Some(code));
         }
         Deed::RateLimit => voice.frame(json!({"type": "rate_limit_event"}))?,
@@ -137,6 +137,7 @@ async fn act(voice: &mut Voice<'_>, deed: Deed, turns: usize) -> io::Result<Opti
             let value = std::env::var(&name).ok();
             voice.frame(json!({"type": "told", "args": args, "name": name, "value": value}))?;
         }
+        Deed::Recall => voice.say(&format!("This began with: {}", past.first))?,
         Deed::Spawn(_) | Deed::Unlisten => {
             eprintln!("only a pod does that");
             return Ok(Some(2));
@@ -157,16 +158,27 @@ fn flood(voice: &mut Voice<'_>, lines: u64, bytes: usize) -> io::Result<()> {
     voice.out.flush()
 }
 
-/// Which turn of the session this is; none: it is not remembered. Remembers the message.
-fn recall(args: &Print, session: &str, message: &str) -> io::Result<Option<usize>> {
-    let Some(memory) = &args.memory else { return Ok(Some(1)) };
+/// What is remembered of a session.
+struct Past {
+    /// Which turn of it this is.
+    turn: usize,
+    /// What it began with.
+    first: String,
+}
+
+/// What is known of the session; none: it is not there. Remembers the message.
+fn recall(args: &Print, session: &str, message: &str) -> io::Result<Option<Past>> {
+    let message = message.replace('\n', " ");
+    let Some(memory) = &args.memory else { return Ok(Some(Past { turn: 1, first: message })) };
     let file = memory.join(format!("{}.txt", session.replace('/', "_")));
     if args.resume.is_some() && !file.exists() {
         return Ok(None);
     }
     fs::create_dir_all(memory)?;
-    append(&file, &message.replace('\n', " "))?;
-    Ok(Some(fs::read_to_string(&file)?.lines().count()))
+    append(&file, &message)?;
+    let text = fs::read_to_string(&file)?;
+    let first = text.lines().next().unwrap_or_default().to_owned();
+    Ok(Some(Past { turn: text.lines().count(), first }))
 }
 
 fn journal(args: &Print, what: &str, message: &str) -> io::Result<()> {

@@ -42,6 +42,8 @@ pub enum Deed {
     Touch(PathBuf),
     /// Tells its arguments, its directory, and this variable.
     Tell(String),
+    /// Says what the session began with.
+    Recall,
     /// As a pod: spawns a pod of its own.
     Spawn(String),
     /// As a pod: listens no more, and lives on.
@@ -84,6 +86,7 @@ fn deed(part: &str) -> Result<Deed, String> {
         "await" => Deed::Await(rest.into()),
         "touch" => Deed::Touch(rest.into()),
         "tell" => Deed::Tell(rest.to_owned()),
+        "recall" => Deed::Recall,
         "spawn" => Deed::Spawn(rest.to_owned()),
         "unlisten" => Deed::Unlisten,
         _ => return Err(wrong()),
