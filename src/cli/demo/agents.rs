@@ -43,7 +43,7 @@ pub(super) async fn play(stage: &mut Stage) -> Result<(), Failure> {
     listen(stage, to.clone(), Seq(0)).await?;
     let pid = stage.launcher_pid();
     say(&format!(
-        "A launcher (pid {pid}) runs `agent_turn`: for each message to the agent of a block it starts a\n\
+        "A launcher (pid {pid}) runs `agent_turn`: for each message to an agent it starts a\n\
          process, gives it the message, and reads what it prints, a frame a line. The agent here\n\
          plays; `!hang` it does, all else it says back.   ● event   ← report   │ what it prints"
     ))?;
@@ -71,7 +71,9 @@ async fn one_after_the_other(stage: &Stage, turns: &mut Turns) -> Result<String,
     for waiting in [2, 3] {
         expect("the others wait for their turn", state_of(stage, waiting)? == "queued")?;
     }
-    say("   The second and the third wait: a block has one turn at a time, and no message is lost.")?;
+    say(
+        "   The second and the third wait: a block has one turn at a time, and no message is lost.",
+    )?;
     let opened = fs::write(&gate, "");
     opened.map_err(|error| Failure::new(Exit::No, format!("the gate does not open: {error}")))?;
     let mut pids = vec![began["pid"].clone()];
@@ -142,7 +144,7 @@ async fn start(stage: &Stage, message: &str, more: &[&str]) -> Result<(), Failur
     let memory = stage.directory().join("memory");
     let memory = memory.to_string_lossy();
     let binary = stage.binary().to_string_lossy();
-    let mut argv = vec![&*binary, scripted::WORD, "--memory", &memory];
+    let mut argv = vec![&*binary, scripted::WORD, "--memory", &memory, "--session", "s-ada"];
     argv.extend(more);
     let pairs = [
         format!("block_id={BLOCK}"),
@@ -158,7 +160,7 @@ async fn start(stage: &Stage, message: &str, more: &[&str]) -> Result<(), Failur
 fn state_of(stage: &Stage, saga: u64) -> Result<String, Failure> {
     let log = LogReader::open(&stage.data().join(LOG_FILE))?;
     let stored = log.saga(SagaId(saga))?;
-    Ok(stored.map(|stored| stored.state.as_str().to_owned()).unwrap_or_default())
+    Ok(stored.map(|stored| stored.saga.progress.state.to_string()).unwrap_or_default())
 }
 
 impl Turns {
@@ -189,7 +191,8 @@ impl Turns {
     async fn until_printed(&mut self, words: &str) -> Result<(), Failure> {
         loop {
             let event = self.next().await?;
-            if event.name == "turn_output" && said(&event).is_some_and(|said| said.contains(words)) {
+            if event.name == "turn_output" && said(&event).is_some_and(|said| said.contains(words))
+            {
                 return Ok(());
             }
         }
@@ -200,7 +203,10 @@ impl Turns {
 fn said(event: &Event) -> Option<String> {
     let frame: Value = serde_json::from_str(event.fields.get("line")?.as_str()?).ok()?;
     match frame["type"].as_str()? {
-        "system" => Some(format!("turn {} of {}", frame["turn"], frame["session_id"])),
+        "system" => {
+            let id = frame["session_id"].as_str().unwrap_or_default();
+            Some(format!("turn {} of {id}", frame["turn"]))
+        }
         "assistant" => Some(frame["message"]["content"][0]["text"].as_str()?.to_owned()),
         _ => None,
     }
@@ -220,7 +226,11 @@ fn tell(event: &Event) -> Result<(), Failure> {
             let resumes = field("session_id");
             let resumes = resumes.as_str().filter(|id| !id.is_empty());
             let resumes = resumes.map(|id| format!(", goes on with {id}")).unwrap_or_default();
-            let words = format!("   ← turn {} runs in process {}{resumes}", field("generation"), field("pid"));
+            let words = format!(
+                "   ← turn {} runs in process {}{resumes}",
+                field("generation"),
+                field("pid")
+            );
             Line::of(Tone::Good, words)
         }
         "turn_output" => match said(event) {
@@ -230,7 +240,11 @@ fn tell(event: &Event) -> Result<(), Failure> {
         "turn_ended" => {
             let by = field("killed_by");
             let by = by.as_str().map(|by| format!(", ended by {by}")).unwrap_or_default();
-            let words = format!("   ← turn {} ended: exit code {}{by}", field("generation"), field("exit_code"));
+            let words = format!(
+                "   ← turn {} ended: exit code {}{by}",
+                field("generation"),
+                field("exit_code")
+            );
             Line::of(Tone::Good, words)
         }
         "session_captured" => {

@@ -1,5 +1,5 @@
-//! One turn of a print-mode agent CLI: a message on stdin, one frame a line on stdout, the id of its
-//! session on each. Listens to nobody else.
+//! One turn of a print-mode agent CLI: a message on stdin, one frame a line on stdout, and the
+//! session on each frame. Listens to nobody else.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};

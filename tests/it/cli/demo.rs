@@ -68,6 +68,38 @@ fn what_the_demo_did_can_be_kept_and_looked_at() {
     assert_eq!(again.exit, 2, "what is there is not overwritten");
 }
 
+#[test]
+fn the_demo_of_agents_comes_true_and_cleans_up() {
+    let here = scratch(&[]);
+    let did = run(here.path(), &["demo", "agents"]);
+    assert_eq!(did.exit, 0, "{}\n{}", did.stdout, did.stderr);
+    let mut rest = did.stdout.as_str();
+    for words in [
+        "1  Three messages",
+        "turn 1 runs in process",
+        "The second and the third wait",
+        "its session is s-ada",
+        "│ Hello, I am Ada",
+        "turn 2 runs in process",
+        "goes on with s-ada",
+        "2  A turn hangs",
+        "● agent_stop_requested",
+        "exit code -1, ended by stop",
+        "3  The launcher is killed",
+        "is gone as well",
+        "exit code -1, ended by launcher",
+        "│ turn 6 of s-ada",
+        "│ This began with: Hello, I am Ada",
+        "saga 6 completed",
+    ] {
+        let at = rest.find(words);
+        let at = at.unwrap_or_else(|| panic!("{words:?} is missing in:\n{}", did.stdout));
+        rest = &rest[at + words.len()..];
+    }
+    let left = std::fs::read_dir(here.path()).expect("the directory").count();
+    assert_eq!(left, 0, "nothing is left where it ran");
+}
+
 /// A demo that gets that signal in the middle of its first saga ends, and all its processes do.
 fn check_ended_by(signal: Signal) {
     let here = scratch(&[]);
