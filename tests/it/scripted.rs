@@ -110,7 +110,7 @@ fn until(lines: &mut BufReader<UnixStream>, event: &str) -> Value {
     }
 }
 
-fn say(stream: &mut UnixStream, method: Value) {
+fn say(stream: &mut UnixStream, method: &Value) {
     writeln!(stream, "{method}").expect("it reads");
 }
 
@@ -135,20 +135,20 @@ fn a_pod_takes_methods_and_tells_its_parent() {
     let parent = UnixListener::bind(base.path().join("up")).expect("room");
     let mut alive = pod(base.path(), "child", &base.path().join("up"));
     let (mut stream, mut lines) = connect(&base.path().join("child/sock"));
-    say(&mut stream, run("hello"));
+    say(&mut stream, &run("hello"));
     until(&mut lines, "user_message");
     until(&mut lines, "run_end");
     assert_eq!(report(&parent), json!({"kind": "turn_ended", "pod_name": "child"}));
-    say(&mut stream, run("!fail it broke"));
+    say(&mut stream, &run("!fail it broke"));
     let errored = json!({"kind": "errored", "pod_name": "child", "message": "it broke"});
     assert_eq!(report(&parent), errored);
-    say(&mut stream, run("!hang"));
+    say(&mut stream, &run("!hang"));
     until(&mut lines, "user_message");
-    say(&mut stream, run("more"));
+    say(&mut stream, &run("more"));
     assert_eq!(until(&mut lines, "error")["data"]["code"], "already_running");
-    say(&mut stream, json!({"method": "dance"}));
+    say(&mut stream, &json!({"method": "dance"}));
     assert_eq!(until(&mut lines, "error")["data"]["code"], "invalid_request");
-    say(&mut stream, json!({"method": "shutdown"}));
+    say(&mut stream, &json!({"method": "shutdown"}));
     assert_eq!(report(&parent), json!({"kind": "shut_down", "pod_name": "child"}));
     assert!(alive.0.wait().expect("it ends").success());
 }
@@ -159,14 +159,14 @@ fn a_pod_spawns_one_of_its_own_and_passes_on_what_that_delegates() {
     let parent = UnixListener::bind(base.path().join("up")).expect("room");
     let _alive = pod(base.path(), "b", &base.path().join("up"));
     let (mut stream, _lines) = connect(&base.path().join("b/sock"));
-    say(&mut stream, run("!spawn c"));
+    say(&mut stream, &run("!spawn c"));
     let reports = [report(&parent), report(&parent)];
     let said = reports.iter().find(|one| one["kind"] == "scope_sub_delegated");
     let said = said.expect("it tells of its own");
     assert_eq!((&said["parent_pod"], &said["sub_pod"]), (&json!("b"), &json!("c")));
 
     let (mut child, _heard) = connect(&base.path().join("c/sock"));
-    say(&mut child, run("!spawn d"));
+    say(&mut child, &run("!spawn d"));
     let said = loop {
         let said = report(&parent);
         if said["kind"] == "scope_sub_delegated" {
@@ -176,7 +176,7 @@ fn a_pod_spawns_one_of_its_own_and_passes_on_what_that_delegates() {
     assert_eq!((&said["parent_pod"], &said["sub_pod"]), (&json!("b"), &json!("d")));
     for name in ["d", "c"] {
         let (mut own, _heard) = connect(&base.path().join(name).join("sock"));
-        say(&mut own, json!({"method": "shutdown"}));
+        say(&mut own, &json!({"method": "shutdown"}));
         while base.path().join(name).join("sock").exists() {
             std::thread::yield_now();
         }
