@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::builtin::Builtin;
 use crate::ids::{BUILT_IN_TARGETS, ClientId, SagaId, SessionNo};
+use crate::limits::EMIT_DEPTH;
 use crate::saga::decide::Input;
 use crate::saga::record::{Event, Record};
 
@@ -25,6 +26,8 @@ pub(super) struct Asked {
     command_id: Arc<str>,
     cmd: Arc<str>,
     with: Arc<Value>,
+    /// A step asks once; a reaction may be fired by what it brought about.
+    by_reaction: bool,
 }
 
 impl Coordinator {
@@ -62,15 +65,21 @@ impl Coordinator {
     pub fn open_builtin(&mut self) -> Vec<(Arc<str>, SessionNo)> {
         self.cascade();
         let mut opened = Vec::new();
-        for target in BUILT_IN_TARGETS.map(Arc::<str>::from) {
-            let owed = self.owed.of(&target).next().is_some();
-            if owed && self.serves(&target) && !self.world.targets.is_open(&target) {
-                let session = self.open_session(&target, NOBODY);
-                self.cascade();
-                opened.push((target, session));
-            }
+        // What one of them may have lost can make a saga ask another.
+        while let Some(target) = self.unopened() {
+            let session = self.open_session(&target, NOBODY);
+            self.cascade();
+            opened.push((target, session));
         }
         opened
+    }
+
+    fn unopened(&self) -> Option<Arc<str>> {
+        let mut served = BUILT_IN_TARGETS.iter().filter(|target| self.serves(target));
+        let found = served.find(|target| {
+            self.owed.of(target).next().is_some() && !self.world.targets.is_open(target)
+        });
+        found.map(|target| Arc::from(*target))
     }
 
     /// Whether that target is served inside of this launcher.
@@ -93,6 +102,7 @@ impl Coordinator {
                 command_id,
                 cmd: r.cmd.clone(),
                 with: r.with.clone(),
+                by_reaction: false,
             }));
         }
         if let Record::Reacted(r) = record
@@ -105,6 +115,7 @@ impl Coordinator {
                 command_id,
                 cmd: r.cmd.clone(),
                 with: r.with.clone(),
+                by_reaction: true,
             }));
         }
         None
@@ -113,7 +124,20 @@ impl Coordinator {
     /// Answers what the registry is asked: its transition, the answer and what follows from that
     /// are one transaction with the question \[T4, R23\].
     pub(super) fn answer(&mut self, of: SagaId, asked: Asked, depth: usize) {
-        let Asked { step, command_id, cmd, with } = asked;
+        let Asked { step, command_id, cmd, with, by_reaction } = asked;
+        // What an answer starts, or fires, may ask again: that is as deep as emitting is [R23].
+        let own_depth = if by_reaction { depth + 1 } else { depth };
+        if depth >= EMIT_DEPTH {
+            let reason = Arc::from(format!("what asks for this is {EMIT_DEPTH} deep already"));
+            let failed = match by_reaction {
+                true => Input::Unreachable { command_id: &command_id, reason: &reason },
+                false => {
+                    let command_id = Some(&*command_id);
+                    Input::ActionFailed { step: &step, command_id, reason: &reason }
+                }
+            };
+            return self.decide(of, failed, depth);
+        }
         let Some((name, fields)) = self.builtin.answer(PODS, &cmd, &with, self.now) else { return };
         let mut fields = fields;
         // The declaration's defaults are part of what was said.
@@ -135,7 +159,8 @@ impl Coordinator {
         self.world.next_seq = seq.next();
         let record = Record::Event(Box::new(event));
         self.facts.push(Fact { seq, saga: Some(of), record });
-        let echo = Some(Echo { saga: of, step, command_id: Some(command_id.clone()) });
+        let echo = Echo { saga: of, step, command_id: Some(command_id.clone()), depth: own_depth };
+        let (echo, depth) = (Some(echo), depth + 1);
         self.occurrences.push_back(Occurrence { seq, name, fields, echo, depth });
         // Whoever awaits no answer waits for the sending alone [P5]: this was it.
         let owed = self.live.get(&of).into_iter().flat_map(|live| &live.owed);

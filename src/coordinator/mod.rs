@@ -136,6 +136,8 @@ struct Echo {
     saga: SagaId,
     step: Arc<str>,
     command_id: Option<Arc<str>>,
+    /// At what depth the saga goes on; for everybody else the occurrence's own counts.
+    depth: usize,
 }
 
 /// What a saga's decision may mean for others. A list and no recursion: a queue may be long.
@@ -478,13 +480,13 @@ impl Coordinator {
         }
         self.trigger(name, fields, *depth);
         for id in waiting {
-            let origin = match echo {
-                Some(Echo { saga, step, command_id }) if *saga == id => {
-                    Origin::Echo { step, command_id: command_id.as_deref() }
+            let (origin, depth) = match echo {
+                Some(Echo { saga, step, command_id, depth }) if *saga == id => {
+                    (Origin::Echo { step, command_id: command_id.as_deref() }, depth)
                 }
-                Some(_) => Origin::OfSagas,
-                None if *depth > 0 => Origin::OfSagas,
-                None => Origin::Organic,
+                Some(_) => (Origin::OfSagas, depth),
+                None if *depth > 0 => (Origin::OfSagas, depth),
+                None => (Origin::Organic, depth),
             };
             let report = Report { seq: *seq, name, fields, origin };
             self.decide(id, Input::Report(report), *depth);

@@ -69,6 +69,7 @@ impl Coordinator {
             saga,
             step,
             command_id: report.command_id,
+            depth: 0,
         });
         let name = declared.name.clone();
         self.occurrences.push_back(Occurrence { seq, name, fields, echo, depth: 0 });

@@ -48,8 +48,31 @@ steps:
 result: { pods: \"${{ vars.pods }}\" }
 ";
 
+/// Gives back again what it hears was given back.
+const ECHOES: &str = "\
+saga: asks_itself
+trigger: { call: { fields: { name: { type: string } } } }
+input: { name: \"${{ trigger.name }}\" }
+eviction: { policy: parallel }
+timeout: none
+steps:
+  - id: back
+    issue: release_pod
+    with: { pod_name: \"${{ input.name }}\" }
+    await: { echo: pod_released }
+    timeout: 1m
+  - { id: rest, delay: 1ms }
+reactions:
+  - event: pod_released
+    where: event.pod_name == input.name
+    issue: release_pod
+    with: { pod_name: \"${{ input.name }}\" }
+";
+
 fn house() -> House {
-    House::with(&[("sagas/hold.saga.yaml", HOLD), ("sagas/who.saga.yaml", LIST)])
+    let files = [("hold", HOLD), ("who", LIST), ("asks_itself", ECHOES)];
+    let files = files.map(|(name, text)| (format!("sagas/{name}.saga.yaml"), text));
+    House::with(&files.each_ref().map(|(name, text)| (&**name, *text)))
 }
 
 fn start(saga: &str, input: &Value) -> Value {
@@ -168,4 +191,18 @@ fn l3_what_is_held_is_seen_by_a_command_and_in_the_log() {
         Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
     });
     assert_eq!(row.expect("one"), ("a".to_owned(), "reserved".to_owned(), 1));
+}
+
+/// [R23]: a question that is asked by its own answer ends where emitting would, and the launcher
+/// goes on.
+#[test]
+fn r23_a_question_that_its_own_answer_asks_again_is_bounded() {
+    let house = house();
+    let _launcher = house.launch();
+    let mut tool = house.register("tool");
+    tool.say(&start("asks_itself", &json!({"name": "a"})));
+    let lines = tool.upto("saga_completed");
+    let answers = lines.iter().filter(|line| line["event"] == "pod_released").count();
+    assert!((2..=40).contains(&answers), "{answers} answers");
+    assert_eq!(listed(&house), [""; 0]);
 }
