@@ -15,7 +15,11 @@ use crate::ids::{ConnId, SagaId};
 use crate::limits::{LOCAL_BATCHES, LOCAL_COMMANDS};
 
 /// A command as it came out of the pipe.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Where nobody awaits an answer, the core learns that it was taken when the last copy of it is
+/// dropped: whoever serves it keeps it until it is done, or a crash would leave it undone and owed
+/// by nobody \[P5\].
+#[derive(Clone, Debug)]
 pub struct Command {
     /// What is to be done.
     pub cmd: String,
@@ -27,6 +31,21 @@ pub struct Command {
     pub step: Arc<str>,
     /// Its fields.
     pub fields: Map<String, Value>,
+    taken: Option<Arc<Taken>>,
+}
+
+/// Tells on its end that a command was taken.
+#[derive(Debug)]
+struct Taken {
+    command_id: Arc<str>,
+    told: mpsc::UnboundedSender<Arc<str>>,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        // Nobody hears it: the launcher ends, and owes the command still.
+        self.told.send(Arc::clone(&self.command_id)).ok();
+    }
 }
 
 impl Command {
@@ -52,7 +71,8 @@ impl Command {
         for envelope in ["kind", "attempt", "session"] {
             line.remove(envelope);
         }
-        Some(Self { cmd, command_id, saga_id, step, fields: std::mem::take(line) })
+        let fields = std::mem::take(line);
+        Some(Self { cmd, command_id, saga_id, step, fields, taken: None })
     }
 }
 
@@ -174,12 +194,34 @@ pub fn open<M: From<Inbound> + Send + 'static>(
     let (batches, said) = mpsc::channel(LOCAL_BATCHES);
     let port = Port { commands: taken, speaker: Speaker { batches } };
     let (asked, asking) = mpsc::unbounded_channel();
+    let (told, taking) = mpsc::unbounded_channel();
     let inward = Inward { conn, inbox: Arc::clone(&inbox), said, asked, asks: 0 };
-    let outward = Outward { conn, outbox, inbox, commands, asking, waiting: BTreeMap::new() };
+    let outward = Outward {
+        outbox,
+        inbox: Arc::clone(&inbox),
+        commands,
+        asking,
+        told,
+        waiting: BTreeMap::new(),
+    };
     let both = async move {
-        tokio::join!(inward.run(), outward.run());
+        tokio::join!(inward.run(), outward.run(), tell_taken(conn, &inbox, taking));
     };
     (port, both)
+}
+
+/// Says which commands were taken, until nobody holds one any more.
+async fn tell_taken<M: From<Inbound>>(
+    conn: ConnId,
+    inbox: &Inbox<M>,
+    mut taking: mpsc::UnboundedReceiver<Arc<str>>,
+) {
+    while let Some(command_id) = taking.recv().await {
+        let told = M::from(Inbound::Sent { conn, command_ids: vec![command_id] });
+        if inbox.push(Lane::Target, told).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// From the speakers to the inbox.
@@ -216,11 +258,12 @@ impl<M: From<Inbound>> Inward<M> {
 
 /// From the outbox to whoever serves the target.
 struct Outward<M> {
-    conn: ConnId,
     outbox: Arc<Outbox>,
     inbox: Arc<Inbox<M>>,
     commands: mpsc::Sender<Command>,
     asking: mpsc::UnboundedReceiver<(u64, oneshot::Sender<()>)>,
+    /// Commands that were taken, of those of which that is to be told.
+    told: mpsc::UnboundedSender<Arc<str>>,
     waiting: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
@@ -231,18 +274,12 @@ impl<M: From<Inbound>> Outward<M> {
             match self.outbox.take(&mut bytes, &mut sent) {
                 Next::Write => {
                     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                        if self.take(line).await.is_err() {
+                        if self.take(line, &sent).await.is_err() {
                             return self.outbox.over();
                         }
                     }
                     bytes.clear();
-                    if !sent.is_empty() {
-                        let (conn, command_ids) = (self.conn, std::mem::take(&mut sent));
-                        let told = M::from(Inbound::Sent { conn, command_ids });
-                        if self.inbox.push(Lane::Target, told).await.is_err() {
-                            return self.outbox.over();
-                        }
-                    }
+                    sent.clear();
                 }
                 Next::Wait => {
                     tokio::select! {
@@ -256,10 +293,14 @@ impl<M: From<Inbound>> Outward<M> {
         }
     }
 
-    async fn take(&mut self, line: &[u8]) -> Result<(), Gone> {
+    async fn take(&mut self, line: &[u8], tell: &[Arc<str>]) -> Result<(), Gone> {
         let Ok(Value::Object(mut line)) = serde_json::from_slice(line) else { return Ok(()) };
         if line.contains_key("cmd") {
-            let Some(command) = Command::parse(&mut line) else { return Ok(()) };
+            let Some(mut command) = Command::parse(&mut line) else { return Ok(()) };
+            if tell.contains(&command.command_id) {
+                let (command_id, told) = (Arc::clone(&command.command_id), self.told.clone());
+                command.taken = Some(Arc::new(Taken { command_id, told }));
+            }
             return self.commands.send(command).await.map_err(|_| Gone);
         }
         while let Ok((id, durable)) = self.asking.try_recv() {
