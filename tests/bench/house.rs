@@ -38,6 +38,11 @@ impl House {
         house
     }
 
+    /// Adds a definition.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.dir.join("sagas").join(name), text).expect("the disk has room");
+    }
+
     /// Where the log is.
     pub fn log(&self) -> PathBuf {
         self.dir.join("data").join(LOG_FILE)

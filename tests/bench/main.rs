@@ -12,6 +12,7 @@ mod load;
 mod log;
 mod measure;
 mod stage;
+mod turns;
 mod validate;
 
 use std::process::ExitCode;
@@ -30,10 +31,12 @@ fn main() -> ExitCode {
         Some("engine") => engine::run(rest),
         Some("load") => return load::run(rest),
         Some("log") => log::run(),
+        Some("turns") => return turns::run(rest),
         Some("validate") => validate::run(rest),
         Some(_) | None => {
             eprintln!(
-                "cargo bench -- NAME, where NAME is one of: boot, check, engine, load, log, validate"
+                "cargo bench -- NAME, where NAME is one of: boot, check, engine, load, log, turns, \
+                 validate"
             );
             return ExitCode::from(2);
         }

@@ -145,11 +145,12 @@ impl Stage {
         line["id"] = id.clone();
         assert!(self.tool.say(&line), "the launcher is gone");
         loop {
-            let answer = self.hear();
+            let answer = self.tool.line();
             if answer["id"] == id {
                 assert_ne!(answer["event"], "error", "{answer}");
-                return answer.clone();
+                return answer;
             }
+            self.heard.push(answer);
         }
     }
 
@@ -202,13 +203,18 @@ impl Stage {
 
     /// All events of a block so far that have one of these names, in order.
     pub fn told(&mut self, block: &str, names: &[&str]) -> Vec<Value> {
-        let wanted = |event: &Value| {
-            event["block_id"] == block && names.iter().any(|name| event["event"] == *name)
-        };
+        let mut events = self.told_of_all(names);
+        events.retain(|event| event["block_id"] == block);
+        events
+    }
+
+    /// The same of all blocks.
+    pub fn told_of_all(&mut self, names: &[&str]) -> Vec<Value> {
+        let wanted = |event: &Value| names.iter().any(|name| event["event"] == *name);
         let (mut found, mut since, mut more) = (Vec::new(), json!(0), true);
         while more {
-            let answer = self.ask(json!({"cmd": "get_events", "since": since}));
-            let Value::Array(events) = answer["events"].clone() else { panic!("{answer}") };
+            let mut answer = self.ask(json!({"cmd": "get_events", "since": since}));
+            let Value::Array(events) = answer["events"].take() else { panic!("{answer}") };
             more = answer["more"] == true;
             since = events.last().map_or(since, |event| event["version"].clone());
             found.extend(events.into_iter().filter(wanted));

@@ -141,10 +141,8 @@ impl Torture {
             assert!(begun.is_sorted_by(|a, b| a < b), "{block} ran {begun:?}");
         }
         let mut ends: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
-        for block in begun.keys() {
-            for end in self.stage.told(block, &["turn_ended", "turn_spawn_failed"]) {
-                ends.entry(end["saga_id"].as_u64().expect("an echo")).or_default().push(end);
-            }
+        for end in self.stage.told_of_all(&["turn_ended", "turn_spawn_failed"]) {
+            ends.entry(end["saga_id"].as_u64().expect("an echo")).or_default().push(end);
         }
         for (saga, asked) in &self.asked {
             let ends = ends.get(saga).map_or(&[][..], Vec::as_slice);
