@@ -1,15 +1,18 @@
 //! Pods as real processes under a real launcher: started, sent to, heard, ended, and found again.
 //! `/proc` and the registry are the judges; time is never asserted.
 
+mod flows;
 mod lives_on;
 mod stand_in;
 mod starts;
 mod talks;
+mod tree;
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::cli::package;
 use crate::process::{FOR_EVER, House, Peer};
 
 /// One saga for each thing that can be done with a pod.
@@ -23,6 +26,23 @@ const SAGAS: &[(&str, &str)] = &[
 
 fn house() -> House {
     House::with(SAGAS)
+}
+
+/// The same beside the shipped flows of pods, as they are shipped, their times included: no wait of
+/// them is for a slow machine.
+fn shipped() -> House {
+    let house = house();
+    let sagas = std::fs::read_dir(package().join("sagas")).expect("they are shipped");
+    for entry in sagas {
+        let path = entry.expect("it can be listed").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+        let flow = ["pod_", "scope_", "registry_"].iter().any(|flow| name.starts_with(flow));
+        if name == "agents.catalog.yaml" || flow && name.ends_with(".saga.yaml") {
+            let text = std::fs::read_to_string(&path).expect("UTF-8");
+            house.write(&format!("sagas/{name}"), &text);
+        }
+    }
+    house
 }
 
 /// Where pods report to.
