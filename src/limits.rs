@@ -229,3 +229,5 @@ pub const SERVICE_TAIL_CHARS: usize = 200;
 pub const SERVICE_RAN_WELL: Millis = Millis(60_000);
 /// Services of one configuration. Beyond: refused.
 pub const SERVICES_MAX: usize = 64;
+/// Bytes of a service that are read in a tenth of a second. Beyond: it waits.
+pub const SERVICE_BYTES_AT_ONCE: usize = 512 * 1024;

@@ -17,7 +17,7 @@ use crate::view::text::{Line, Tone, visible};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    place: Where,
+    pub(super) place: Where,
     #[command(flatten)]
     shape: Shape,
 }
@@ -71,7 +71,8 @@ fn block_object(name: &str, block: &Block) -> Value {
     })
 }
 
-fn print(args: &Args, what: &str, head: &[&str], rows: Vec<Value>) -> Outcome {
+/// Prints rows, under these headings.
+pub(super) fn print(args: &Args, what: &str, head: &[&str], rows: Vec<Value>) -> Outcome {
     if args.shape.is_json() {
         out::json(&Value::Array(rows))?;
     } else if rows.is_empty() {

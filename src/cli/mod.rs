@@ -28,6 +28,7 @@ mod output;
 mod pairs;
 mod place;
 mod plan;
+mod processes;
 mod ps;
 mod resolve;
 mod retry;
@@ -88,6 +89,8 @@ enum Command {
     Pods(known::Args),
     /// Print what a block's turns wrote, from the files beside the log
     Output(output::Args),
+    /// List the processes that run beside the launcher, and how its services ended
+    Processes(known::Args),
     /// Cancel a saga that goes forward: what it did is undone
     Cancel(cancel::Args),
     /// Say something to a saga that it awaits, in the words of its definition
@@ -163,6 +166,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Blocks(args) => known::blocks(&args),
         Command::Pods(args) => known::pods(&args),
         Command::Output(args) => output::run(&args),
+        Command::Processes(args) => processes::run(&args),
         Command::Cancel(args) => cancel::run(&args),
         Command::Signal(args) => signal::run(&args),
         Command::Retry(args) => retry::run(&args),

@@ -8,10 +8,12 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::launcher::supervised::Members;
-use crate::limits::{SERVICE_RAN_WELL, SERVICE_TAIL_CHARS, SERVICE_TAIL_LINES};
+use crate::limits::{
+    SERVICE_BYTES_AT_ONCE, SERVICE_RAN_WELL, SERVICE_TAIL_CHARS, SERVICE_TAIL_LINES,
+};
 use crate::saga::record::Service;
 use crate::targets::process::{Child, Exit, Lines, Signal, group_of};
 
@@ -31,6 +33,8 @@ pub enum State {
 
 /// How long what it wrote last is waited for when its group is gone.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The time in which a service is read no further than [`SERVICE_BYTES_AT_ONCE`].
+const AT_ONCE: Duration = Duration::from_millis(100);
 /// Between two tries to connect.
 const TRY_EVERY: Duration = Duration::from_millis(50);
 
@@ -244,12 +248,14 @@ impl Life {
             let (mut stdout, mut stderr) = (stdout, stderr);
             let (mut tail, mut lost) = (VecDeque::new(), 0_u64);
             journal.write(&name, format!("== {name} begins as process {pid}"));
+            let mut pace = Pace { since: Instant::now(), bytes: 0 };
             while stdout.is_some() || stderr.is_some() {
                 let line = tokio::select! {
                     line = next(&mut stdout) => line,
                     line = next(&mut stderr) => line,
                 };
                 let Some(line) = line else { continue };
+                pace.keep(line.len()).await;
                 if let Some((text, found)) = &hears
                     && line.contains(text.as_str())
                 {
@@ -266,6 +272,23 @@ impl Life {
             }
             tail.into()
         }
+    }
+}
+
+/// How fast a service is read: one that floods waits itself, and nobody else does.
+struct Pace {
+    since: Instant,
+    bytes: usize,
+}
+
+impl Pace {
+    async fn keep(&mut self, bytes: usize) {
+        self.bytes += bytes + 1;
+        if self.bytes < SERVICE_BYTES_AT_ONCE {
+            return;
+        }
+        sleep_until(self.since + AT_ONCE).await;
+        *self = Pace { since: Instant::now(), bytes: 0 };
     }
 }
 

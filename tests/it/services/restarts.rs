@@ -106,6 +106,30 @@ processes:
     assert_eq!((mode(kept) & 0o777, mode("data/services") & 0o777), (0o600, 0o700));
 }
 
+/// [R7] A service that floods waits itself: it is read no faster than what it writes is kept.
+#[test]
+fn r7_a_service_that_floods_slows_nobody() {
+    let config = "
+processes:
+  flood: { command: [sh, -c, 'yes a line that says nothing'], ready: started }
+  it: { command: [sh, -c, 'echo up; exec sleep 1000'], ready: { line: up } }
+";
+    let house = house(config, &[]);
+    let mut launcher = house.launch();
+    let mut peer = watcher(&house);
+    next(&mut peer, "process_spawned", "it");
+    let listed = crate::cli::run(house.dir.path(), &["processes", "--socket", "run/s", "--json"]);
+    let listed = listed.json();
+    let rows = listed.as_array().expect("a list").iter();
+    let rows: Vec<(&str, &str)> =
+        rows.filter_map(|row| Some((row["service"].as_str()?, row["state"].as_str()?))).collect();
+    assert_eq!(rows, [("flood", "running"), ("it", "running")]);
+    until("much of it is kept", || house.at("data/services/flood.log.1").exists());
+    launcher.signal(Signal::SIGTERM);
+    assert_eq!(launcher.wait(), Some(0), "{}", launcher.said());
+    check_pairs(&facts(&house));
+}
+
 /// A command that could never run is refused before anything is started, with its place.
 #[test]
 fn a_command_that_cannot_be_is_refused_with_its_place() {
