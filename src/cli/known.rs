@@ -13,6 +13,9 @@ use crate::launcher::can_be;
 use crate::log::{LogRead, LogReader};
 use crate::view::text::{Line, Tone, visible};
 
+/// Signs of a cell that are shown.
+const CELL_MAX: usize = 120;
+
 /// Arguments of `blocks` and `pods`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -110,7 +113,15 @@ fn cell(value: &Value) -> String {
         }
         Value::Bool(_) | Value::Number(_) => value.to_string(),
     };
-    if text.is_empty() { "-".to_owned() } else { visible(&text).into_owned() }
+    if text.is_empty() {
+        return "-".to_owned();
+    }
+    // Tools ask for JSON; a table is for people.
+    let mut shown: String = visible(&text).chars().take(CELL_MAX + 1).collect();
+    if shown.chars().count() > CELL_MAX {
+        shown = shown.chars().take(CELL_MAX - 1).chain(['…']).collect();
+    }
+    shown
 }
 
 /// What may be written, and behind a minus what of it may not.

@@ -192,8 +192,13 @@ impl Blocks {
         let known = self.blocks.get(block_id);
         // A block begins with its first turn, or with one that never had a process.
         let begins = BEGINNINGS.contains(&event);
-        let lowest = known.map_or(self.forgotten + 1, |block| block.generation);
-        if generation < lowest || known.is_none() && !begins {
+        // What begins a block is never late: it was numbered before another block was forgotten,
+        // and is told after that.
+        let is_late = match known {
+            Some(block) => generation < block.generation,
+            None => event == "turn_ended" && generation <= self.forgotten,
+        };
+        if is_late || known.is_none() && !begins {
             return;
         }
         let mut block = known.cloned().unwrap_or_default();

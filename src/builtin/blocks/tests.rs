@@ -217,3 +217,18 @@ fn a_row_that_nobody_writes_is_refused_with_its_block() {
     assert!(error.contains("block `b`") && error.contains("mood"), "{error}");
     assert_eq!(blocks, Blocks::default());
 }
+
+/// [T4]: a block is numbered when its turn begins, and told of when its process exists. What is
+/// forgotten in between is another block's.
+#[test]
+fn t4_a_block_that_begins_while_another_is_forgotten_is_known() {
+    let mut blocks = Blocks::default();
+    let old = |event: &'static str, generation: u64| {
+        (event, json!({"block_id": "old", "generation": generation, "pid": 1, "exit_code": 0}))
+    };
+    fold(&mut blocks, &[old("turn_claimed", 30), old("turn_ended", 30)]);
+    fold(&mut blocks, &[old("block_forgotten", 30), claim(1)]);
+    assert!(blocks.get("b").is_some_and(|block| block.turn.is_some() && block.generation == 1));
+    fold(&mut blocks, &[status(1, "running"), status(2, "done"), ended(1)]);
+    assert_eq!(blocks.get("b").map(|block| block.status_version), Some(2));
+}

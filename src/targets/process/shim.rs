@@ -121,7 +121,14 @@ fn die_with_parent() {}
 /// others either, and it closes itself when the program begins.
 #[cfg(target_os = "linux")]
 fn open_status(told: &Told<'_>) -> io::Result<File> {
-    OpenOptions::new().write(true).open(format!("/proc/{}/fd/{}", told.parent, told.status))
+    use std::os::unix::fs::FileTypeExt as _;
+    let path = format!("/proc/{}/fd/{}", told.parent, told.status);
+    let status = OpenOptions::new().write(true).open(path)?;
+    // A parent that gave it up may have given its number to any other file by now.
+    match status.metadata()?.file_type().is_fifo() {
+        true => Ok(status),
+        false => Err(io::ErrorKind::BrokenPipe.into()),
+    }
 }
 
 /// Elsewhere the exit code alone tells it.

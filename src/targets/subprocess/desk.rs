@@ -60,7 +60,8 @@ enum Doing {
 
 /// A command that ends a block's turn.
 struct Ender {
-    echo: Echo,
+    /// Kept until it is done: only then it was taken \[P5\].
+    command: Command,
     forgets: bool,
 }
 
@@ -155,13 +156,13 @@ impl Desk {
                 self.refuse(&block_id, command.echo(), "a turn of this block runs").await;
             }
             Doing::Turn { orders, .. } if !spawns && busy.held.is_empty() => {
-                let ender = Ender::of(&command);
+                let ender = Ender::of(command);
                 let by = if ender.forgets { By::Forget } else { By::Stop };
                 orders.send_if_modified(|order| order.replace(order.unwrap_or(by)).is_none());
                 busy.enders.push(ender);
             }
             Doing::Lost { .. } if !spawns && busy.held.is_empty() => {
-                busy.enders.push(Ender::of(&command));
+                busy.enders.push(Ender::of(command));
             }
             Doing::Turn { .. } | Doing::Lost { .. } | Doing::Forgetting
                 if busy.held.len() < HELD_MAX =>
@@ -182,7 +183,7 @@ impl Desk {
                 let stopped = self.voice(&block_id, command.echo()).stopped(false);
                 self.answer(vec![stopped]).await;
             }
-            _ => self.forget(block_id, vec![Ender::of(&command)], VecDeque::new()),
+            _ => self.forget(block_id, vec![Ender::of(command)], VecDeque::new()),
         }
     }
 
@@ -233,6 +234,9 @@ impl Desk {
     async fn done(&mut self, block_id: Arc<str>, done: Done) {
         let Some(mut busy) = self.busy.remove(&block_id) else { return };
         match done {
+            // The launcher ended first: its next one says what became of the turn, and whatever
+            // waits for that is still owed.
+            Done::Turn(over) if over.left.is_empty() => return,
             Done::Turn(over) => {
                 self.over(&block_id, over, &mut busy.enders).await;
                 if !busy.enders.is_empty() {
@@ -251,16 +255,11 @@ impl Desk {
 
     /// A turn is over. Those who only wanted that are told; who wants more is left.
     async fn over(&mut self, block_id: &Arc<str>, over: Over, enders: &mut Vec<Ender>) {
-        if over.left.is_empty() {
-            // The launcher ended first: its next one says what became of the turn.
-            return;
-        }
         over.said.iter().for_each(|said| self.fold(said));
         let mut batch = over.left;
         batch.iter().for_each(|said| self.fold(said));
         let (forgetting, stopping): (Vec<_>, Vec<_>) = enders.drain(..).partition(|e| e.forgets);
-        let stopped = stopping.into_iter().map(|e| self.voice(block_id, e.echo).stopped(true));
-        batch.extend(stopped.collect::<Vec<_>>());
+        batch.extend(stopping.iter().map(|e| self.voice(block_id, e.echo()).stopped(true)));
         *enders = forgetting;
         self.answer(batch).await;
     }
@@ -275,11 +274,11 @@ impl Desk {
         if let Some(error) = error {
             let reason = format!("its stored output cannot be removed: {error}");
             for ender in enders {
-                self.failed(ender.echo, &reason).await;
+                self.failed(ender.echo(), &reason).await;
             }
             return;
         }
-        let voices: Vec<_> = enders.into_iter().map(|e| self.voice(block_id, e.echo)).collect();
+        let voices: Vec<_> = enders.iter().map(|e| self.voice(block_id, e.echo())).collect();
         let batch: Vec<_> = voices.iter().map(|voice| voice.forgotten(existed)).collect();
         batch.iter().for_each(|said| self.fold(said));
         self.answer(batch).await;
@@ -349,14 +348,18 @@ impl Busy {
             Doing::Turn { command_id, .. } | Doing::Lost { command_id } => command_id == id,
             Doing::Forgetting => false,
         };
-        turn || self.enders.iter().any(|ender| ender.echo.command_id.as_ref() == Some(id))
+        turn || self.enders.iter().any(|ender| ender.command.command_id == *id)
             || self.held.iter().any(|command| command.command_id == *id)
     }
 }
 
 impl Ender {
-    fn of(command: &Command) -> Ender {
-        Ender { echo: command.echo(), forgets: command.cmd == "forget_block" }
+    fn of(command: Command) -> Ender {
+        Ender { forgets: command.cmd == "forget_block", command }
+    }
+
+    fn echo(&self) -> Echo {
+        self.command.echo()
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 use tracing::debug;
 
-use crate::targets::process::Lines;
+use crate::targets::process::{Line, Lines};
 
 /// Lines that are taken at once.
 const LOT_LINES: usize = 256;
@@ -17,7 +17,7 @@ const LOT_LINES: usize = 256;
 const LOT_BYTES: usize = 256 * 1024;
 
 /// Lines that came together.
-pub type Lot = Vec<String>;
+pub type Lot = Vec<Line>;
 
 /// Reads a pipe to its end in a task of its own. One lot waits, and one more is being read; beyond
 /// that the writer waits. The task ends when nobody takes its lots any more.
@@ -42,7 +42,7 @@ pub fn read(source: impl AsyncRead + Unpin + Send + 'static) -> mpsc::Receiver<L
 /// The next lines; nothing: there are no more.
 async fn next(lines: &mut Lines<impl AsyncRead + Unpin>) -> Option<Lot> {
     let mut lot = vec![one(lines).await?];
-    let mut bytes = lot[0].len();
+    let mut bytes = lot[0].text.len();
     while lot.len() < LOT_LINES && bytes < LOT_BYTES {
         let ready = poll_fn(|context| {
             let mut line = pin!(one(lines));
@@ -53,15 +53,15 @@ async fn next(lines: &mut Lines<impl AsyncRead + Unpin>) -> Option<Lot> {
         });
         // At the end of all lines the next call finds it again.
         let Some(line) = ready.await else { break };
-        bytes += line.len();
+        bytes += line.text.len();
         lot.push(line);
     }
     Some(lot)
 }
 
-async fn one(lines: &mut Lines<impl AsyncRead + Unpin>) -> Option<String> {
+async fn one(lines: &mut Lines<impl AsyncRead + Unpin>) -> Option<Line> {
     match lines.next().await {
-        Ok(line) => line.map(|line| line.text),
+        Ok(line) => line,
         Err(error) => {
             debug!(%error, "a turn's pipe cannot be read");
             None
@@ -87,11 +87,12 @@ mod tests {
 
     #[test]
     fn a_flood_comes_in_lots_and_none_of_it_is_lost() {
-        assert_eq!(all(Vec::new()), [[""; 0]; 0]);
+        assert!(all(Vec::new()).is_empty());
         let lines: Vec<String> = (0..1_000).map(|n| n.to_string()).collect();
         let lots = all(lines.join("\n").into_bytes());
         assert!(lots.iter().all(|lot| lot.len() <= LOT_LINES));
-        assert_eq!(lots.concat(), lines);
+        let texts = lots.concat().into_iter().map(|line| line.text);
+        assert_eq!(texts.collect::<Vec<_>>(), lines);
         let long = "x".repeat(200_000);
         let lots = all([&*long, &long, &long].join("\n").into_bytes());
         assert_eq!(lots.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);

@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use crate::builtin::blocks::{Session, Status};
 use crate::ipc::local::{Gone, Said, Speaker};
-use crate::targets::process::{Child, Exit, Output, Processes, SpawnError, Spec, Stdin};
+use crate::targets::process::{Child, Exit, Line, Output, Processes, SpawnError, Spec, Stdin};
 use crate::time::Millis;
 
 use super::Settings;
@@ -262,7 +262,7 @@ impl Teller {
                 }
                 Step::Complained(lot) => {
                     left_bytes = left_bytes.saturating_sub(if over { bytes(&lot) } else { 0 });
-                    lot.iter().for_each(|line| self.tail.push(line));
+                    lot.iter().for_each(|line| self.tail.push(&line.text));
                     Ok(())
                 }
                 Step::Look => self.tell_health().await,
@@ -286,13 +286,13 @@ impl Teller {
 
     /// Says lines, and returns when they are durable: who writes faster waits, and nobody else.
     async fn tell(&mut self, lot: Lot) -> Result<(), Gone> {
-        let lines: Vec<String> = lot
+        let lines: Vec<Line> = lot
             .into_iter()
             .map(|mut line| {
-                line.truncate(line.trim_end().len());
+                line.text.truncate(line.text.trim_end().len());
                 line
             })
-            .filter(|line| !line.is_empty())
+            .filter(|line| !line.text.is_empty())
             .collect();
         if lines.is_empty() {
             return Ok(());
@@ -301,8 +301,10 @@ impl Teller {
         let (lines, offsets) = self.keep(lines).await;
         let mut batch = Vec::with_capacity(lines.len());
         for (line, offset) in lines.iter().zip(offsets) {
-            let frame = Frame::of(line, &self.request.session_field);
-            batch.push(self.voice.output(offset, line, &frame.frame_type));
+            let frame = Frame::of(&line.text, &self.request.session_field);
+            batch.push(self.voice.output(offset, &line.text, line.cut > 0, &frame.frame_type));
+            // Nobody knows what a line was that is not whole: perhaps the result.
+            self.owes_result &= line.cut == 0;
             self.learn(frame, &mut batch);
         }
         self.means.speaker.say_durably(batch).await
@@ -330,14 +332,14 @@ impl Teller {
     }
 
     /// Stores lines; a disk that does not take them costs them, not the turn.
-    async fn keep(&mut self, lines: Vec<String>) -> (Vec<String>, Vec<u64>) {
+    async fn keep(&mut self, lines: Vec<Line>) -> (Vec<Line>, Vec<u64>) {
         let store = self.store.take();
         let settings = Arc::clone(&self.means.settings);
         let block_id = Arc::clone(&self.voice.block_id);
         let kept = tokio::task::spawn_blocking(move || {
             let open = || Store::open(&settings.output, &block_id, settings.bounds);
             let mut store = store.unwrap_or_else(open);
-            let offsets = store.append(lines.iter().map(String::as_str));
+            let offsets = store.append(lines.iter().map(|line| &*line.text));
             (store, lines, offsets)
         });
         // It does not panic, and is not aborted while somebody waits for it.
@@ -448,7 +450,7 @@ async fn next(pipe: &mut Option<mpsc::Receiver<Lot>>) -> Lot {
 }
 
 fn bytes(lot: &Lot) -> usize {
-    lot.iter().map(|line| line.len() + 1).sum()
+    lot.iter().map(|line| line.text.len() + 1).sum()
 }
 
 /// What cannot be made is told by the start itself, which finds no directory.

@@ -73,10 +73,14 @@ impl Voice {
     }
 
     /// A line came.
-    pub fn output(&self, offset: u64, line: &str, frame_type: &str) -> Said {
+    pub fn output(&self, offset: u64, line: &str, is_cut: bool, frame_type: &str) -> Said {
         let frame_type = start_of(frame_type, FRAME_TYPE_MAX);
-        let line = cut(line);
-        self.say("turn_output", json!({"offset": offset, "line": line, "frame_type": frame_type}))
+        let (whole, line) = (line.len(), cut(line));
+        let is_cut = is_cut || line.len() < whole;
+        let fields = json!({
+            "offset": offset, "line": line, "cut": is_cut, "frame_type": frame_type
+        });
+        self.say("turn_output", fields)
     }
 
     /// The output named another session.
@@ -184,7 +188,7 @@ mod tests {
     fn no_line_is_longer_than_a_line_of_the_wire() {
         for sign in ["x", "\u{1}", "\"", "ö", "\u{1f600}"] {
             let long = sign.repeat(256 * 1024 / sign.len());
-            let said = voice().output(0, &long, &long);
+            let said = voice().output(0, &long, false, &long);
             let json = Value::Object(said.fields).to_string();
             assert!(json.len() < 1024 * 1024 - 16 * 1024, "{}", json.len());
         }

@@ -46,6 +46,8 @@ pub struct Store {
     open: Option<Segment>,
     /// The offset of the next line.
     end: u64,
+    /// Whether what was stored before was found: before that nothing is added.
+    found: bool,
     /// Whether it was said that something could not be kept.
     warned: bool,
 }
@@ -88,10 +90,9 @@ impl Store {
     #[must_use]
     pub fn open(output: &Path, block_id: &str, bounds: Bounds) -> Store {
         let directory = place(output, block_id);
-        let mut store = Store { directory, bounds, open: None, end: 0, warned: false };
-        if let Err(error) = store.find_end() {
-            store.warn(&error);
-        }
+        let mut store =
+            Store { directory, bounds, open: None, end: 0, found: false, warned: false };
+        store.find();
         store
     }
 
@@ -104,6 +105,7 @@ impl Store {
     /// Adds lines, and returns their offsets. Where they cannot be kept they get offsets all the
     /// same, which lead to nothing.
     pub fn append<'a>(&mut self, lines: impl IntoIterator<Item = &'a str>) -> Vec<u64> {
+        self.find();
         let mut bytes = Vec::new();
         let mut offsets = Vec::new();
         let from = self.end;
@@ -112,7 +114,9 @@ impl Store {
             bytes.extend_from_slice(line.as_bytes());
             bytes.push(b'\n');
         }
-        if let Err(error) = self.write(&bytes) {
+        if self.found
+            && let Err(error) = self.write(&bytes)
+        {
             self.open = None;
             self.warn(&error);
         }
@@ -153,6 +157,16 @@ impl Store {
             fs::remove_file(self.directory.join(file_name(*start)))?;
         }
         Ok(Segment { file, bytes: 0 })
+    }
+
+    fn find(&mut self) {
+        if self.found {
+            return;
+        }
+        match self.find_end() {
+            Ok(()) => self.found = true,
+            Err(error) => self.warn(&error),
+        }
     }
 
     fn find_end(&mut self) -> io::Result<()> {
