@@ -7,13 +7,16 @@ use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::lines::LinesOf;
 use super::wire::{self, Heard, PodEvent};
-use crate::ipc::transport::{ConnectError, WriteHalf, connect};
+use crate::ipc::transport::{ConnectError, Stream, WriteHalf, connect};
 use crate::limits::{POD_FRAME_BYTES_MAX, POD_LINGER, POD_PROBE, POD_SEND};
 use crate::time::Millis;
+
+/// How long a full queue is left alone.
+const FULL_PAUSE: Duration = Duration::from_millis(20);
 
 /// What became of something that was sent to a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +54,25 @@ fn unreachable(error: &ConnectError) -> String {
 pub async fn probe(socket: &Path) -> Result<(), String> {
     match timeout(duration(POD_PROBE), connect(socket)).await {
         Ok(Ok(_)) => Ok(()),
+        // Nobody could be in its queue if nobody listened.
+        Ok(Err(error)) if is_full(&error) => Ok(()),
         Ok(Err(error)) => Err(unreachable(&error)),
         Err(_) => Err(format!("{} did not accept within {POD_PROBE}", socket.display())),
+    }
+}
+
+/// Whether somebody listens there and has not taken those who came before.
+fn is_full(error: &ConnectError) -> bool {
+    matches!(error, ConnectError::Os { source, .. } if source.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// Connects, however many wait before; whoever calls it bounds it.
+async fn connect_in_turn(socket: &Path) -> Result<Stream, ConnectError> {
+    loop {
+        match connect(socket).await {
+            Err(error) if is_full(&error) => sleep(FULL_PAUSE).await,
+            done => return done,
+        }
     }
 }
 
@@ -87,7 +107,7 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     async fn run(self) -> Result<Sent, String> {
-        let stream = connect(self.socket).await.map_err(|error| unreachable(&error))?;
+        let stream = connect_in_turn(self.socket).await.map_err(|error| unreachable(&error))?;
         let (read, write) = stream.split();
         let mut lines = LinesOf::new(read, POD_FRAME_BYTES_MAX);
         // A pod tells of itself first. Who does not read that may never be read by it.

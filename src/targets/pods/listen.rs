@@ -57,7 +57,11 @@ impl Reports {
         let mut lines = LinesOf::new(read, FRAME_BYTES_MAX);
         // What every pod says to who connects; the launcher has no conversation to show.
         let nothing = json!({"entries": [], "greeting": "", "status": "idle"});
-        write.write_all(&wire::event("snapshot", &nothing)).await?;
+        let told = write.write_all(&wire::event("snapshot", &nothing)).await;
+        if let Err(error) = told {
+            // It closed already, and what it said before is there to be read.
+            tracing::debug!(%error, "a pod did not wait to be told anything");
+        }
         while let Ok(line) = timeout(duration(POD_SILENT), lines.next()).await {
             let Some(line) = line? else { return Ok(()) };
             match wire::read_report(&line) {
