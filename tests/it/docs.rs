@@ -57,6 +57,21 @@ fn the_saga_on_the_front_page_is_the_guides() {
     assert_eq!(code(shown), code(&saga));
 }
 
+/// The words of a line, as a shell splits it.
+fn words_of(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    for one in line.chars() {
+        match (one, quote) {
+            (one, Some(open)) if one == open => quote = None,
+            ('\'' | '"', None) => quote = Some(one),
+            (' ', None) => words.extend(Some(std::mem::take(&mut word)).filter(|w| !w.is_empty())),
+            (one, _) => word.push(one),
+        }
+    }
+    words.extend(Some(word).filter(|word| !word.is_empty()));
+    words
+}
+
 /// Arguments of the commands in "```sh" blocks, with the place of each.
 fn shown_commands() -> Vec<(String, Vec<String>)> {
     let mut documents = sources("docs", "md");
@@ -64,7 +79,9 @@ fn shown_commands() -> Vec<(String, Vec<String>)> {
     let mut found = Vec::new();
     for document in documents {
         let mut in_shell = false;
-        for (i, line) in document.text.lines().enumerate() {
+        // A line that goes on in the next one keeps its place.
+        let text = document.text.replace("\\\n    ", " ");
+        for (i, line) in text.lines().enumerate() {
             if let Some(fence) = line.trim_start().strip_prefix("```") {
                 in_shell = !in_shell && fence == "sh";
                 continue;
@@ -77,7 +94,7 @@ fn shown_commands() -> Vec<(String, Vec<String>)> {
             });
             if let Some(arguments) = arguments.filter(|_| in_shell) {
                 let mut words = vec!["sagaflow".to_owned()];
-                words.extend(arguments.split_whitespace().map(|w| w.replace('"', "")));
+                words.extend(words_of(arguments));
                 found.push((format!("{}:{}: {line}", document.path, i + 1), words));
             }
         }

@@ -56,6 +56,13 @@ struct Print {
     /// What is done before what the message says
     #[arg(long = "do", value_name = "DEED")]
     deeds: Vec<String>,
+    /// As of agents that this one stands in for
+    #[arg(short, long, hide = true)]
+    print: bool,
+    #[arg(long, hide = true)]
+    output_format: Option<String>,
+    #[arg(long, hide = true)]
+    verbose: bool,
     /// Read nothing
     #[arg(long)]
     deaf: bool,

@@ -1,6 +1,7 @@
 //! The command line as a user meets it: the real binary, its exit codes, its two streams. What a
 //! command computes is tested where it is computed.
 
+mod agents;
 mod begin;
 mod callers;
 mod check;

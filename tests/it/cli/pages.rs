@@ -67,11 +67,30 @@ const CONSOLE: &[((&str, &str), Typed)] = &[
         ("docs/guide/host-in-20-lines.md", "cargo run -- emit window_closed label=w1"),
         Typed::By("a_host_in_twenty_lines"),
     ),
+    (("docs/guide/agents.md", "sagaflow demo agents"), Typed::By("cli::demo")),
+    (
+        (
+            "docs/guide/agents.md",
+            "sagaflow start agent_turn block_id=docs message='What is in this directory?' \\",
+        ),
+        Typed::By("cli::agents"),
+    ),
+    (
+        ("docs/guide/agents.md", "sagaflow emit agent_stop_requested block_id=docs"),
+        Typed::By("cli::agents"),
+    ),
+    (
+        (
+            "docs/guide/pods.md",
+            "sagaflow start pod_spawn pod_name=writer message='Begin with the index.' \\",
+        ),
+        Typed::By("cli::agents"),
+    ),
     (("docs/guide/ci.md", "chmod +x .githooks/pre-commit"), Typed::By("cli::ci")),
 ];
 
 /// Types a block into a shell that stops at the first thing that goes wrong.
-fn type_in(here: &std::path::Path, text: &str) -> Did {
+pub fn type_in(here: &std::path::Path, text: &str) -> Did {
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_sagaflow"));
     let path = std::env::var("PATH").unwrap_or_default();
     let path = format!("{}:{path}", binary.parent().expect("a directory").display());
