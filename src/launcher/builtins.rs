@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::ids::{BUILT_IN_TARGETS, ConnId};
@@ -55,6 +56,7 @@ impl Pods {
 #[derive(Debug)]
 pub(super) struct BuiltIns {
     serving: JoinSet<()>,
+    rest: watch::Sender<bool>,
 }
 
 impl BuiltIns {
@@ -72,9 +74,15 @@ impl BuiltIns {
         let [asked, ported] = connect(core, inbox);
         let mirror = core.mirror_pods(&settings);
         let mut serving = JoinSet::new();
-        serving.spawn(subprocess::serve(asked, blocks, processes.clone(), turns));
+        let (rest, rests) = watch::channel(false);
+        serving.spawn(subprocess::serve(asked, blocks, processes.clone(), turns, rests));
         serving.spawn(pods::serve(ported, mirror, processes, settings, listener));
-        BuiltIns { serving }
+        BuiltIns { serving, rest }
+    }
+
+    /// The way to say that turns are to end, while it can still be told how they did.
+    pub(super) fn rest(&self) -> watch::Sender<bool> {
+        self.rest.clone()
     }
 
     /// Returns when those processes are ended that may not outlive the launcher: its inbox is

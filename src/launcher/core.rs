@@ -165,6 +165,12 @@ impl<L: Log> Core<L> {
         &self.coordinator
     }
 
+    /// Whether a process runs for any block.
+    #[must_use]
+    pub fn runs_blocks(&self) -> bool {
+        self.coordinator.builtin().blocks.iter().any(|(_, block)| block.turn.is_some())
+    }
+
     /// The log, for looking and for its upkeep.
     pub fn log(&mut self) -> &mut L {
         &mut self.log

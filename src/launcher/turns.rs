@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::clock::Clock;
 use crate::ipc::inbox::Inbox;
 use crate::ipc::server::Inbound;
@@ -70,6 +72,8 @@ pub struct Turns<L> {
     pub(super) stop_asked: bool,
     /// Who starts and ends the processes of the configuration; absent: there are none.
     pub(super) supervisor: Option<Supervisor>,
+    /// How the processes of blocks are told to end; absent: they are served by nobody here.
+    pub(super) rest: Option<watch::Sender<bool>>,
     sweep_at: Timestamp,
 }
 
@@ -78,8 +82,8 @@ impl<L: Log> Turns<L> {
     #[must_use]
     pub fn new(core: Core<L>, inbox: Arc<Inbox<Message>>, clock: Clock, manners: Manners) -> Self {
         let sweep_at = Timestamp::default();
-        let (stash, stop_asked, supervisor) = (Vec::new(), false, None);
-        Turns { core, inbox, clock, manners, stash, stop_asked, supervisor, sweep_at }
+        let (stash, stop_asked, supervisor, rest) = (Vec::new(), false, None, None);
+        Turns { core, inbox, clock, manners, stash, stop_asked, supervisor, rest, sweep_at }
     }
 
     /// The first turn: the boot's facts.
@@ -212,6 +216,7 @@ impl<L: Log> Turns<L> {
         while self.core.coordinator.is_settling() && self.clock.now() < until {
             self.turn_once(until)?;
         }
+        self.rest_blocks()?;
         self.stop_services()?;
         let now = self.now();
         self.core.coordinator.begin_turn(now);
@@ -223,6 +228,18 @@ impl<L: Log> Turns<L> {
             conn.outbox.close_after_flush();
         }
         Box::new(self.core.log).close()
+    }
+
+    /// Ends what runs for blocks, while the log still takes how it ended. What does not end in time
+    /// is ended all the same, and told by the next launcher \[T1\].
+    fn rest_blocks(&mut self) -> Result<(), AppendError> {
+        let Some(rest) = self.rest.take() else { return Ok(()) };
+        rest.send_replace(true);
+        let until = self.clock.now() + STOP_TIMEOUT;
+        while self.core.runs_blocks() && self.clock.now() < until {
+            self.turn_once(until)?;
+        }
+        Ok(())
     }
 
     /// Targets must be there for those who undo, so what is supervised goes last, while turns go

@@ -174,7 +174,8 @@ impl Blocks {
     /// The generation of the block's next turn.
     #[must_use]
     pub fn next_generation(&self, block_id: &str) -> u64 {
-        self.blocks.get(block_id).map_or(self.forgotten, |block| block.generation) + 1
+        let last = self.blocks.get(block_id).map_or(self.forgotten, |block| block.generation);
+        last.saturating_add(1)
     }
 
     /// Folds one of the target's events and the command that it answers. Events of an earlier

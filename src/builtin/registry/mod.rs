@@ -270,7 +270,7 @@ impl Registry {
     fn next_generation(&self, name: &str) -> u64 {
         let pod = self.pods.get(name).map_or(0, |pod| pod.generation);
         let ended = self.ended.get(name).map_or(0, |ended| ended.generation);
-        pod.max(ended).max(self.counters.floor) + 1
+        pod.max(ended).max(self.counters.floor).saturating_add(1)
     }
 
     fn pod_mut(&mut self, name: &str, generation: u64) -> Option<&mut Pod> {

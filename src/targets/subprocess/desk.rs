@@ -38,6 +38,8 @@ pub struct Desk {
     busy: BTreeMap<Arc<str>, Busy>,
     tasks: JoinSet<(Arc<str>, Done)>,
     answered: Answered,
+    /// The launcher stops: no turn begins any more.
+    rests: bool,
 }
 
 /// A block that is not at rest.
@@ -75,11 +77,11 @@ impl Desk {
     /// A desk that knows what the log knows.
     pub fn new(means: Means, blocks: Blocks) -> Desk {
         let (busy, answered) = (BTreeMap::new(), Answered::default());
-        Desk { means, blocks, busy, tasks: JoinSet::new(), answered }
+        Desk { means, blocks, busy, tasks: JoinSet::new(), answered, rests: false }
     }
 
     /// Serves until the port ends, and then ends all turns. Returns when no process is left.
-    pub async fn serve(mut self, mut port: Port) {
+    pub async fn serve(mut self, mut port: Port, mut rest: watch::Receiver<bool>) {
         self.end_lost();
         loop {
             tokio::select! {
@@ -87,18 +89,25 @@ impl Desk {
                     Some(command) => self.take(command).await,
                     None => break,
                 },
+                () = told(&mut rest), if !self.rests => self.rest(),
                 Some(done) = self.tasks.join_next() => match done {
                     Ok((block_id, done)) => self.done(block_id, done).await,
                     Err(error) => warn!(%error, "a turn's task ended early"),
                 },
             }
         }
+        self.rest();
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// Ends all turns. What is asked for from now on stays owed, for the next launcher.
+    fn rest(&mut self) {
+        self.rests = true;
         for busy in self.busy.values() {
             if let Doing::Turn { orders, .. } = &busy.doing {
                 orders.send_replace(Some(By::Launcher));
             }
         }
-        while self.tasks.join_next().await.is_some() {}
     }
 
     /// A turn that a launcher lost is over, whatever is left of it \[T1\].
@@ -188,6 +197,9 @@ impl Desk {
     }
 
     async fn spawn(&mut self, block_id: Arc<str>, command: Command) {
+        if self.rests {
+            return;
+        }
         let echo = command.echo();
         if let Some(answer) = self.answered_before(&block_id, &echo) {
             return self.say(vec![answer]).await;
@@ -360,6 +372,13 @@ impl Ender {
 
     fn echo(&self) -> Echo {
         self.command.echo()
+    }
+}
+
+/// Returns when somebody says so; with nobody left to say it, never.
+async fn told(rest: &mut watch::Receiver<bool>) {
+    if rest.wait_for(|rests| *rests).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::builtin::blocks::Blocks;
 use crate::ipc::local::Port;
 
@@ -66,9 +68,16 @@ impl Settings {
 }
 
 /// Serves the target until its port ends, and ends all turns then: none of their processes is left
-/// when this returns. What is known of blocks comes from the log.
-pub async fn serve(port: Port, known: Blocks, processes: Processes, settings: Settings) {
+/// when this returns. What is known of blocks comes from the log. Once `rest` says so turns are
+/// ended while there is still somebody to tell, and none begins.
+pub async fn serve(
+    port: Port,
+    known: Blocks,
+    processes: Processes,
+    settings: Settings,
+    rest: watch::Receiver<bool>,
+) {
     let speaker = port.speaker();
     let means = turn::Means { speaker, processes, settings: Arc::new(settings) };
-    desk::Desk::new(means, known).serve(port).await;
+    desk::Desk::new(means, known).serve(port, rest).await;
 }

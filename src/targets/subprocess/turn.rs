@@ -194,8 +194,11 @@ impl Teller {
         if !self.request.cwd.is_empty() {
             make_directory(self.request.cwd.clone()).await;
         }
-        if let Some(by) = orders.now() {
-            return Err(NotBegun::Ordered(by));
+        match orders.now() {
+            None => {}
+            // Nothing of it has happened: the next launcher does it.
+            Some(By::Launcher) => return Err(NotBegun::Gone),
+            Some(by) => return Err(NotBegun::Ordered(by)),
         }
         let mut child =
             self.means.processes.spawn(self.spec(argv)).await.map_err(|e| not_begun(&e))?;

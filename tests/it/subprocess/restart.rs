@@ -25,24 +25,27 @@ fn t1_a_turn_that_its_launcher_lost_is_over_at_the_next_start() {
     assert_eq!(stage.running(), [0; 0]);
 }
 
-/// [L8], [T1]
+/// [L8], [T1]: what a turn says at a clean stop is told, and so is its end; what waited behind it
+/// is the next launcher's.
 #[test]
-fn a_clean_stop_leaves_no_process_and_the_next_start_says_what_was_lost() {
+fn a_clean_stop_tells_how_turns_ended_and_begins_none() {
     let mut stage = Stage::new();
     let saga =
         stage.shell("b", "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done");
+    let waiting = stage.shell("b", "echo next");
     stage.until(&saga, "turn_output");
     stage.launcher.signal(Signal::SIGTERM);
+    stage.until(&saga, "saga_completed");
     assert_eq!(stage.launcher.wait(), Some(0), "{}", stage.launcher.said());
     assert_eq!(stage.running(), [0; 0]);
     stage.launcher = stage.house.launch();
     stage.listen();
-    // Whether it was said before this tool came or after: it is said once.
-    let id = stage.shell("b", "echo again");
-    stage.until(&id, "saga_completed");
+    let again = stage.shell("b", "echo again");
+    stage.until(&again, "saga_completed");
     let ended = stage.told("b", &["turn_ended"]);
-    assert_eq!((ended.len(), &ended[0]["killed_by"]), (2, &json!("launcher")));
-    assert_eq!(ended[0]["saga_id"], saga);
+    assert_eq!((ended.len(), &ended[0]["killed_by"]), (3, &json!("launcher")));
+    assert_eq!((&ended[1]["saga_id"], &ended[1]["exit_code"]), (&waiting, &json!(0)));
+    assert_eq!(stage.lines("b"), ["up", "bye", "next", "again"]);
 }
 
 /// [T4], [R2]: whatever the commit after which the launcher dies, the message is given to nobody or
