@@ -25,7 +25,10 @@ pub(super) fn apply(
         "stale_reclaimed" => {
             let list = fields.get("pods").and_then(Value::as_array);
             for pod in list.into_iter().flatten().filter_map(Value::as_object) {
-                registry.release(text(pod, "pod_name"), number(pod, "generation"), now);
+                let (name, generation) = (text(pod, "pod_name"), number(pod, "generation"));
+                if is_over(registry, name, generation, pod) {
+                    registry.release(name, generation, now);
+                }
             }
         }
         "pod_spawned" => {
@@ -42,10 +45,28 @@ pub(super) fn apply(
                 pod.phase = Phase::Ready { pid: *pid, process_start: Arc::clone(process_start) };
             }
         }
-        "pod_start_failed" => no_process(registry, name, generation, Phase::Reserved),
+        // A refusal names no process, and may be one to start a second beside one that lives.
+        "pod_start_failed" => {
+            let known = registry.bearer(name, generation).map(|pod| &pod.phase);
+            if matches!(known, Some(Phase::Spawned { pid, .. }) if *pid == number(fields, "pid")) {
+                no_process(registry, name, generation, Phase::Reserved);
+            }
+        }
         "pod_killed" | "pod_exited" => no_process(registry, name, generation, Phase::Exited),
         _ => {}
     }
+}
+
+/// Whether the process that was found to be gone is the last that is known of that pod: another may
+/// have been started since somebody looked.
+fn is_over(registry: &Registry, name: &str, generation: u64, told: &Map<String, Value>) -> bool {
+    registry.bearer(name, generation).is_some_and(|pod| match &pod.phase {
+        Phase::Exited => true,
+        Phase::Spawned { pid, process_start } | Phase::Ready { pid, process_start } => {
+            *pid == number(told, "pid") && **process_start == *text(told, "process_start")
+        }
+        Phase::Told | Phase::Reserved => false,
+    })
 }
 
 /// A pod has no process any more. Its name and scope are its own until somebody takes them.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::client::probe;
 use super::files;
-use super::process::{self, Place, Pod};
+use super::process::{self, ENDED, Place, Pod, Waiting};
 use super::{Hearing, Shell, number, text, watched};
 use crate::builtin::scope::ScopePath;
 use crate::ipc::local::Command;
@@ -36,29 +36,32 @@ impl Shell {
         let shell = self.clone();
         if let Some(reason) = refused {
             tokio::spawn(async move {
-                let said = pod.start_failed(&reason, "", command.echo());
+                let said = pod.start_failed(&reason, "", None, command.echo());
                 shell.speaker.say(vec![said]).await.ok();
             });
             return;
         }
         let until = Instant::now() + Duration::from_millis(number(&command, "ready_timeout_ms"));
-        match self.place(&command, &pod) {
-            Some(place) => drop(tokio::spawn(shell.spawn(command, place, callback, until))),
-            None => drop(tokio::spawn(shell.wait_ready(command, pod, callback, until))),
+        if let Some(place) = self.watching.take(&pod, Some(Arc::clone(&command.command_id)), false)
+        {
+            tokio::spawn(shell.spawn(command, place, callback, until));
+        } else if let Some(waiting) = self.watching.wait(&pod, &command.command_id) {
+            tokio::spawn(shell.wait_ready(command, waiting, pod, callback, until));
+        } else {
+            // The answer of the first is on its way.
         }
-    }
-
-    fn place(&self, command: &Command, pod: &Pod) -> Option<Place> {
-        self.watching.take(pod, Some(Arc::clone(&command.command_id)), false)
     }
 
     /// Spawns a pod's process, lets it begin once it is durable that it exists, and stays with it.
     async fn spawn(self, command: Command, place: Place, callback: Arc<str>, until: Instant) {
         let (pod, echo) = (place.pod.clone(), command.echo());
-        let fail = async |reason: String| {
-            let said = pod.start_failed(&reason, "", echo.clone());
+        // Who has the place knows that an earlier process of this bearer is gone.
+        let earlier = self.process_of(&pod);
+        let fail_with = async |reason: String, pid: Option<u64>| {
+            let said = pod.start_failed(&reason, "", pid, echo.clone());
             self.speaker.say(vec![said]).await.ok();
         };
+        let fail = async |reason: String| fail_with(reason, earlier).await;
         if probe(Path::new(&*pod.socket)).await.is_ok() {
             return fail(format!("somebody listens on {} already", pod.socket)).await;
         }
@@ -82,10 +85,10 @@ impl Shell {
         }
         if place.is_asked() {
             child.end(Duration::ZERO).await;
-            return fail("it was ended before it began".into()).await;
+            return fail_with("it was ended before it began".into(), Some(pid.into())).await;
         }
         if let Err(error) = child.open_gate().await {
-            return fail(error.to_string()).await;
+            return fail_with(error.to_string(), Some(pid.into())).await;
         }
         place.live(child, self.speaker.clone(), echo, until).await;
     }
@@ -122,66 +125,91 @@ impl Shell {
         })
     }
 
-    /// Answers a start of a pod whose process is there already, begun by an earlier launcher or by
-    /// another command. One that ended by itself and had not come to listen is begun anew.
-    async fn wait_ready(self, command: Command, pod: Pod, callback: Arc<str>, until: Instant) {
-        let Some(mut now) = self.watching.find(&pod.name) else {
-            return self.begin_anew(command, pod, callback, until).await;
-        };
-        if now.command_id.as_ref() == Some(&command.command_id) {
-            return; // Its answer is on its way.
-        }
-        let failed = tokio::select! {
-            () = now.over() => None,
-            accepts = process::accepts(Path::new(&*pod.socket), until) => Some(accepts.err()),
-        };
-        let said = match failed {
-            Some(None) => {
-                now.is_ready();
-                let pid = self.mirror.look().pod(&pod.name).and_then(|pod| {
-                    pod.phase.process().and_then(|(pid, _)| u32::try_from(pid).ok())
-                });
-                pod.ready(pid.unwrap_or_default(), command.echo())
-            }
-            Some(Some(reason)) => {
-                now.end(Duration::ZERO);
-                now.over().await;
-                let tail = files::stderr_tail(&pod.socket).await;
-                pod.start_failed(&reason, &tail, command.echo())
-            }
-            None if now.is_asked() => pod.start_failed("it was ended", "", command.echo()),
-            None => return self.begin_anew(command, pod, callback, until).await,
-        };
-        self.speaker.say(vec![said]).await.ok();
+    /// The process of that bearer, as far as is known.
+    fn process_of(&self, pod: &Pod) -> Option<u64> {
+        let registry = self.mirror.look();
+        let known = registry.bearer(&pod.name, pod.generation);
+        known.and_then(|pod| pod.phase.process()).map(|(pid, _)| pid)
     }
 
-    async fn begin_anew(self, command: Command, pod: Pod, callback: Arc<str>, until: Instant) {
-        let still = self.mirror.look().bearer(&pod.name, pod.generation).is_some();
-        match self.place(&command, &pod).filter(|_| still) {
-            Some(place) => self.spawn(command, place, callback, until).await,
-            None => {
-                let said = pod.start_failed("its process ended just now", "", command.echo());
+    /// Answers a start of a pod whose process is there already, begun by an earlier launcher or by
+    /// another command. One that ended by itself and had not come to listen is begun anew; that of
+    /// an earlier bearer of the name is waited for, as long as a start may take.
+    async fn wait_ready(
+        self,
+        command: Command,
+        mut waiting: Waiting,
+        pod: Pod,
+        callback: Arc<str>,
+        until: Instant,
+    ) {
+        let refused = match self.watching.find(&pod.name) {
+            None => None,
+            Some(mut now) if now.generation != pod.generation => tokio::select! {
+                biased;
+                () = waiting.asked() => Some((ENDED.to_owned(), String::new())),
+                () = now.over() => None,
+                () = sleep_until(until) => {
+                    let earlier = now.generation;
+                    let why = format!("bearer {earlier} of its name still runs; end that first");
+                    Some((why, String::new()))
+                }
+            },
+            Some(mut now) => tokio::select! {
+                biased;
+                () = waiting.asked() => Some((ENDED.to_owned(), String::new())),
+                // What says that it was ended would else be taken for the end of the next one.
+                () = now.over() => now.is_asked().then(|| (ENDED.to_owned(), String::new())),
+                accepts = process::accepts(Path::new(&*pod.socket), until) => match accepts {
+                    Ok(()) => {
+                        now.is_ready();
+                        let pid = self.process_of(&pod).and_then(|pid| u32::try_from(pid).ok());
+                        let ready = pod.ready(pid.unwrap_or_default(), command.echo());
+                        self.speaker.say(vec![ready]).await.ok();
+                        return;
+                    }
+                    Err(reason) => {
+                        now.end(Duration::ZERO);
+                        now.over().await;
+                        Some((reason, files::stderr_tail(&pod.socket).await))
+                    }
+                },
+            },
+        };
+        let place = match refused {
+            Some(refused) => Err(refused),
+            None => self.begin_anew(&waiting, &pod).map_err(|why| (why.into(), String::new())),
+        };
+        match place {
+            Ok(place) => {
+                drop(waiting);
+                self.spawn(command, place, callback, until).await;
+            }
+            Err((reason, tail)) => {
+                let said = pod.start_failed(&reason, &tail, None, command.echo());
                 self.speaker.say(vec![said]).await.ok();
             }
         }
     }
 
+    fn begin_anew(&self, waiting: &Waiting, pod: &Pod) -> Result<Place, &'static str> {
+        let place = waiting.go(pod)?;
+        let still = self
+            .mirror
+            .look()
+            .bearer(&pod.name, pod.generation)
+            .is_some_and(crate::builtin::registry::Pod::holds);
+        if still { Ok(place) } else { Err("it was released") }
+    }
+
     pub(super) async fn kill(self, command: Command) {
         let (name, generation) = (text(&command, "pod_name"), number(&command, "generation"));
-        let watched_now = self.watching.find(name);
-        let fits = |of: u64| generation == 0 || generation == of;
-        let (existed, generation) = match watched_now.filter(|now| fits(now.generation)) {
-            Some(mut now) => {
-                now.end(Duration::from_millis(number(&command, "grace_ms")));
-                now.over().await;
-                (true, now.generation)
-            }
-            None => {
-                let registry = self.mirror.look();
-                (false, registry.bearer(name, generation).map_or(0, |pod| pod.generation))
-            }
-        };
-        let pod = watched(name, generation, "");
+        let grace = Duration::from_millis(number(&command, "grace_ms"));
+        let (ended, overs) = self.watching.end(name, generation, grace);
+        overs.all().await;
+        let known = || self.mirror.look().bearer(name, generation).map_or(0, |pod| pod.generation);
+        let pod = watched(name, ended.unwrap_or_else(known), "");
+        let existed = ended.is_some();
         let said = pod.said("pod_killed", [("existed", existed.into())], Some(command.echo()));
         self.speaker.say(vec![said]).await.ok();
     }

@@ -266,14 +266,20 @@ impl Shell {
             let dead = held
                 .into_iter()
                 .filter(|(_, _, process)| !process.as_ref().is_some_and(ProcessId::is_alive));
-            dead.map(|(name, generation, _)| (name, generation)).collect::<Vec<_>>()
+            dead.collect::<Vec<_>>()
         };
         let dead = tokio::task::spawn_blocking(look).await.unwrap_or_default();
-        let names: Vec<Value> = dead.iter().map(|(name, _)| name.as_ref().into()).collect();
-        let pods: Vec<Value> = dead
-            .iter()
-            .map(|(name, generation)| json!({"pod_name": **name, "generation": generation}))
-            .collect();
+        let names: Vec<Value> = dead.iter().map(|(name, _, _)| name.as_ref().into()).collect();
+        let told = |(name, generation, process): &(Arc<str>, u64, Option<ProcessId>)| {
+            let mut pod = json!({"pod_name": **name, "generation": generation});
+            if let Some(process) = process {
+                // Which one is gone: another may be there when this is folded.
+                pod["pid"] = process.pid.into();
+                pod["process_start"] = process.start.as_str().into();
+            }
+            pod
+        };
+        let pods: Vec<Value> = dead.iter().map(told).collect();
         let mut fields = Map::new();
         fields.insert("pod_names".into(), names.into());
         fields.insert("pods".into(), pods.into());

@@ -44,9 +44,14 @@ impl Pod {
         Said { event, fields: all, echo }
     }
 
-    pub fn start_failed(&self, reason: &str, stderr_tail: &str, echo: Echo) -> Said {
-        let fields = [("reason", reason.into()), ("stderr_tail", stderr_tail.into())];
-        self.said("pod_start_failed", fields, Some(echo))
+    /// That it is not started; `pid`: the process that is gone with that.
+    pub fn start_failed(&self, reason: &str, tail: &str, pid: Option<u64>, echo: Echo) -> Said {
+        let fields = [("reason", reason.into()), ("stderr_tail", tail.into())];
+        let mut said = self.said("pod_start_failed", fields, Some(echo));
+        if let Some(pid) = pid {
+            said.fields.insert("pid".into(), pid.into());
+        }
+        said
     }
 
     pub fn ready(&self, pid: u32, echo: Echo) -> Said {
@@ -54,10 +59,27 @@ impl Pod {
     }
 }
 
-/// The processes that are watched now, by their pods' names.
+/// The processes that are watched now, and the starts that wait for the end of one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watching {
-    pods: Arc<Mutex<BTreeMap<Arc<str>, Watched>>>,
+    all: Arc<Mutex<All>>,
+}
+
+#[derive(Debug, Default)]
+struct All {
+    /// By their pods' names.
+    pods: BTreeMap<Arc<str>, Watched>,
+    /// By their commands.
+    waiting: BTreeMap<Arc<str>, Wait>,
+}
+
+/// A start that waits, for whoever wants that it never comes to it.
+#[derive(Debug)]
+struct Wait {
+    name: Arc<str>,
+    generation: u64,
+    asked: watch::Sender<bool>,
+    over: watch::Receiver<bool>,
 }
 
 /// One of them, for whoever wants its end.
@@ -107,21 +129,97 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.watching.look().remove(&self.pod.name);
+        self.watching.look().pods.remove(&self.pod.name);
         self.over.send_replace(true);
     }
 }
 
+/// A start that waits for the end of the process that is there. Heard of by whoever ends its pod
+/// from the moment in which it was asked for; no more when dropped.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    command_id: Arc<str>,
+    watching: Watching,
+    asked: watch::Receiver<bool>,
+    over: watch::Sender<bool>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.watching.look().waiting.remove(&self.command_id);
+        self.over.send_replace(true);
+    }
+}
+
+impl Waiting {
+    /// Returns when somebody asked for the end of its pod.
+    pub async fn asked(&mut self) {
+        // Nobody can ask any more where this fails, and it never does while this is there.
+        self.asked.wait_for(|asked| *asked).await.ok();
+    }
+
+    /// Takes the place that it waited for. Whoever asks for the end of the pod finds this or the
+    /// place, at every moment. In words why it has none.
+    pub fn go(&self, pod: &Pod) -> Result<Place, &'static str> {
+        let place = self.watching.take(pod, Some(Arc::clone(&self.command_id)), false);
+        // Under the same look as asking: from here on the place is asked too.
+        let asked = {
+            let mut all = self.watching.look();
+            all.waiting.remove(&self.command_id);
+            *self.asked.borrow()
+        };
+        if asked { Err(ENDED) } else { place.ok_or("its process ended just now") }
+    }
+}
+
+/// Why a start that was overtaken by an end does not come to be.
+pub(super) const ENDED: &str = "it was ended";
+
 impl Watching {
     /// Who is watched under that name.
     pub fn find(&self, name: &str) -> Option<Watched> {
-        self.look().get(name).cloned()
+        self.look().pods.get(name).cloned()
+    }
+
+    /// Enters a start that waits; nothing: it does already, or has the place.
+    pub fn wait(&self, pod: &Pod, command_id: &Arc<str>) -> Option<Waiting> {
+        let mut all = self.look();
+        let has_place = all.pods.get(&pod.name).and_then(|now| now.command_id.as_ref());
+        if has_place == Some(command_id) || all.waiting.contains_key(command_id) {
+            return None;
+        }
+        let (asks, asked) = watch::channel(false);
+        let (told, over) = watch::channel(false);
+        let (name, generation) = (Arc::clone(&pod.name), pod.generation);
+        all.waiting.insert(Arc::clone(command_id), Wait { name, generation, asked: asks, over });
+        drop(all);
+        let command_id = Arc::clone(command_id);
+        Some(Waiting { command_id, watching: self.clone(), asked, over: told })
+    }
+
+    /// Asks for the end of that bearer of a name (`0`: any), of its process and of all starts that
+    /// wait. The generation of the process, if there is one, and what to wait for.
+    pub fn end(&self, name: &str, generation: u64, grace: Duration) -> (Option<u64>, Overs) {
+        let fits = |of: u64| generation == 0 || generation == of;
+        let all = self.look();
+        let process = all.pods.get(name).filter(|now| fits(now.generation));
+        let waiting = all.waiting.values().filter(|w| *w.name == *name && fits(w.generation));
+        let mut overs = Vec::new();
+        for wait in waiting {
+            wait.asked.send_replace(true);
+            overs.push(wait.over.clone());
+        }
+        if let Some(process) = process {
+            process.end(grace);
+            overs.push(process.over.clone());
+        }
+        (process.map(|now| now.generation), Overs(overs))
     }
 
     /// Takes the place of a pod whose process nobody watches.
     pub fn take(&self, pod: &Pod, command_id: Option<Arc<str>>, is_ready: bool) -> Option<Place> {
-        let mut pods = self.look();
-        if pods.contains_key(&pod.name) {
+        let mut all = self.look();
+        if all.pods.contains_key(&pod.name) {
             return None;
         }
         let (end, asked) = watch::channel(None);
@@ -129,14 +227,27 @@ impl Watching {
         let ready = Arc::new(AtomicBool::new(is_ready));
         let (generation, is_ready) = (pod.generation, Arc::clone(&ready));
         let watched = Watched { generation, command_id, ready: is_ready, end, over };
-        pods.insert(Arc::clone(&pod.name), watched);
-        drop(pods);
+        all.pods.insert(Arc::clone(&pod.name), watched);
+        drop(all);
         Some(Place { pod: pod.clone(), watching: self.clone(), ready, end: asked, over: told })
     }
 
-    fn look(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Watched>> {
+    fn look(&self) -> MutexGuard<'_, All> {
         // Nothing is done with it in hand that could panic halfway.
-        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The ends that somebody asked for.
+#[derive(Debug)]
+pub(super) struct Overs(Vec<watch::Receiver<bool>>);
+
+impl Overs {
+    /// Returns when all of them came, and were said.
+    pub async fn all(self) {
+        for mut over in self.0 {
+            over.wait_for(|over| *over).await.ok();
+        }
     }
 }
 
@@ -172,7 +283,8 @@ impl Place {
         if let Some(reason) = failed {
             child.end(Duration::ZERO).await;
             let tail = stderr_tail(&socket).await;
-            speaker.say(vec![self.pod.start_failed(&reason, &tail, echo)]).await.ok();
+            let pid = Some(child.id().pid.into());
+            speaker.say(vec![self.pod.start_failed(&reason, &tail, pid, echo)]).await.ok();
             return;
         }
         let ready = self.pod.ready(child.id().pid, echo);

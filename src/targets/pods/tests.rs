@@ -152,6 +152,35 @@ fn a_method_that_has_no_answer_is_read_to_the_end() {
     assert_eq!(rejected(&sent), ("not_running", "idle"));
 }
 
+/// [R20]: whoever ends a pod is heard by a start that still waits for the process before it, and by
+/// the process that comes of it; other bearers of its name are none of that.
+#[test]
+fn a_start_that_waits_hears_of_the_end() {
+    runtime().block_on(async {
+        let watching = Watching::default();
+        let [one, two] = [1, 2].map(|generation| watched("b", generation, "/run/b/sock"));
+        let [first, second] = ["c-1", "c-2"].map(Arc::<str>::from);
+        let place = watching.take(&one, None, false).expect("nobody has it");
+        let waiting = watching.wait(&two, &first).expect("it waits once");
+        assert!(watching.wait(&two, &first).is_none(), "sent again it is the same");
+        let other = watching.wait(&one, &second).expect("it waits for another");
+        let (ended, overs) = watching.end("b", 2, std::time::Duration::ZERO);
+        assert!(ended.is_none() && !place.is_asked());
+        drop(place);
+        assert_eq!(waiting.go(&two).map(drop), Err(process::ENDED));
+        drop(waiting);
+        overs.all().await;
+        let place = other.go(&one).expect("nobody ended it");
+        drop(other);
+        assert!(watching.wait(&one, &second).is_none(), "it has its place");
+        let (ended, overs) = watching.end("b", 0, std::time::Duration::ZERO);
+        assert!(ended == Some(1) && place.is_asked());
+        drop(place);
+        overs.all().await;
+        assert!(watching.find("b").is_none());
+    });
+}
+
 #[test]
 fn a_probe_finds_who_accepts() {
     let pod = Played::start(vec![snapshot()], vec![]);

@@ -110,6 +110,30 @@ fn bg_pods_a19_a_pod_that_is_ended_is_gone_and_holds_nothing() {
     assert!(listed(&mut tool, &["pod_name"]).is_empty());
 }
 
+/// [T2]: the process of an earlier bearer of a name is not that of the next one, though it listens
+/// where that one is to listen.
+#[test]
+fn a_bearer_is_not_started_beside_one_before_it() {
+    let house = house();
+    let _launcher = house.launch();
+    let mut tool = watcher(&house);
+    let pid = up(&mut tool, "b", "", "/w", "listens")["result"]["pid"].clone();
+    let forgotten = run(&mut tool, "down", &json!({"pod_name": "b", "end": false}));
+    assert_eq!(forgotten["result"], json!({"killed": false, "removed": true}));
+    let next = json!({
+        "pod_name": "b", "scope": write("/w"), "argv": stand_in::argv("listens"),
+        "ready_timeout_ms": 300,
+    });
+    let refused = run(&mut tool, "up", &next);
+    let why = refused["reason"].as_str().unwrap_or_else(|| panic!("{refused}"));
+    assert!(why.contains("bearer 1 of its name still runs"), "{why}");
+    assert!(alive(&pid) && listed(&mut tool, &["pod_name"]).is_empty());
+    let ended = run(&mut tool, "down", &json!({"pod_name": "b"}));
+    assert_eq!(ended["result"], json!({"killed": true, "removed": false}));
+    assert!(!alive(&pid));
+    assert_eq!(up(&mut tool, "b", "", "/w", "listens")["result"]["generation"], 3);
+}
+
 /// bg_pods_a34: nobody else looks into a pod's directory or speaks to the launcher among pods.
 #[test]
 fn bg_pods_a34_sockets_of_pods_are_their_users_alone() {

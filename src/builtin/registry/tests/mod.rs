@@ -1,5 +1,6 @@
 //! The registry from outside: commands in, answers folded, and what everybody may then write.
 
+mod processes;
 mod random;
 
 use std::borrow::Borrow;
@@ -337,8 +338,13 @@ fn bg_pods_a30_what_hangs_below_one_that_leaves_hangs_higher() {
         reserve(&mut registry, "b", "a", &["/w/b"]);
         reserve(&mut registry, "c", "b", &["/w/b/c"]);
         if swept {
-            let pods = json!({"pods": [{"pod_name": "b", "generation": 1}]});
-            registry.apply("stale_reclaimed", &pods, NOW);
+            let mut pod = json!({"pod_name": "b", "generation": 1, "pid": 7, "process_start": "x"});
+            registry.apply("pod_spawned", &pod, NOW);
+            pod["pid"] = 8.into();
+            registry.apply("stale_reclaimed", &json!({"pods": [pod]}), NOW);
+            assert!(owner_of(&registry, "b").is_some(), "what was found is another process");
+            pod["pid"] = 7.into();
+            registry.apply("stale_reclaimed", &json!({"pods": [pod]}), NOW);
         } else {
             ask(&mut registry, "release_pod", json!({"pod_name": "b"}));
         }
@@ -420,26 +426,6 @@ fn a_name_is_one_of_a_directory_beside_the_launchers_socket() {
     let told = ask(&mut registry, "reserve_pod", json!({"pod_name": "b", "scope": write(&["/w"])}));
     assert_eq!(refused(&told).0, "bad_name");
     assert!(told.1["detail"].as_str().is_some_and(|why| why.contains("runtime_dir")));
-}
-
-#[test]
-fn a_process_is_known_from_its_spawning_to_its_end() {
-    let mut registry = registry();
-    reserve(&mut registry, "b", "", &["/w"]);
-    let tell = |registry: &mut Registry, event: &str| {
-        let fields = json!({"pod_name": "b", "generation": 1, "pid": 7, "process_start": "x-9"});
-        registry.apply(event, &fields, NOW);
-        let phase = &registry.pod("b").expect("it is reserved").phase;
-        (phase.word(), phase.process().map(|(pid, start)| (pid, start.as_ref().to_owned())))
-    };
-    let process = Some((7, "x-9".to_owned()));
-    assert_eq!(tell(&mut registry, "pod_ready"), ("reserved", None), "it was never spawned");
-    assert_eq!(tell(&mut registry, "pod_spawned"), ("spawned", process.clone()));
-    assert_eq!(tell(&mut registry, "pod_start_failed"), ("reserved", None));
-    tell(&mut registry, "pod_spawned");
-    assert_eq!(tell(&mut registry, "pod_ready"), ("ready", process));
-    assert_eq!(tell(&mut registry, "pod_exited"), ("exited", None));
-    assert_eq!(tell(&mut registry, "pod_killed"), ("exited", None));
 }
 
 /// bg_pods_a07: what a pod tells of its turns is no matter of the registry's, nor is what it does
