@@ -19,7 +19,7 @@ use crate::targets::process::Processes;
 use crate::targets::subprocess;
 
 use super::core::Core;
-use super::turns::Message;
+use super::turns::{Message, Turns};
 
 /// Connections of built-in targets are numbered from the end, those of sockets from the beginning.
 const LAST: u64 = u64::MAX;
@@ -56,7 +56,6 @@ impl Pods {
 #[derive(Debug)]
 pub(super) struct BuiltIns {
     serving: JoinSet<()>,
-    rest: watch::Sender<bool>,
 }
 
 impl BuiltIns {
@@ -64,25 +63,21 @@ impl BuiltIns {
     ///
     /// Must be called inside of the runtime that moves their messages, before the first turn.
     pub(super) fn start<L: Log>(
-        core: &mut Core<L>,
-        inbox: &Arc<Inbox<Message>>,
-        turns: subprocess::Settings,
+        turns: &mut Turns<L>,
+        blocks: subprocess::Settings,
         Pods { settings, listener }: Pods,
         processes: Processes,
     ) -> BuiltIns {
-        let blocks = core.coordinator().builtin().blocks.clone();
-        let [asked, ported] = connect(core, inbox);
+        let core = &mut turns.core;
+        let known = core.coordinator().builtin().blocks.clone();
+        let [asked, ported] = connect(core, &turns.inbox);
         let mirror = core.mirror_pods(&settings);
         let mut serving = JoinSet::new();
         let (rest, rests) = watch::channel(false);
-        serving.spawn(subprocess::serve(asked, blocks, processes.clone(), turns, rests));
+        turns.rest = Some(rest);
+        serving.spawn(subprocess::serve(asked, known, processes.clone(), blocks, rests));
         serving.spawn(pods::serve(ported, mirror, processes, settings, listener));
-        BuiltIns { serving, rest }
-    }
-
-    /// The way to say that turns are to end, while it can still be told how they did.
-    pub(super) fn rest(&self) -> watch::Sender<bool> {
-        self.rest.clone()
+        BuiltIns { serving }
     }
 
     /// Returns when those processes are ended that may not outlive the launcher: its inbox is

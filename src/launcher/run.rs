@@ -135,9 +135,8 @@ pub fn run(config: Config, loaded: Loaded, ready: impl FnOnce()) -> Result<(), R
     let processes = processes.map_err(RunError::Start)?;
     let built_in = runtime.block_on(async {
         let settings = subprocess::Settings::of(&config.data);
-        BuiltIns::start(&mut turns.core, &inbox, settings, pods, processes.clone())
+        BuiltIns::start(&mut turns, settings, pods, processes.clone())
     });
-    turns.rest = Some(built_in.rest());
     let places = (config.data.as_path(), config.socket.as_path());
     let services = Services::new(config.services, processes, &turns, places);
     let services = services.map_err(RunError::Start)?;

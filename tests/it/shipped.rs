@@ -43,3 +43,25 @@ fn shipped_definitions_are_free_of_mistakes() {
     assert!(library.catalog_is_whole);
     assert!(library.sagas.len() >= 9, "only {} sagas were read", library.sagas.len());
 }
+
+/// [T3]: what drives turns and pods are definitions, each with its scenarios; whatever of the
+/// vocabulary they use is built in or stands beside them.
+#[test]
+fn t3_the_flows_of_turns_and_pods_are_definitions_with_scenarios() {
+    let library = read_clean(shipped());
+    let flows = [
+        "agent_turn",
+        "pod_spawn",
+        "pod_cleanup",
+        "scope_relay",
+        "pod_stop",
+        "pod_sweep",
+        "registry_restore",
+    ];
+    for flow in flows {
+        assert!(library.sagas.iter().any(|saga| saga.name.value == flow), "{flow} is not shipped");
+        let cases = library.scenarios.iter().filter(|one| one.saga.value == flow);
+        let cases: usize = cases.map(|one| one.cases.len()).sum();
+        assert!(cases >= 3, "{flow} has {cases} scenarios");
+    }
+}

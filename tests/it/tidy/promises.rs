@@ -4,7 +4,7 @@
 use super::{none_of, rust, sources};
 
 /// The rules, by letter and highest number.
-const RULES: &[(char, u32)] = &[('R', 24), ('P', 10), ('L', 10), ('W', 14)];
+const RULES: &[(char, u32)] = &[('R', 24), ('P', 10), ('L', 10), ('W', 14), ('T', 4)];
 
 /// The scenarios of the background, by prefix and highest number. `10` is section 10's list.
 const SCENARIOS: &[(&str, u32)] = &[
