@@ -113,16 +113,14 @@ impl Registry {
     }
 
     /// Whether `other` may overlap what the first of `chain` hands on: it is that one itself, or
-    /// stands above it and handed all of that part down to it.
-    fn passes(&self, chain: &[&str], other: &str, rule: &Rule) -> bool {
-        match chain.iter().position(|name| *name == other) {
-            None => false,
-            Some(0) => true,
-            Some(at) => self
-                .pods
-                .get(chain[at - 1])
-                .is_some_and(|below| below.writes().any(|theirs| theirs.covers(rule))),
-        }
+    /// stands above it and handed all of that part down to each one between. One of them would not
+    /// do: when it leaves, the next one hangs in its place.
+    pub(super) fn passes(&self, chain: &[&str], other: &str, rule: &Rule) -> bool {
+        let holds = |name: &&str| {
+            self.pods.get(*name).is_some_and(|pod| pod.writes().any(|own| own.covers(rule)))
+        };
+        let at = chain.iter().position(|name| *name == other);
+        at.is_some_and(|at| chain[..at].iter().all(holds))
     }
 
     /// Of what a pod says that it handed on to one of its own: the rules that it was entitled to

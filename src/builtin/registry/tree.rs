@@ -97,8 +97,12 @@ impl Registry {
         let names = self.pods.iter().filter(|(_, pod)| with_due(pod));
         let names: Vec<Arc<str>> = names.map(|(name, _)| Arc::clone(name)).collect();
         for name in names {
-            let above: Vec<&str> = self.upwards(&name).collect();
-            let others = self.pods.iter().filter(|(other, _)| !above.contains(&&***other));
+            let chain: Vec<&str> = self.upwards(&name).skip(1).collect();
+            let own: Vec<&Rule> = self.pods.get(&name).into_iter().flat_map(Pod::writes).collect();
+            // Whoever handed it all of its part is in nobody's way; another one above it is.
+            let others = self.pods.iter().filter(|(other, _)| {
+                **other != name && own.iter().any(|rule| !self.passes(&chain, other, rule))
+            });
             let taken: Vec<Rule> =
                 others.flat_map(|(_, pod)| &pod.granted).filter(|r| r.writes()).cloned().collect();
             let Some(hold) = self.pods.get_mut(&name).and_then(|pod| pod.hold.as_mut()) else {

@@ -329,6 +329,23 @@ fn who_only_hands_on_takes_from_nobody_above() {
     assert_eq!(refused(&ask(&mut registry, "reserve_pod", fields)), ("write_conflict", "a"));
 }
 
+/// Nor does one that would, once who stands between has left.
+#[test]
+fn what_is_handed_on_is_held_all_the_way_down() {
+    let mut registry = registry();
+    let all = write(&["/w"]);
+    reserve(&mut registry, "a", "", &["/w"]);
+    let kept_off = json!({
+        "pod_name": "b", "owner": "a", "scope": all, "deny": all, "delegation": all,
+    });
+    ask(&mut registry, "reserve_pod", kept_off);
+    let reads = json!([{"target": "/w", "permission": "read"}]);
+    let only_hands_on = json!({"pod_name": "c", "owner": "b", "scope": reads, "delegation": all});
+    ask(&mut registry, "reserve_pod", only_hands_on);
+    let last = json!({"pod_name": "d", "owner": "c", "scope": all});
+    assert_eq!(refused(&ask(&mut registry, "reserve_pod", last)), ("write_conflict", "a"));
+}
+
 /// bg_pods_a30: by release, and by a sweep that finds its process gone.
 #[test]
 fn bg_pods_a30_what_hangs_below_one_that_leaves_hangs_higher() {

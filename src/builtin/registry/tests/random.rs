@@ -18,17 +18,15 @@ fn any_rules() -> impl Strategy<Value = Value> {
         let permission = if write { "write" } else { "read" };
         json!({"target": target, "permission": permission, "recursive": recursive})
     });
-    proptest::collection::vec(rule, 0..3).prop_map(Value::Array)
+    proptest::collection::vec(rule, 1..3).prop_map(Value::Array)
 }
 
-fn any_name() -> impl Strategy<Value = &'static str> {
-    proptest::sample::select(vec!["a", "b", "c", "d", "e"])
-}
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// A command or an event, with its fields, and how long after the one before it comes.
 fn any_move() -> impl Strategy<Value = (&'static str, Value, u64)> {
     let what = prop_oneof![
-        4 => Just("reserve_pod"),
+        12 => Just("reserve_pod"),
         1 => Just("release_pod"),
         2 => Just("record_pod"),
         1 => Just("remove_pod"),
@@ -36,14 +34,25 @@ fn any_move() -> impl Strategy<Value = (&'static str, Value, u64)> {
             "pod_spawned", "pod_ready", "pod_start_failed", "pod_exited", "stale_reclaimed",
         ]),
     ];
-    let owner = prop_oneof![1 => Just(""), 2 => any_name()];
-    let rules = (any_rules(), any_rules(), any_rules());
-    let rest = (0..3_u64, any::<bool>(), proptest::sample::select(vec!["", "s"]), 0..150_000_u64);
-    (what, any_name(), owner, rules, rest).prop_map(
-        |(what, name, owner, (scope, deny, delegation), (generation, flag, word, passed))| {
+    // Who stands above is mostly one of the names before, so that trees grow deep.
+    let pair = (0..NAMES.len(), 0..NAMES.len() + 1, proptest::bool::weighted(0.9));
+    let pair = pair.prop_map(|(name, owner, ordered)| {
+        let owner = if ordered { owner.min(name) } else { owner };
+        (NAMES[name], owner.checked_sub(1).map_or("", |owner| NAMES[owner]))
+    });
+    // Most hand on whatever they like, few deny themselves anything, and few share a session: else
+    // nearly all are refused, and no tree grows.
+    let all = json!([{"target": "/", "permission": "write"}]);
+    let delegation = prop_oneof![3 => Just(all), 1 => any_rules()];
+    let deny = prop_oneof![3 => Just(json!([])), 1 => any_rules()];
+    let rules = (any_rules(), deny, delegation);
+    let segment = proptest::sample::select(vec!["", "", "", "", "", "s"]);
+    let rest = (0..3_u64, any::<bool>(), segment, 0..150_000_u64);
+    (what, pair, rules, rest).prop_map(
+        |(what, (name, owner), (scope, deny, delegation), (generation, flag, word, passed))| {
             let fields = json!({
                 "pod_name": name, "owner": owner, "parent_pod": owner, "scope": scope,
-                "deny": deny, "delegation": if flag { scope.clone() } else { delegation },
+                "deny": deny, "delegation": delegation,
                 "segment_id": word, "generation": generation, "if_absent": flag, "revive": !flag,
                 "pid": 7, "process_start": "x-1",
                 "pods": [{"pod_name": name, "generation": generation}],
@@ -158,7 +167,7 @@ proptest! {
     fn what_is_removed_is_free(moves in proptest::collection::vec(any_move(), 0..40)) {
         let mut registry = registry();
         play(&mut registry, &moves, |_| {});
-        for name in ["a", "b", "c", "d", "e"] {
+        for name in NAMES {
             ask(&mut registry, "remove_pod", json!({"pod_name": name}));
         }
         prop_assert!(names(&registry).is_empty());
