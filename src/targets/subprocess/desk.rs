@@ -126,7 +126,7 @@ impl Desk {
                 end_process(&turn, &mark).await;
                 drop(look);
                 let left = said_of_lost(&block_id, &block, turn);
-                (block_id, Done::Turn(Over { said: Vec::new(), left }))
+                (block_id, Done::Turn(Over { left, ..Over::default() }))
             });
         }
     }
@@ -211,16 +211,18 @@ impl Desk {
         };
         let generation = self.blocks.next_generation(&block_id);
         let output = &self.means.settings.output;
+        let command_id = Arc::clone(&command.command_id);
         let known = self.blocks.get(&block_id);
         let begin = Begin {
-            mark: mark(output, &block_id, generation, &command.command_id),
+            mark: mark(output, &block_id, generation, &command_id),
+            command,
             voice: Voice { block_id: Arc::clone(&block_id), generation, echo },
             request,
             session: known.map(|block| block.session.clone()).unwrap_or_default(),
             status_version: known.map_or(0, |block| block.status_version),
         };
         let (give, orders) = Orders::new();
-        let doing = Doing::Turn { command_id: command.command_id, orders: give };
+        let doing = Doing::Turn { command_id, orders: give };
         self.busy.insert(Arc::clone(&block_id), Busy::with(doing));
         let turn = turn::run(begin, self.means.clone(), orders);
         self.tasks.spawn(async move { (block_id, Done::Turn(turn.await)) });
@@ -274,6 +276,8 @@ impl Desk {
         batch.extend(stopping.iter().map(|e| self.voice(block_id, e.echo()).stopped(true)));
         *enders = forgetting;
         self.answer(batch).await;
+        // Only now its command is done.
+        drop(over.command);
     }
 
     async fn forgotten(

@@ -10,7 +10,7 @@ use tokio::time::{Instant, Interval, interval_at, sleep};
 use tracing::{debug, warn};
 
 use crate::builtin::blocks::{Session, Status};
-use crate::ipc::local::{Gone, Said, Speaker};
+use crate::ipc::local::{Command, Gone, Said, Speaker};
 use crate::targets::process::{Child, Exit, Line, Output, Processes, SpawnError, Spec, Stdin};
 use crate::time::Millis;
 
@@ -44,6 +44,8 @@ pub struct Means {
 /// A turn that shall begin.
 #[derive(Clone, Debug)]
 pub struct Begin {
+    /// What asked for it. Held until its claim is durable: before that it is not done.
+    pub command: Command,
     /// Whose it is.
     pub voice: Voice,
     /// What was asked for.
@@ -63,6 +65,8 @@ pub struct Over {
     pub said: Vec<Said>,
     /// What is still to be said, the answer to its command last. Nothing: the launcher ended first.
     pub left: Vec<Said>,
+    /// What asked for it, where it was not claimed: held until its answer is said.
+    pub command: Option<Command>,
 }
 
 /// Why a turn has no process that runs.
@@ -145,6 +149,8 @@ impl Run {
 
 /// Says what becomes of one turn, in one order.
 struct Teller {
+    /// Absent once it is claimed.
+    command: Option<Command>,
     voice: Voice,
     request: SpawnTurn,
     mark: String,
@@ -164,9 +170,10 @@ struct Teller {
 
 impl Teller {
     fn new(begin: Begin, means: Means) -> Teller {
-        let Begin { voice, request, session, status_version, mark } = begin;
+        let Begin { command, voice, request, session, status_version, mark } = begin;
         let monitor = Monitor::new(means.settings.thresholds);
         Teller {
+            command: Some(command),
             voice,
             request,
             mark,
@@ -206,6 +213,7 @@ impl Teller {
         let claimed = self.voice.claimed(id.pid, id.start.as_str());
         self.said.push(claimed.clone());
         self.means.speaker.say_durably(vec![claimed]).await?;
+        self.command = None;
         if let Some(by) = orders.now() {
             child.end(Duration::ZERO).await;
             return Err(NotBegun::Ordered(by));
@@ -401,14 +409,14 @@ impl Teller {
         let mut left = Vec::from_iter(health);
         left.push(self.status(Status::Done, exit_code));
         left.push(self.voice.ended(&ended));
-        Over { said: self.said, left }
+        Over { said: self.said, left, command: self.command }
     }
 
     fn did_not_begin(mut self, reason: &str) -> Over {
         let status = self.status(Status::Done, -1);
         let failed = self.voice.spawn_failed(reason);
         // A block is known from its first failure on, and its state after that.
-        Over { said: self.said, left: vec![failed, status] }
+        Over { said: self.said, left: vec![failed, status], command: self.command }
     }
 
     fn status(&mut self, status: Status, exit_code: i32) -> Said {

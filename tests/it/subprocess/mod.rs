@@ -62,6 +62,37 @@ steps:
       timeout: 10m
 ";
 
+/// Begins a turn and awaits nothing of it.
+const FIRE: &str = "\
+saga: fire
+trigger: { call: { fields: {
+  block: { type: string },
+  argv: { type: array, items: { type: string } },
+  message: { type: string, default: '' },
+  env: { type: object, additionalProperties: { type: string }, default: {} } } } }
+input:
+  block: ${{ trigger.block }}
+  argv: ${{ trigger.argv }}
+  message: ${{ trigger.message }}
+  env: ${{ trigger.env }}
+eviction: { policy: parallel }
+timeout: none
+steps:
+  - id: run
+    issue: spawn_turn
+    with:
+      block_id: ${{ input.block }}
+      argv: ${{ input.argv }}
+      message: ${{ input.message }}
+      env: ${{ input.env }}
+    await: none
+    compensate:
+      issue: stop_turn
+      with: { block_id: \"${{ input.block }}\" }
+      await: { echo: turn_stopped }
+      timeout: 10m
+";
+
 /// Asks for one thing that ends a block's turn.
 const END: &str = "\
 saga: NAME
@@ -88,6 +119,7 @@ pub fn house() -> House {
     House::with(&[
         ("sagas/turn.saga.yaml", &queues),
         ("sagas/beside.saga.yaml", &beside),
+        ("sagas/fire.saga.yaml", FIRE),
         ("sagas/stop.saga.yaml", &end("stop", "stop_turn", "turn_stopped")),
         ("sagas/forget.saga.yaml", &end("forget", "forget_block", "block_forgotten")),
     ])
