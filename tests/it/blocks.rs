@@ -81,7 +81,22 @@ const PLACED: &[((&str, &str), &str)] = &[
         ),
         "the_reference_of_the_language_shows_definitions_without_a_mistake",
     ),
-    (("docs/reference/launcher-yaml.md", "allow:"), "cli::pages"),
+    (
+        (
+            "docs/reference/launcher-yaml.md",
+            "# yaml-language-server: $schema=schemas/launcher.schema.json",
+        ),
+        "cli::pages",
+    ),
+    (
+        (
+            "docs/guide/services.md",
+            "trigger: { event: process_exited, when: trigger.client_kind == \"host\" && \
+             has(trigger.killed_by) }",
+        ),
+        "cli::pages",
+    ),
+    (("docs/guide/services.md", "processes:"), "cli::pages"),
     (("docs/reference/host-script.md", "target: host"), "cli::pages"),
     (
         ("docs/guide/testing.md", "- name: faults change nothing"),
@@ -122,6 +137,9 @@ const NAMED: &[(&str, &str)] = &[
     (".pre-commit-config.yaml", "cli::ci"),
     (".githooks/pre-commit", "cli::ci"),
     ("host.py", "cli::pages"),
+    ("launcher.yaml", "services::hosts"),
+    ("srv.yaml", "services::hosts"),
+    ("host.yaml", "services::hosts"),
 ];
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the documentation has its reader type, typed.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use super::guides::files_of;
@@ -66,6 +67,10 @@ const CONSOLE: &[((&str, &str), Typed)] = &[
     (
         ("docs/guide/host-in-20-lines.md", "cargo run -- emit window_closed label=w1"),
         Typed::By("a_host_in_twenty_lines"),
+    ),
+    (
+        ("docs/guide/services.md", "sagaflow run --config launcher.yaml --check-only"),
+        Typed::By("services::hosts"),
     ),
     (("docs/guide/agents.md", "sagaflow demo agents"), Typed::By("cli::demo")),
     (
@@ -134,13 +139,38 @@ fn every_block_of_a_console_is_typed_or_says_why_not() {
 
 #[test]
 fn the_configuration_that_is_shown_is_one() {
-    let text = block(("docs/reference/launcher-yaml.md", "allow:")).text;
-    let here = scratch(&[("launcher.yaml", &text)]);
+    let first = "# yaml-language-server: $schema=schemas/launcher.schema.json";
+    configuration_is_right(&block(("docs/reference/launcher-yaml.md", first)).text);
+    configuration_is_right(&block(("docs/guide/services.md", "processes:")).text);
+}
+
+/// A launcher takes it, once what it runs is there.
+fn configuration_is_right(text: &str) {
+    let text = text.replace("[redis-server]", "[./redis-server]");
+    let programs = ["build/my-host", "my-host", "migrate", "redis-server", "proxy"];
+    let mut files = programs.map(|name| (name, "#!/bin/sh\n")).to_vec();
+    files.push(("launcher.yaml", &text));
+    let here = scratch(&files);
+    for name in programs {
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(here.path().join(name), mode).expect("it is ours");
+    }
     let sagas = package().join("sagas");
     let sagas = sagas.to_str().expect("UTF-8");
     let args = ["run", "--check-only", "--sagas", sagas, "--config", "launcher.yaml"];
     let done = run(here.path(), &args);
-    assert_eq!(done.exit, 0, "{}", done.stderr);
+    assert_eq!(done.exit, 0, "{text}\n{}", done.stderr);
+}
+
+#[test]
+fn the_trigger_that_the_guide_of_services_shows_is_one() {
+    let first = "trigger: { event: process_exited, when: trigger.client_kind == \"host\" && \
+             has(trigger.killed_by) }";
+    let trigger = block(("docs/guide/services.md", first)).text;
+    let rest = "eviction: { policy: parallel }\ntimeout: 5s\nsteps: [{ id: now, done: true }]\n";
+    let saga = format!("saga: mourn\n{trigger}{rest}");
+    let did = run(scratch(&[("sagas/mourn.saga.yaml", &saga)]).path(), &["validate"]);
+    assert_eq!(did.exit, 0, "{}", did.stdout);
 }
 
 #[test]
