@@ -12,6 +12,7 @@ use super::client::probe;
 use super::files;
 use super::process::{self, ENDED, Place, Pod, Waiting};
 use super::{Hearing, Shell, number, text, watched};
+use crate::builtin::registry;
 use crate::builtin::scope::ScopePath;
 use crate::ipc::local::Command;
 use crate::targets::process::{Output, Spec, Stdin};
@@ -83,6 +84,13 @@ impl Shell {
         if self.speaker.say_durably(vec![spawned]).await.is_err() {
             return;
         }
+        // What is durable is folded: if the registry does not know this process, the pod was
+        // released while it was made, and its scope may be another's.
+        let holds = self.holds(&pod);
+        if !holds || self.process_of(&pod) != Some(pid.into()) {
+            child.end(Duration::ZERO).await;
+            return fail_with("it was released before it began".into(), None).await;
+        }
         if place.is_asked() {
             child.end(Duration::ZERO).await;
             return fail_with("it was ended before it began".into(), Some(pid.into())).await;
@@ -123,6 +131,11 @@ impl Shell {
             dies_with_launcher: false,
             mark: pod.mark.clone(),
         })
+    }
+
+    fn holds(&self, pod: &Pod) -> bool {
+        let registry = self.mirror.look();
+        registry.bearer(&pod.name, pod.generation).is_some_and(registry::Pod::holds)
     }
 
     /// The process of that bearer, as far as is known.
@@ -194,12 +207,7 @@ impl Shell {
 
     fn begin_anew(&self, waiting: &Waiting, pod: &Pod) -> Result<Place, &'static str> {
         let place = waiting.go(pod)?;
-        let still = self
-            .mirror
-            .look()
-            .bearer(&pod.name, pod.generation)
-            .is_some_and(crate::builtin::registry::Pod::holds);
-        if still { Ok(place) } else { Err("it was released") }
+        if self.holds(pod) { Ok(place) } else { Err("it was released") }
     }
 
     pub(super) async fn kill(self, command: Command) {

@@ -246,7 +246,7 @@ impl Shell {
 
     /// Which pods hold something and have no process any more.
     async fn reclaim_stale(&self, command: &Command) -> Said {
-        let held: Vec<(Arc<str>, u64, Option<ProcessId>)> = {
+        let mut held: Vec<(Arc<str>, u64, Option<ProcessId>)> = {
             let registry = self.mirror.look();
             let held = registry.pods().filter(|(_, pod)| pod.holds());
             let held = held.filter_map(|(name, pod)| {
@@ -262,6 +262,9 @@ impl Shell {
             });
             held.collect()
         };
+        // One that is being started is not stale, whatever became of an earlier try; one that is
+        // watched tells its own end.
+        held.retain(|(name, _, _)| self.watching.find(name).is_none());
         let look = move || {
             let dead = held
                 .into_iter()
