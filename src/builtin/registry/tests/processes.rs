@@ -54,3 +54,18 @@ fn a_sweep_frees_no_pod_that_was_started_since() {
         assert!(!holds(&registry));
     }
 }
+
+/// bg_pods_a07: what a pod tells of its turns is no matter of the registry's, nor is what it does
+/// not know.
+#[test]
+fn bg_pods_a07_reports_of_turns_change_nothing() {
+    let mut registry = registry();
+    reserve(&mut registry, "b", "", &["/w"]);
+    let before = registry.clone();
+    for event in ["pod_turn_ended", "pod_errored", "pod_shut_down", "pod_of_tomorrow"] {
+        registry.apply(event, &json!({"pod_name": "b", "generation": 1}), NOW);
+        registry.apply(event, &json!("no object"), NOW);
+    }
+    assert_eq!(registry, before);
+    assert_eq!(registry.answer("start_pod", &json!({"pod_name": "b"}), NOW), None);
+}
