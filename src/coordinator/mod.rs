@@ -35,7 +35,7 @@ use crate::ids::{DefinitionHash, SagaId, Seq};
 use crate::plan::Plan;
 use crate::saga::decide::{self, Input, Origin, Place, Report, next_due};
 use crate::saga::owed::Owed;
-use crate::saga::record::Record;
+use crate::saga::record::{Record, State};
 use crate::saga::state::Saga;
 use crate::time::Timestamp;
 
@@ -479,7 +479,10 @@ impl Coordinator {
             waiting.insert(echo.saga);
         }
         self.trigger(name, fields, *depth);
-        for id in waiting {
+        // Who waits for its turn first: what ends the one before it must not begin it meanwhile.
+        let queued = |id: &SagaId| self.saga(*id).is_some_and(|(s, _)| s.state == State::Queued);
+        let (queued, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(queued);
+        for id in queued.into_iter().chain(others) {
             let (origin, depth) = match echo {
                 Some(Echo { saga, step, command_id, depth }) if *saga == id => {
                     (Origin::Echo { step, command_id: command_id.as_deref() }, depth)
