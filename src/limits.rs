@@ -211,10 +211,20 @@ pub const POD_LINGER: Millis = Millis(500);
 pub const POD_TRY_EVERY: Millis = Millis(50);
 /// Commands of the pods target that are worked on at once. Beyond: they wait.
 pub const POD_COMMANDS: usize = 64;
+/// How long a launcher that stops waits for pods that it was told to end. Beyond: the next one is
+/// told again.
+pub const POD_ENDS: Millis = Millis(5_000);
+/// Processes of pods that ended a while ago and are told from later ones. Beyond: the oldest is
+/// forgotten.
+pub const POD_ENDED_MAX: usize = 256;
 /// Pods that report at once. Beyond: they wait to be accepted.
 pub const POD_REPORTERS: usize = 256;
 /// How long a pod may be silent on a connection to report over. Beyond: it is closed.
 pub const POD_SILENT: Millis = Millis(60_000);
+/// Bytes of a pod's error output that are kept. Beyond: cut to its last words.
+pub const POD_STDERR_MAX: u64 = 1024 * 1024;
+/// How often that is looked at.
+pub const POD_STDERR_EVERY: Millis = Millis(5_000);
 /// Bytes of a pod's error output that are told when it ends.
 pub const POD_STDERR_TAIL: usize = 4 * 1024;
 /// Bytes of what a service writes in one file; one older file is kept beside it.

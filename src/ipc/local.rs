@@ -301,7 +301,10 @@ impl<M: From<Inbound>> Outward<M> {
                 let (command_id, told) = (Arc::clone(&command.command_id), self.told.clone());
                 command.taken = Some(Arc::new(Taken { command_id, told }));
             }
-            return self.commands.send(command).await.map_err(|_| Gone);
+            return tokio::select! {
+                sent = self.commands.send(command) => sent.map_err(|_| Gone),
+                () = self.inbox.closed() => Err(Gone),
+            };
         }
         while let Ok((id, durable)) = self.asking.try_recv() {
             self.waiting.insert(id, durable);

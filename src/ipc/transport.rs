@@ -245,6 +245,12 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The process that opened it, where the system tells. It may have ended since.
+    #[must_use]
+    pub fn peer_pid(&self) -> Option<u32> {
+        u32::try_from(self.socket.peer_cred().ok()?.pid()?).ok()
+    }
+
     /// Two halves that live on their own.
     #[must_use]
     pub fn split(self) -> (ReadHalf, WriteHalf) {

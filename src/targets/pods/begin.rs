@@ -98,7 +98,7 @@ impl Shell {
         if let Err(error) = child.open_gate().await {
             return fail_with(error.to_string(), Some(pid.into())).await;
         }
-        place.live(child, self.speaker.clone(), echo, until).await;
+        place.live(child, self.speaker.clone(), command, until).await;
     }
 
     fn spec(&self, command: &Command, pod: &Pod, callback: &str) -> Result<Spec, String> {

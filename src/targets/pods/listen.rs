@@ -1,5 +1,5 @@
 //! The launcher's own socket among pods: they report here to who spawned them. Decides nothing;
-//! each report becomes an event, stamped with the bearer of the name that is known then.
+//! each report becomes an event, stamped with the bearer of the name that tells it.
 
 use std::io;
 use std::sync::Arc;
@@ -8,18 +8,19 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::Mirror;
+use super::Shell;
 use super::client::duration;
 use super::lines::LinesOf;
 use super::render;
 use super::wire::{self, PodEvent};
 use crate::builtin::scope;
-use crate::ipc::local::{Said, Speaker};
+use crate::ipc::local::Said;
 use crate::ipc::transport::{Acceptor, Stream, own_uid};
 use crate::limits::{ACCEPT_BACKOFF_MAX, FRAME_BYTES_MAX, POD_REPORTERS, POD_SEND, POD_SILENT};
+use crate::targets::process::group_of;
 
 /// Takes reports for as long as the launcher takes them.
-pub(super) async fn serve(acceptor: Acceptor, mirror: Mirror, speaker: Speaker) {
+pub(super) async fn serve(acceptor: Acceptor, shell: Shell) {
     let room = Arc::new(Semaphore::new(POD_REPORTERS));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
@@ -35,7 +36,9 @@ pub(super) async fn serve(acceptor: Acceptor, mirror: Mirror, speaker: Speaker) 
                 continue;
             }
         };
-        let reports = Reports { mirror: mirror.clone(), speaker: speaker.clone() };
+        let peer = stream.peer_pid();
+        let pids = peer.into_iter().chain(peer.and_then(group_of)).collect();
+        let reports = Reports { shell: shell.clone(), pids };
         tokio::spawn(async move {
             if let Err(error) = reports.take(stream).await {
                 tracing::debug!(%error, "a pod's connection broke");
@@ -47,8 +50,9 @@ pub(super) async fn serve(acceptor: Acceptor, mirror: Mirror, speaker: Speaker) 
 
 /// One connection of a pod.
 struct Reports {
-    mirror: Mirror,
-    speaker: Speaker,
+    shell: Shell,
+    /// Who opened it, and the leader of its group.
+    pids: Vec<u32>,
 }
 
 impl Reports {
@@ -66,7 +70,7 @@ impl Reports {
             let Some(line) = line? else { return Ok(()) };
             match wire::read_report(&line) {
                 Ok(event) => {
-                    if self.speaker.say(vec![said(&event, &self.mirror)]).await.is_err() {
+                    if self.shell.speaker.say(vec![self.said(&event)]).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -80,29 +84,36 @@ impl Reports {
         }
         Ok(())
     }
-}
 
-/// A report as the event that it becomes.
-fn said(event: &PodEvent, mirror: &Mirror) -> Said {
-    let mut fields = Map::new();
-    let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
-    let (name, pod_name) = match event {
-        PodEvent::TurnEnded { pod_name } => ("pod_turn_ended", pod_name),
-        PodEvent::Errored { pod_name, message } => {
-            put("message", message.as_str().into());
-            ("pod_errored", pod_name)
-        }
-        PodEvent::ShutDown { pod_name } => ("pod_shut_down", pod_name),
-        PodEvent::ScopeSubDelegated { parent_pod, sub_pod, sub_socket, scope } => {
-            put("parent_pod", parent_pod.as_str().into());
-            put("sub_pod", sub_pod.as_str().into());
-            put("sub_socket", sub_socket.as_str().into());
-            put("scope", scope::to_value(scope));
-            ("pod_scope_sub_delegated", sub_pod)
-        }
-    };
-    put("pod_name", pod_name.as_str().into());
-    put("generation", mirror.generation(pod_name).into());
-    put("text", render::visible(event).into());
-    Said { event: name, fields, echo: None }
+    /// Which bearer of a name a report is about: the one whose process tells it, where that is
+    /// known, and else the one that is known now.
+    fn generation(&self, name: &str) -> u64 {
+        let told = self.shell.watching.bearer(name, &self.pids);
+        told.unwrap_or_else(|| self.shell.mirror.generation(name))
+    }
+
+    /// A report as the event that it becomes.
+    fn said(&self, event: &PodEvent) -> Said {
+        let mut fields = Map::new();
+        let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+        let (name, pod_name) = match event {
+            PodEvent::TurnEnded { pod_name } => ("pod_turn_ended", pod_name),
+            PodEvent::Errored { pod_name, message } => {
+                put("message", message.as_str().into());
+                ("pod_errored", pod_name)
+            }
+            PodEvent::ShutDown { pod_name } => ("pod_shut_down", pod_name),
+            PodEvent::ScopeSubDelegated { parent_pod, sub_pod, sub_socket, scope } => {
+                put("parent_pod", parent_pod.as_str().into());
+                put("sub_pod", sub_pod.as_str().into());
+                put("sub_socket", sub_socket.as_str().into());
+                put("scope", scope::to_value(scope));
+                ("pod_scope_sub_delegated", sub_pod)
+            }
+        };
+        put("pod_name", pod_name.as_str().into());
+        put("generation", self.generation(pod_name).into());
+        put("text", render::visible(event).into());
+        Said { event: name, fields, echo: None }
+    }
 }

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
 
 pub use client::{Sent, probe, send, tell};
 pub use mirror::Mirror;
@@ -30,7 +31,7 @@ use crate::builtin::registry::Phase;
 use crate::builtin::scope;
 use crate::ipc::local::{Command, Port, Said, Speaker};
 use crate::ipc::transport::{BindError, Listener, Stale};
-use crate::limits::POD_COMMANDS;
+use crate::limits::{POD_COMMANDS, POD_ENDS};
 
 /// What a launcher is told about its pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,21 +77,26 @@ pub async fn serve(
         None if known => drop(hearing.begin(&shell)),
         None => {}
     }
+    let mut kills = JoinSet::new();
     while let Some(command) = port.next().await {
+        while kills.try_join_next().is_some() {}
         match command.cmd.as_str() {
             "start_pod" => shell.start(command, &mut hearing),
-            "kill_pod" => drop(tokio::spawn(shell.clone().kill(command))),
+            "kill_pod" => drop(kills.spawn(shell.clone().kill(command))),
             _ => {
-                // Others wait here: what is asked of many pods at once needs no more at once.
-                let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-                let shell = shell.clone();
+                let (shell, room) = (shell.clone(), Arc::clone(&room));
                 tokio::spawn(async move {
+                    // They wait for each other here, and no start and no end waits for them.
+                    let Ok(_permit) = room.acquire().await else { return };
                     shell.answer(command).await;
-                    drop(permit);
                 });
             }
         }
     }
+    room.close();
+    // What is not ended by then is owed still: nobody was told that it was done [P5].
+    let all = async { while kills.join_next().await.is_some() {} };
+    timeout(client::duration(POD_ENDS), all).await.ok();
 }
 
 /// What every task of the target has.
@@ -121,7 +127,7 @@ impl Hearing {
     fn hear(&mut self, shell: &Shell, listener: Listener) {
         match listener.accepting() {
             Ok(acceptor) => {
-                let serving = listen::serve(acceptor, shell.mirror.clone(), shell.speaker.clone());
+                let serving = listen::serve(acceptor, shell.clone());
                 self.task = Some(tokio::spawn(serving).abort_handle());
             }
             Err(error) => tracing::error!(%error, "pods cannot report"),

@@ -1,9 +1,9 @@
 //! The process of a pod, from its spawning to its end: one task each, which alone says what becomes
 //! of it. Pods outlive their launcher; the next one finds them by number and start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::client::{duration, probe};
-use super::files::stderr_tail;
+use super::files::{keep_short, stderr_tail};
 use super::render;
-use crate::ipc::local::{Said, Speaker};
+use crate::ipc::local::{Command, Said, Speaker};
 use crate::ipc::protocol::Echo;
-use crate::limits::POD_TRY_EVERY;
+use crate::limits::{POD_ENDED_MAX, POD_TRY_EVERY};
 use crate::targets::process::{Child, Exit, ProcessId, end_lost, gone};
 
 /// Which pod a task is about.
@@ -71,6 +71,8 @@ struct All {
     pods: BTreeMap<Arc<str>, Watched>,
     /// By their commands.
     waiting: BTreeMap<Arc<str>, Wait>,
+    /// Processes that ended, the latest first: what they said last may be read after their end.
+    ended: VecDeque<(Arc<str>, Watched)>,
 }
 
 /// A start that waits, for whoever wants that it never comes to it.
@@ -90,6 +92,8 @@ pub(super) struct Watched {
     pub command_id: Option<Arc<str>>,
     /// Whether its socket accepted, and that was said.
     ready: Arc<AtomicBool>,
+    /// Its process; 0: it has none yet.
+    pid: Arc<AtomicU32>,
     end: watch::Sender<Option<Duration>>,
     over: watch::Receiver<bool>,
 }
@@ -123,13 +127,20 @@ pub(super) struct Place {
     pub pod: Pod,
     watching: Watching,
     ready: Arc<AtomicBool>,
+    pid: Arc<AtomicU32>,
     end: watch::Receiver<Option<Duration>>,
     over: watch::Sender<bool>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.watching.look().pods.remove(&self.pod.name);
+        let mut all = self.watching.look();
+        let watched = all.pods.remove_entry(&self.pod.name);
+        if let Some(ended) = watched.filter(|(_, ended)| ended.pid.load(Ordering::Acquire) != 0) {
+            all.ended.push_front(ended);
+            all.ended.truncate(POD_ENDED_MAX);
+        }
+        drop(all);
         self.over.send_replace(true);
     }
 }
@@ -225,11 +236,29 @@ impl Watching {
         let (end, asked) = watch::channel(None);
         let (told, over) = watch::channel(false);
         let ready = Arc::new(AtomicBool::new(is_ready));
-        let (generation, is_ready) = (pod.generation, Arc::clone(&ready));
-        let watched = Watched { generation, command_id, ready: is_ready, end, over };
+        let pid = Arc::new(AtomicU32::new(0));
+        let watched = Watched {
+            generation: pod.generation,
+            command_id,
+            ready: Arc::clone(&ready),
+            pid: Arc::clone(&pid),
+            end,
+            over,
+        };
         all.pods.insert(Arc::clone(&pod.name), watched);
         drop(all);
-        Some(Place { pod: pod.clone(), watching: self.clone(), ready, end: asked, over: told })
+        let watching = self.clone();
+        Some(Place { pod: pod.clone(), watching, ready, pid, end: asked, over: told })
+    }
+
+    /// Which bearer of a name one of these processes is, or was last.
+    pub fn bearer(&self, name: &str, pids: &[u32]) -> Option<u64> {
+        let all = self.look();
+        let mut every = all.pods.iter().chain(all.ended.iter().map(|(name, was)| (name, was)));
+        let found = every.find(|(of, watched)| {
+            ***of == *name && pids.contains(&watched.pid.load(Ordering::Acquire))
+        });
+        found.map(|(_, watched)| watched.generation)
     }
 
     fn look(&self) -> MutexGuard<'_, All> {
@@ -257,6 +286,10 @@ impl Place {
         self.end.borrow().is_some()
     }
 
+    fn is_process(&self, pid: u32) {
+        self.pid.store(pid, Ordering::Release);
+    }
+
     /// Returns when somebody asks for its end, with the grace.
     async fn asked(&mut self) -> Duration {
         loop {
@@ -272,8 +305,15 @@ impl Place {
 
     /// From an open gate to the end: waits until the socket accepts, says so, and then waits for
     /// the process.
-    pub async fn live(mut self, mut child: Child, speaker: Speaker, echo: Echo, until: Instant) {
-        let socket = self.pod.socket.clone();
+    pub async fn live(
+        mut self,
+        mut child: Child,
+        speaker: Speaker,
+        command: Command,
+        until: Instant,
+    ) {
+        let (socket, echo) = (self.pod.socket.clone(), command.echo());
+        self.is_process(child.id().pid);
         let failed = tokio::select! {
             biased;
             _ = self.asked() => Some("it was ended before its socket accepted".to_owned()),
@@ -291,9 +331,12 @@ impl Place {
         if speaker.say(vec![ready]).await.is_err() {
             return;
         }
+        // It is done: what becomes of the process from now on is no part of it [P5].
+        drop(command);
         let asked = tokio::select! {
             _ = child.wait() => None,
             grace = self.asked() => Some(grace),
+            never = keep_short(&socket) => match never {},
         };
         let exit = child.end(asked.unwrap_or_default()).await;
         self.exited(&speaker, exit, asked.is_some().then_some("kill")).await;
@@ -303,9 +346,12 @@ impl Place {
     /// its parent, and that is gone. One that never came to listen ends without a word: it may not
     /// have begun, and whoever wants it started asks again.
     pub async fn live_on(mut self, process: ProcessId, speaker: Speaker) {
+        self.is_process(process.pid);
+        let socket = self.pod.socket.clone();
         let asked = tokio::select! {
             () = gone(&process) => None,
             grace = self.asked() => Some(grace),
+            never = keep_short(&socket) => match never {},
         };
         end_lost(&process, &self.pod.mark, asked.unwrap_or_default()).await;
         if asked.is_none() && !self.ready.load(Ordering::Acquire) {

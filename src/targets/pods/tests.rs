@@ -181,6 +181,26 @@ fn a_start_that_waits_hears_of_the_end() {
     });
 }
 
+/// What a pod complains is bounded while it runs, and it goes on where it was cut.
+#[test]
+fn a_long_log_is_cut_to_its_last_words() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let log = dir.path().join("stderr.log");
+    let mut pod = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("room");
+    let length = || std::fs::metadata(&log).expect("it is there").len();
+    writeln!(pod, "few words").expect("room");
+    files::cut(&log).expect("it is there");
+    assert_eq!(length(), 10);
+    let max = usize::try_from(crate::limits::POD_STDERR_MAX).expect("it fits");
+    writeln!(pod, "{}\nthe last", "x".repeat(max)).expect("room");
+    files::cut(&log).expect("it is there");
+    writeln!(pod, "one more").expect("room");
+    assert!(length() < 5_000, "{}", length());
+    let socket = dir.path().join("sock");
+    let tail = runtime().block_on(files::stderr_tail(socket.to_str().expect("UTF-8")));
+    assert!(tail.ends_with("x\nthe last\none more\n"), "{}", &tail[tail.len() - 40..]);
+}
+
 #[test]
 fn a_probe_finds_who_accepts() {
     let pod = Played::start(vec![snapshot()], vec![]);

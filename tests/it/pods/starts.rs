@@ -134,6 +134,28 @@ fn a_bearer_is_not_started_beside_one_before_it() {
     assert_eq!(up(&mut tool, "b", "", "/w", "listens")["result"]["generation"], 3);
 }
 
+/// [T2]: what a process tells is of the bearer that it is, also when its name has a next one; that
+/// one is started when the process is gone.
+#[test]
+fn what_an_earlier_bearer_tells_is_not_of_the_next() {
+    let house = house();
+    let _launcher = house.launch();
+    let mut tool = watcher(&house);
+    let pid = up(&mut tool, "b", "", "/w", "listens")["result"]["pid"].clone();
+    run(&mut tool, "down", &json!({"pod_name": "b", "end": false}));
+    let next = json!({"pod_name": "b", "scope": write("/w"), "argv": stand_in::argv("listens")});
+    tool.say(&json!({"cmd": "start_saga", "saga": "up", "input": next}));
+    while tool.until("pod_reserved")["generation"] != 2 {}
+    let word = json!({"pod_name": "b", "method": "shutdown"});
+    tool.say(&json!({"cmd": "start_saga", "saga": "say", "input": word}));
+    assert_eq!(tool.until("pod_shut_down")["generation"], 1);
+    let mut ready = tool.until("pod_ready");
+    while ready["generation"] != 2 {
+        ready = tool.until("pod_ready");
+    }
+    assert!(ready["pid"] != pid && alive(&ready["pid"]) && !alive(&pid), "{ready}");
+}
+
 /// bg_pods_a34: nobody else looks into a pod's directory or speaks to the launcher among pods.
 #[test]
 fn bg_pods_a34_sockets_of_pods_are_their_users_alone() {
