@@ -89,8 +89,10 @@ fn bg_pods_a06_a_launcher_that_is_a_pod_tells_its_own_parent() {
         ),
         (json!({"pod_event": "shut_down"}), json!({"kind": "shut_down", "pod_name": "lead"})),
     ] {
-        run(&mut tool, "tell", &input);
+        // It is told when the parent has heard it, and the saga goes on then.
+        tool.say(&json!({"cmd": "start_saga", "saga": "tell", "input": input, "wait": true}));
         assert_eq!(heard(&parent)["params"], expected);
+        assert_eq!(tool.until("saga_result")["state"], "completed");
     }
 }
 
